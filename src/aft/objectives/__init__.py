@@ -1,0 +1,14 @@
+"""What is added to the task loss: AFT and its alternatives, behind one small interface.
+
+This room knows torch and nothing of files. Every objective is an ``nn.Module`` made from
+``(teacher_dims, student_dim, **options)`` and called as
+``objective(student_features, {teacher: features}, logits=..., targets=...)``; it returns a scalar.
+"""
+
+from aft.objectives._aft import AFT as AFT
+from aft.objectives._base import Objective as Objective
+from aft.objectives._kd import KD as KD
+from aft.objectives._probe_kd import ProbeKD as ProbeKD
+from aft.objectives._registry import METHODS as METHODS
+from aft.objectives._registry import make_objective as make_objective
+from aft.objectives._strength import Strength as Strength

@@ -1,0 +1,32 @@
+"""Feature regression, as the AFT paper uses it for knowledge distillation."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from aft.objectives._base import Objective
+
+
+class KD(Objective):
+    """Predict the teachers' features from the student's by a learned linear map: ``mean((W phi + b - psi)^2)``.
+
+    Args:
+        teacher_dims: Width ``D_m`` of each teacher's features, by name.
+        student_dim: Width ``d`` of the student's features.
+
+    Source:
+        Romero et al.: FitNets, ICLR 2015, with the linear map from student to teacher of Qiu et al. 2024.
+
+    Example:
+        >>> objective = KD({"clip": 512}, student_dim=64)
+        >>> loss = task_loss + objective(student_features, {"clip": features})
+    """
+
+    def __init__(self, teacher_dims: Mapping[str, int], student_dim: int) -> None:
+        super().__init__(teacher_dims, student_dim)
+        self.projection = nn.Linear(student_dim, sum(self.teacher_dims.values()))
+
+    def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:
+        """The mean squared error of the prediction; see the class."""
+        weight, bias = self.projection.weight.to(student.dtype), self.projection.bias.to(student.dtype)
+        return (student @ weight.T + bias - teacher).square().mean()

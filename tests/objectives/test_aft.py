@@ -1,0 +1,244 @@
+import pytest
+import torch
+
+from aft.errors import UsageError
+from aft.objectives import AFT
+from tests.objectives import references
+
+DIMS = {"one.with.dots": 7, "text-embedding-3": 5}
+
+
+def make(batch, seed=0, dtype=torch.float64, d=4):
+    generator = torch.Generator().manual_seed(seed)
+    phi = torch.randn(batch, d, generator=generator, dtype=torch.float64).to(dtype).requires_grad_()
+    psi = {
+        name: torch.randn(batch, width, generator=generator, dtype=torch.float64).to(dtype)
+        for name, width in DIMS.items()
+    }
+    return phi, psi
+
+
+def with_gates(objective, seed=3):
+    with torch.no_grad():
+        objective.gate_logits.copy_(torch.randn(12, generator=torch.Generator().manual_seed(seed)))
+    return objective
+
+
+def relative(received, expected):
+    received, expected = received.detach().double(), expected.detach().double()
+    return float((received - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("form", ["sample", "feature"])
+@pytest.mark.parametrize("batch", [3, 4, 17, 128, 512])
+def test_agrees_with_the_reference_in_value_and_gradient(form, batch):
+    phi, psi = make(batch)
+    objective = with_gates(AFT(DIMS, 4, form=form).double())
+    value = objective(phi, psi)
+    value.backward()
+    other = phi.detach().clone().requires_grad_()
+    s = objective.gate_logits.detach().clone().requires_grad_()
+    expected = references.aft(other, torch.cat(list(psi.values()), 1), s)
+    expected.backward()
+    assert relative(value, expected) < 1e-6
+    assert relative(phi.grad, other.grad) < 1e-6
+    assert relative(objective.gate_logits.grad, s.grad) < 1e-6
+
+
+@pytest.mark.parametrize("form", ["sample", "feature"])
+def test_agrees_in_value_for_two_samples(form):
+    phi, psi = make(2)
+    value = AFT(DIMS, 4, form=form).double()(phi, psi)
+    assert relative(value, references.aft(phi, torch.cat(list(psi.values()), 1), torch.zeros(12))) < 1e-6
+
+
+@pytest.mark.parametrize("form", ["sample", "feature"])
+@pytest.mark.parametrize("noise", [0.03, 0.2, 5.0])
+def test_float32_agrees_where_the_kernels_differ(form, noise):
+    generator = torch.Generator().manual_seed(1)
+    phi = torch.randn(64, 12, generator=generator, dtype=torch.float64) + 3.0
+    psi = (phi + noise * torch.randn(64, 12, generator=generator, dtype=torch.float64)).float()
+    phi = phi.float().requires_grad_()
+    value = AFT({"t": 12}, 12, form=form)(phi, {"t": psi})
+    value.backward()
+    other = phi.detach().double().requires_grad_()
+    expected = references.aft(other, psi.double(), torch.zeros(12))
+    expected.backward()
+    assert float(expected.detach()) >= 0.01
+    assert relative(value, expected) < 1e-4
+    assert relative(phi.grad, other.grad) < 1e-4
+
+
+def test_rbf_agrees_with_the_reference():
+    phi, psi = make(17)
+    objective = with_gates(AFT(DIMS, 4, kernel="rbf").double())
+    value = objective(phi, psi)
+    value.backward()
+    other = phi.detach().clone().requires_grad_()
+    s = objective.gate_logits.detach().clone().requires_grad_()
+    expected = references.aft(other, torch.cat(list(psi.values()), 1), s, kernel="rbf")
+    expected.backward()
+    assert relative(value, expected) < 1e-6
+    assert relative(phi.grad, other.grad) < 1e-6
+    assert relative(objective.gate_logits.grad, s.grad) < 1e-6
+
+
+def test_dense_gates_agree_with_the_reference():
+    phi, psi = make(17)
+    objective = AFT(DIMS, 4, gates="dense").double()
+    expected = references.dense_aft(phi, torch.cat(list(psi.values()), 1), objective.dense)
+    assert relative(objective(phi, psi), expected) < 1e-6
+
+
+def test_dense_gates_start_with_variance_one_over_d():
+    torch.manual_seed(0)
+    objective = AFT({"t": 400}, 4, gates="dense")
+    assert float(objective.dense.detach().var()) == pytest.approx(1 / 400, rel=0.02)
+
+
+def test_no_kernel_agrees_with_the_reference():
+    phi, psi = make(17)
+    objective = AFT(DIMS, 4, kernel="none").double()
+    expected = references.mapped(phi, torch.cat(list(psi.values()), 1), objective.map.weight)
+    assert relative(objective(phi, psi), expected) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"form": "feature"}, {"kernel": "rbf"}, {"kernel": "none"}, {"gates": "dense"}]
+)
+def test_gradients_pass_gradcheck(options):
+    phi, psi = make(6)
+    objective = AFT(DIMS, 4, **options).double()
+    own = [p for p in objective.parameters() if p.requires_grad]
+    assert torch.autograd.gradcheck(lambda phi, *_: objective(phi, psi), (phi, *own), atol=1e-6)
+
+
+def test_fixed_gates_have_no_gradient_and_weigh_one_half():
+    objective = AFT(DIMS, 4, gates="fixed")
+    assert objective.parameter_groups() == []
+    assert all(torch.equal(w, torch.full_like(w, 0.5)) for w in objective.gate_weights().values())
+
+
+def test_the_order_of_the_mapping_handed_in_does_not_matter():
+    phi, psi = make(9)
+    objective = with_gates(AFT(DIMS, 4).double())
+    assert torch.equal(objective(phi, psi), objective(phi, dict(reversed(psi.items()))))
+
+
+def test_gate_weights_are_named_and_split_by_teacher():
+    objective = with_gates(AFT(DIMS, 4))
+    weights = objective.gate_weights()
+    assert {name: tuple(w.shape) for name, w in weights.items()} == {"one.with.dots": (7,), "text-embedding-3": (5,)}
+    assert torch.allclose(torch.cat(list(weights.values())), torch.sigmoid(objective.gate_logits))
+
+
+@pytest.mark.parametrize("options", [{"gates": "dense"}, {"kernel": "none"}])
+def test_gate_weights_of_a_variant_without_them_name_the_option(options):
+    with pytest.raises(UsageError, match="=".join(f"{k}='{v}'" for k, v in options.items())):
+        AFT(DIMS, 4, **options).gate_weights()
+
+
+def test_the_gates_have_a_group_of_their_own():
+    (group,) = AFT(DIMS, 4).parameter_groups(lr=0.5)
+    assert group["lr"] == 0.5
+    assert group["weight_decay"] == 0.0
+    (projection,) = AFT(DIMS, 4, kernel="none").parameter_groups(lr=0.5)
+    assert "lr" not in projection
+
+
+@pytest.mark.parametrize("form", ["sample", "feature"])
+@pytest.mark.parametrize("case", ["one", "constant", "zero rows", "constant teacher", "same"])
+def test_degenerate_batches_are_finite(form, case):
+    batch = 1 if case == "one" else 6
+    phi, psi = make(batch, dtype=torch.float32)
+    phi = phi.detach()
+    if case == "constant":
+        phi = phi[:1].expand(batch, -1).clone() * 0 + 0.1
+    if case == "zero rows":
+        phi[:3] = 0
+    if case == "constant teacher":
+        psi = {name: values[:1].expand(batch, -1) for name, values in psi.items()}
+    objective = AFT(DIMS if case != "same" else {"t": 4}, 4, form=form)
+    phi.requires_grad_()
+    value = objective(phi, psi if case != "same" else {"t": phi.detach()})
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(phi.grad).all()
+    assert torch.isfinite(objective.gate_logits.grad).all()
+    if case in ("one", "same"):
+        # In float32 equal kernels may differ by rounding.
+        assert float(value.detach()) == pytest.approx(1e-4, rel=1e-2)
+
+
+def test_a_constant_batch_has_a_zero_kernel_in_float32():
+    values = torch.full((3, 5), 0.1)
+    other = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
+    phi = values.clone().requires_grad_()
+    value = AFT({"t": 4}, 5)(phi, {"t": other})
+    expected = references.aft(torch.zeros(3, 5, dtype=torch.float64), other.double(), torch.zeros(4))
+    assert float(value.detach()) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"form": "feature"}, {"kernel": "rbf"}, {"kernel": "none"}])
+@pytest.mark.parametrize("side", ["student", "teacher"])
+def test_nan_in_gives_nan_out(options, side):
+    phi, psi = make(6)
+    phi = phi.detach()
+    (phi if side == "student" else psi["one.with.dots"])[2, 1] = float("nan")
+    assert torch.isnan(AFT(DIMS, 4, **options).double()(phi, psi))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_leaves_kernels_in_float32(dtype):
+    phi, psi = make(32, dtype=torch.float32)
+    objective = AFT(DIMS, 4)
+    expected = objective(phi, psi)
+    with torch.autocast("cpu", dtype=dtype):
+        received = objective(phi, psi)
+    assert received.dtype == torch.float32
+    assert torch.equal(received, expected)
+
+
+def test_half_precision_features_are_computed_in_float32():
+    phi, psi = make(32, dtype=torch.float16)
+    objective = AFT(DIMS, 4)
+    wide = objective(phi.float(), {name: values.float() for name, values in psi.items()})
+    assert torch.equal(objective(phi, psi), wide)
+
+
+def test_the_cheaper_form_is_chosen():
+    small, large = AFT({"t": 512}, 64), AFT({"t": 16}, 8)
+    assert small._form(torch.zeros(128, 64), torch.zeros(128, 512)) == "sample"
+    assert large._form(torch.zeros(512, 8), torch.zeros(512, 16)) == "feature"
+
+
+def test_gates_learn_to_drop_a_noise_dimension():
+    torch.manual_seed(0)
+    objective = AFT({"t": 12}, 6)
+    optimiser = torch.optim.Adam(objective.parameter_groups(lr=5e-2))
+    for _ in range(300):
+        phi = torch.randn(64, 6)
+        optimiser.zero_grad()
+        objective(phi, {"t": torch.cat([phi, torch.randn(64, 6)], 1)}).backward()
+        optimiser.step()
+    weights = objective.gate_weights()["t"]
+    assert float(weights[:6].min()) > 2 * float(weights[6:].max())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: AFT({}, 4), "at least one teacher"),
+        (lambda: AFT({"t": 0}, 4), "positive integer; received 0 for 't'"),
+        (lambda: AFT({"t": 3}, 4, gates="diagnal"), "did you mean 'diagonal'"),
+        (lambda: AFT({"t": 3}, 4, kernel="rbf", form="feature"), "linear kernel alone"),
+        (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), {"u": torch.zeros(2, 3)}), "received 'u'; pass 't'"),
+        (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), torch.zeros(2, 3)), "mapping of name to tensor"),
+        (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), {"t": torch.zeros(3, 3)}), r"received \(3, 3\)"),
+        (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4, 1), {"t": torch.zeros(2, 3)}), "flatten or pool"),
+        (lambda: AFT({"t": 3}, 4)(torch.zeros(0, 4), {"t": torch.zeros(0, 3)}), "at least one sample"),
+    ],
+)
+def test_wrong_use_says_what_was_received(call, message):
+    with pytest.raises(UsageError, match=message):
+        call()
