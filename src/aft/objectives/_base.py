@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,6 @@ class Objective(nn.Module, ABC):
         """The parameters that have a learning rate of their own; none unless a subclass says so."""
         return []
 
-    @final
     def forward(
         self,
         student_features: Tensor,

@@ -32,7 +32,8 @@ def unit_rows(features: Tensor) -> Tensor:
     Returns:
         ``(B, D)``.
     """
-    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + EPSILON)
+    norms: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / (norms + EPSILON)
 
 
 def rbf(rows: Tensor) -> Tensor:

@@ -157,6 +157,6 @@ def _logistic(
                 loss.backward()
                 return loss
 
-            optimiser.step(closure)  # type: ignore[no-untyped-call]
+            optimiser.step(closure)
             fits.append((weight.detach().clone(), bias.detach().clone()))
     return fits
