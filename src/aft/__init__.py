@@ -1,1 +1,74 @@
+"""Train a small model to keep what large frozen models know about your data.
+
+``import aft`` loads nothing heavy: each name brings what it needs when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from aft.data import Dataset as Dataset
+    from aft.deploy import Model as Model
+    from aft.deploy import Prediction as Prediction
+    from aft.deploy import evaluate as evaluate
+    from aft.deploy import load as load
+    from aft.evaluation import Metrics as Metrics
+    from aft.extraction import extract as extract
+    from aft.features import FeatureStore as FeatureStore
+    from aft.features import import_features as import_features
+    from aft.models import capture as capture
+    from aft.objectives import AFT as AFT
+    from aft.objectives import KD as KD
+    from aft.objectives import ProbeKD as ProbeKD
+    from aft.objectives import Strength as Strength
+    from aft.training import Run as Run
+    from aft.training import train as train
+
+#: Public name to the room that it lives in.
+_ROOMS = {
+    "AFT": "objectives",
+    "KD": "objectives",
+    "ProbeKD": "objectives",
+    "Strength": "objectives",
+    "Dataset": "data",
+    "FeatureStore": "features",
+    "import_features": "features",
+    "capture": "models",
+    "extract": "extraction",
+    "train": "training",
+    "Run": "training",
+    "Metrics": "evaluation",
+    "evaluate": "deploy",
+    "load": "deploy",
+    "Model": "deploy",
+    "Prediction": "deploy",
+}
+
+__all__ = sorted([*_ROOMS, "__version__"])
+
+#: Package that a room cannot do without, and the extra that brings it.
+_EXTRAS = {"torch": "torch", "safetensors": "torch", "lightning": "train", "sklearn": "train", "tensorboard": "train"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'aft' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(f"aft.{_ROOMS[name]}"), name)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        from aft.errors import MissingExtraError
+
+        raise MissingExtraError(
+            f"aft.{name} needs {package}, which is not installed; run pip install 'adaptive-feature-transfer[{_EXTRAS[package]}]'"
+        ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

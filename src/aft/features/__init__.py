@@ -10,3 +10,4 @@ from aft.features._records import compare_fingerprints as compare_fingerprints
 from aft.features._store import FeatureStore as FeatureStore
 from aft.features._verify import verify as verify
 from aft.features._writer import StoreWriter as StoreWriter
+from aft.features._writer import committed_ids as committed_ids

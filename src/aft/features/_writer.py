@@ -217,6 +217,22 @@ class StoreWriter:
         return planned
 
 
+def committed_ids(folder: str | Path) -> set[str]:
+    """Ids whose features are safe on disk, in a store finished or not.
+
+    Args:
+        folder: The store's folder.
+
+    Returns:
+        The ids; none where there is no store.
+    """
+    layout = Layout(Path(folder))
+    if not layout.plan.exists():
+        return set()
+    planned = _planned_samples(layout, Plan.read(layout.plan))
+    return {sample.id for number, members in planned.items() if layout.record(number).exists() for sample in members}
+
+
 def _check_arguments(name: str, dtype: str, dim: int, samples: Sequence[Sample], shard_rows: int | None) -> None:
     if not name or name in (".", "..") or any(c in name for c in "/\\\0\n") or name.startswith("."):
         raise UsageError(

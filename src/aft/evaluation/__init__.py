@@ -1,0 +1,7 @@
+"""Metrics, and what a linear probe reads from a teacher's features."""
+
+from aft.evaluation._metrics import Metrics as Metrics
+from aft.evaluation._metrics import calibrated_loss as calibrated_loss
+from aft.evaluation._metrics import measure as measure
+from aft.evaluation._probe import probe_error as probe_error
+from aft.evaluation._throughput import throughput as throughput

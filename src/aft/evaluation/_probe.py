@@ -1,0 +1,43 @@
+"""What the teacher itself would score: a linear probe on its features."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aft.data import Targets
+from aft.evaluation._metrics import Metrics, measure
+from aft.features import FeatureStore
+from aft.objectives import fit_linear_probe
+
+
+def probe_error(
+    stores: Sequence[FeatureStore],
+    targets: Targets,
+    train: tuple[Sequence[str], NDArray[Any]],
+    test: tuple[Sequence[str], NDArray[Any]],
+) -> Metrics:
+    """Fit a linear probe on training samples, its penalty chosen by cross-validation among them, and measure it on others.
+
+    Args:
+        stores: Teachers; several are put side by side.
+        targets: The task.
+        train: Ids and encoded labels of labelled training samples.
+        test: Ids and encoded labels of labelled test samples.
+
+    Returns:
+        The probe's metrics.
+
+    Raises:
+        UnknownIdError: A store lacks some of the ids.
+    """
+
+    def features(ids: Sequence[str]) -> torch.Tensor:
+        parts = [store.take(store.rows(list(ids))).astype(np.float32) for store in stores]
+        return torch.from_numpy(np.concatenate(parts, axis=1))
+
+    probe = fit_linear_probe(features(train[0]), torch.from_numpy(train[1]), targets.kind)
+    outputs = probe(features(test[0]).to(probe.weight.dtype)).numpy()
+    return measure(targets, outputs, test[1])

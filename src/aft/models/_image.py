@@ -1,0 +1,70 @@
+"""From a picture to a tensor."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aft.errors import MissingExtraError
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class ImagePreprocessing:
+    """Resize the shorter side, crop the centre, normalise.
+
+    Attributes:
+        size: Height and width in pixels.
+        crop: Share of the resized image that the crop keeps.
+        interpolation: ``nearest``, ``bilinear`` or ``bicubic``.
+        mean: Per channel, of values in 0..1.
+        std: Per channel.
+    """
+
+    size: int = 224
+    crop: float = 1.0
+    interpolation: str = "bicubic"
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of a tensor."""
+        return (3, self.size, self.size)
+
+    def __call__(self, image: Any) -> Tensor:
+        """Preprocess an RGB image.
+
+        Args:
+            image: A PIL image.
+
+        Returns:
+            ``(3, size, size)`` float32.
+        """
+        try:
+            from PIL import Image
+        except ImportError as error:
+            raise MissingExtraError(
+                "images need Pillow, which is not installed; run pip install 'adaptive-feature-transfer[vision]'"
+            ) from error
+        method = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}.get(
+            self.interpolation, Image.Resampling.BICUBIC
+        )
+        target = round(self.size / self.crop)
+        width, height = image.size
+        scale = target / min(width, height)
+        resized = image.resize((max(target, round(width * scale)), max(target, round(height * scale))), method)
+        left, top = (resized.width - self.size) // 2, (resized.height - self.size) // 2
+        cropped = resized.crop((left, top, left + self.size, top + self.size))
+        pixels = torch.from_numpy(np.array(cropped, dtype=np.float32) / 255).permute(2, 0, 1)
+        return ((pixels - torch.tensor(self.mean).view(3, 1, 1)) / torch.tensor(self.std).view(3, 1, 1)).contiguous()
+
+    def describe(self) -> dict[str, Any]:
+        """The numbers, as JSON values."""
+        return {
+            "size": self.size, "crop": self.crop, "interpolation": self.interpolation,
+            "mean": list(self.mean), "std": list(self.std),
+        }  # fmt: skip

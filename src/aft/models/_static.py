@@ -1,0 +1,106 @@
+"""A text student for the smallest budgets: a token table, the mean of a text's tokens, and a small MLP."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aft.models._backbone import Batch, Recipe
+from aft.models._spec import ModelSpec
+from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
+
+RECIPE = Recipe(lr=1e-3, epochs=30)
+
+
+class StaticText(TextBackbone):
+    """The mean of learned token vectors, through one hidden layer.
+
+    Args:
+        tokenizer: Its tokenizer.
+        tokens: Rows of the table.
+        width: Columns of the table.
+        hidden: Width of the features.
+        max_length: Tokens a text.
+        dropout: Of the mean, while training.
+        prompt: Put before every text.
+        rows: For each of the tokenizer's ids its row of the table, where rare tokens share one; ``(vocabulary,)``.
+    """
+
+    rows: Tensor | None
+
+    def __init__(
+        self, tokenizer: Any, tokens: int, *, width: int, hidden: int, max_length: int, dropout: float, prompt: str = "",
+        rows: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(tokenizer, max_length, prompt)
+        self.table = nn.Embedding(tokens, width)
+        self.mlp = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.register_buffer("rows", rows)
+        self.recipe = RECIPE
+        self.dim = hidden
+
+    def forward(self, batch: Batch) -> Tensor:
+        """``(B, d)``."""
+        ids = batch["input_ids"] if self.rows is None else self.rows[batch["input_ids"]]
+        features: Tensor = self.mlp(pool_tokens(self.table(ids), batch["attention_mask"], "mean"))
+        return features
+
+    def config(self) -> dict[str, Any]:
+        """Everything but weights and tokenizer."""
+        return {
+            "class": "static", "tokens": self.table.num_embeddings, "width": self.table.embedding_dim, "hidden": self.dim,
+            "max_length": self.max_length, "dropout": self.mlp[0].p, "prompt": self.prompt,
+            "rows": None if self.rows is None else len(self.rows),
+        }  # fmt: skip
+
+    @classmethod
+    def restore(cls, config: dict[str, Any], assets: Path) -> "StaticText":
+        """Make it again, with random weights."""
+        tokenizer = require_transformers().AutoTokenizer.from_pretrained(assets, trust_remote_code=False)
+        names = ("width", "hidden", "max_length", "dropout", "prompt")
+        rows = None if config["rows"] is None else torch.zeros(config["rows"], dtype=torch.long)
+        return cls(tokenizer, config["tokens"], rows=rows, **{name: config[name] for name in names})
+
+
+def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
+    """Make ``aft:static``.
+
+    Args:
+        spec: Options ``width`` (128), ``hidden`` (256), ``vocabulary`` (8000), ``max_length`` (256), ``dropout`` (0.1), and
+            ``embeddings``, a folder of a transformers model whose tokenizer and token table, reduced to ``width`` by PCA and to
+            the tokens of the training texts, to start from.
+        texts: Training texts.
+
+    Returns:
+        The backbone.
+    """
+    options = spec.options
+    sizes = {
+        "width": options.get("width", 128), "hidden": options.get("hidden", 256), "max_length": options.get("max_length", 256),
+        "dropout": options.get("dropout", 0.1), "prompt": options.get("prompt", ""),
+    }  # fmt: skip
+    listed = list(texts or ())
+    if "embeddings" not in options:
+        tokenizer = train_tokenizer(listed, options.get("vocabulary", 8000))
+        return StaticText(tokenizer, len(tokenizer), **sizes)
+    from aft.models._hf import HFText, load_hf
+
+    source = load_hf(ModelSpec("hf", options["embeddings"]), None)
+    assert isinstance(source, HFText)
+    table = source.model.get_input_embeddings().weight.detach()
+    used = {token for tokens in source.encode(listed) for token in tokens.ids.tolist()}
+    kept = sorted(used | set(source.tokenizer.all_special_ids))
+    unknown = source.tokenizer.unk_token_id
+    rows = torch.full((len(table),), kept.index(unknown) if unknown in kept else 0, dtype=torch.long)
+    rows[torch.tensor(kept)] = torch.arange(len(kept))
+    model = StaticText(source.tokenizer, len(kept), rows=rows, **sizes)
+    chosen = table[torch.tensor(kept)].double()
+    centred = chosen - chosen.mean(dim=0)
+    directions = torch.linalg.svd(centred, full_matrices=False)[2][: sizes["width"]]
+    reduced = centred @ directions.T
+    with torch.no_grad():
+        # Unit variance, as the table of a model with random weights has.
+        model.table.weight[:, : reduced.shape[1]] = (reduced / reduced.std()).float()
+    return model

@@ -1,0 +1,62 @@
+"""The model that is trained and deployed."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from aft.models._backbone import Backbone, Batch
+from aft.models._capture import attach
+from aft.models._module import ModuleBackbone
+
+
+class StudentOutput(NamedTuple):
+    """What a student gives.
+
+    Attributes:
+        logits: ``(B, C)``.
+        features: ``(B, d)``, what the head reads.
+    """
+
+    logits: Tensor
+    features: Tensor
+
+
+class Student(nn.Module):
+    """A backbone with a linear head; a module that has a classifier of C outputs keeps its own.
+
+    Args:
+        backbone: The model.
+        outputs: C.
+
+    Attributes:
+        dim: Width d of the features.
+    """
+
+    def __init__(self, backbone: Backbone, outputs: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        own = backbone.own_head(outputs) if isinstance(backbone, ModuleBackbone) else None
+        self.head: nn.Linear | None = None
+        self._captured = None
+        if own is not None and isinstance(backbone, ModuleBackbone):
+            classifier = backbone.module.get_submodule(own)
+            assert isinstance(classifier, nn.Linear)
+            self.dim = classifier.in_features
+            self._captured = attach(backbone.module, own, side="input")[0]
+        else:
+            self.dim = backbone.dim
+            self.head = nn.Linear(backbone.dim, outputs)
+
+    def forward(self, batch: Batch) -> StudentOutput:
+        """Logits and features of a batch."""
+        if self.head is not None:
+            features = self.backbone(batch)
+            return StudentOutput(self.head(features), features)
+        assert isinstance(self.backbone, ModuleBackbone)
+        assert self._captured is not None
+        logits = self.backbone.run(batch)
+        return StudentOutput(logits, self._captured.features)
+
+    def size(self) -> int:
+        """Number of parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())

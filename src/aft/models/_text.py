@@ -1,0 +1,194 @@
+"""What all text models share: tokens, padding, pooling."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aft.errors import MissingExtraError, UsageError, did_you_mean
+from aft.models._backbone import Backbone, Batch
+
+POOLINGS = ("mean", "cls", "last", "max")
+
+
+class Tokens(NamedTuple):
+    """An encoded text.
+
+    Attributes:
+        ids: Token ids.
+        types: Which of two texts each token belongs to; None for models that do not ask.
+        cut: Whether the text was longer than the limit.
+    """
+
+    ids: NDArray[np.int32]
+    types: NDArray[np.int32] | None
+    cut: bool
+
+
+class TextBackbone(Backbone):
+    """Tokenise, pad, and leave the rest to a subclass.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers'.
+        max_length: Texts are cut to this many tokens.
+        prompt: Put before every text.
+    """
+
+    accepts = ("text", "pair")
+
+    def __init__(self, tokenizer: Any, max_length: int, prompt: str = "") -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.prompt = prompt
+        self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
+
+    def encode(self, inputs: Sequence[Any]) -> list[Tokens]:
+        """Tokenise texts or pairs of texts."""
+        if not inputs:
+            return []
+        pairs = not isinstance(inputs[0], str)
+        first = [self.prompt + (item[0] if pairs else item) for item in inputs]
+        arguments = (first, [item[1] for item in inputs]) if pairs else (first,)
+        whole = self.tokenizer(*arguments, truncation=True, max_length=self.max_length, return_overflowing_tokens=True)
+        encoded: dict[int, Tokens] = {}
+        types = whole.get("token_type_ids")
+        for row, sample in enumerate(whole["overflow_to_sample_mapping"]):
+            if sample in encoded:
+                encoded[sample] = encoded[sample]._replace(cut=True)
+            else:
+                kinds = None if types is None else np.asarray(types[row], dtype=np.int32)
+                encoded[sample] = Tokens(np.asarray(whole["input_ids"][row], dtype=np.int32), kinds, False)
+        return [encoded[sample] for sample in range(len(inputs))]
+
+    def collate(self, encoded: Sequence[Tokens]) -> Batch:
+        """Pad on the right: ``input_ids`` and ``attention_mask``, both ``(B, T)``."""
+        longest = max(1, *(len(tokens.ids) for tokens in encoded))
+        ids = np.full((len(encoded), longest), self._pad, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        types = np.zeros_like(ids) if encoded[0].types is not None else None
+        for row, tokens in enumerate(encoded):
+            ids[row, : len(tokens.ids)] = tokens.ids
+            mask[row, : len(tokens.ids)] = 1
+            if types is not None and tokens.types is not None:
+                types[row, : len(tokens.types)] = tokens.types
+        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+        if types is not None:
+            batch["token_type_ids"] = torch.from_numpy(types)
+        return batch
+
+    def length(self, encoded: Tokens) -> int:
+        """Number of tokens."""
+        return len(encoded.ids)
+
+    def truncated(self, encoded: Tokens) -> bool:
+        """Whether the text was longer than the limit."""
+        return encoded.cut
+
+    def limit(self) -> str:
+        """The limit, for a message."""
+        return f"{self.max_length} tokens"
+
+    def preprocessing(self) -> dict[str, str | int | float | None]:
+        """The limit and the prompt; the tokenizer by a digest."""
+        import hashlib
+
+        return {
+            "max_length": self.max_length,
+            "prompt": self.prompt,
+            "tokenizer": hashlib.sha256(self.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+        }
+
+    def save_assets(self, folder: Path) -> None:
+        """Write the tokenizer."""
+        self.tokenizer.save_pretrained(folder)
+
+
+def pool_tokens(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """Make one vector of a text's token states.
+
+    Args:
+        states: ``(B, T, d)``.
+        mask: ``(B, T)``, 1 at tokens and 0 at padding.
+        pooling: ``mean``, ``cls`` (first token), ``last`` (last token that is not padding) or ``max``.
+
+    Returns:
+        ``(B, d)``.
+    """
+    if pooling == "cls":
+        return states[:, 0]
+    if pooling == "last":
+        return states[torch.arange(len(states), device=states.device), mask.sum(dim=1).clamp(min=1) - 1]
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    if pooling == "max":
+        return states.masked_fill(weights == 0, torch.finfo(states.dtype).min).amax(dim=1)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def check_pooling(pooling: str) -> str:
+    """Return a pooling's name, or raise UsageError."""
+    if pooling not in POOLINGS:
+        raise UsageError(f"unknown pooling {pooling!r}{did_you_mean(pooling, POOLINGS)}")
+    return pooling
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """Learn a lower-casing WordPiece vocabulary from texts.
+
+    Args:
+        texts: The training texts.
+        vocabulary: Largest number of tokens.
+
+    Returns:
+        A fast tokenizer with ``[PAD] [UNK] [CLS] [SEP]``.
+
+    Raises:
+        UsageError: No texts, or a vocabulary below 100.
+    """
+    transformers = require_transformers()
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    if vocabulary < 100:
+        raise UsageError(f"a vocabulary has at least 100 tokens; received {vocabulary}; 8000 is usual")
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary, special_tokens=special, min_frequency=2, show_progress=False
+    )
+    listed = list(texts)
+    if not listed:
+        raise UsageError(
+            "a vocabulary is learnt from training texts; received none; pass the dataset, or --weights pretrained"
+        )
+    tokenizer.train_from_iterator(listed, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",  # noqa: S106 - a token of text
+        unk_token="[UNK]",  # noqa: S106
+        cls_token="[CLS]",  # noqa: S106
+        sep_token="[SEP]",  # noqa: S106
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+
+
+def require_transformers() -> Any:
+    """Import transformers quietly, or say which extra brings it."""
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError(
+            "text models need transformers, which is not installed; run pip install 'adaptive-feature-transfer[text]'"
+        ) from error
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    return transformers

@@ -1,0 +1,145 @@
+"""Models of timm's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aft.errors import MissingExtraError, ModelError, did_you_mean
+from aft.models._backbone import Backbone, Batch, Recipe, load_weights
+from aft.models._capture import attach
+from aft.models._hf import cut_layers
+from aft.models._image import ImagePreprocessing
+from aft.models._spec import ModelSpec
+
+PRETRAINED = Recipe(lr=3e-4, epochs=15, batch_size=64)
+SCRATCH = Recipe(lr=1e-3, weight_decay=0.05, epochs=40, batch_size=64)
+
+
+class TimmImage(Backbone):
+    """A timm model without its classifier: the pooled features before it.
+
+    Args:
+        name: timm's name.
+        model: The model.
+        images: Its preprocessing.
+        arguments: What `timm.create_model` was given.
+        layer: Path of a layer to take instead.
+        pooling: ``mean``, ``max``, ``cls`` or ``flatten`` of that layer.
+        keep_layers: Blocks that were kept, if it was cut.
+        recipe: Settings to train it with.
+    """
+
+    accepts = ("image",)
+
+    def __init__(
+        self, name: str, model: nn.Module, images: ImagePreprocessing, arguments: dict[str, Any], *, layer: str | None,
+        pooling: str, keep_layers: int | None, recipe: Recipe,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.name = name
+        self.model = model
+        self.images = images
+        self.arguments = arguments
+        self.layer = layer
+        self.pooling = pooling
+        self.keep_layers = keep_layers
+        self.recipe = recipe
+        self._captured = attach(model, layer, pooling)[0] if layer else None  # type: ignore[arg-type]
+        with torch.no_grad():
+            self.dim = self.eval()({"image": torch.zeros(1, *images.shape)}).shape[1]
+
+    def encode(self, inputs: Sequence[Any]) -> list[Tensor]:
+        """Resize, crop and normalise."""
+        return [self.images(image) for image in inputs]
+
+    def collate(self, encoded: Sequence[Tensor]) -> Batch:
+        """``image``: ``(B, 3, H, W)``."""
+        return {"image": torch.stack(list(encoded))}
+
+    def forward(self, batch: Batch) -> Tensor:
+        """``(B, d)``."""
+        output: Tensor = self.model(batch["image"])
+        return output if self._captured is None else self._captured.features
+
+    def preprocessing(self) -> dict[str, Any]:
+        """Size, crop and normalisation."""
+        return self.images.describe()
+
+    def config(self) -> dict[str, Any]:
+        """Everything but the weights."""
+        return {
+            "class": "timm", "name": self.name, "arguments": self.arguments, "images": self.images.describe(),
+            "layer": self.layer, "pooling": self.pooling, "keep_layers": self.keep_layers,
+        }  # fmt: skip
+
+    @classmethod
+    def restore(cls, config: dict[str, Any]) -> "TimmImage":
+        """Make it again, with random weights."""
+        model = require_timm().create_model(config["name"], pretrained=False, **config["arguments"])
+        if config["keep_layers"]:
+            cut_layers(model, config["keep_layers"])
+        return cls(
+            config["name"], model, ImagePreprocessing(**config["images"]), config["arguments"], layer=config["layer"],
+            pooling=config["pooling"], keep_layers=config["keep_layers"], recipe=SCRATCH,
+        )  # fmt: skip
+
+
+def load_timm(spec: ModelSpec) -> TimmImage:
+    """Load ``timm:NAME``.
+
+    Args:
+        spec: The name; options ``weights``, ``layer``, ``pooling``, ``image_size``, ``keep_layers``.
+
+    Returns:
+        The backbone.
+    """
+    timm = require_timm()
+    options = spec.options
+    weights = options.get("weights", "pretrained")
+    base = spec.name.removeprefix("hf_hub:").partition(".")[0]
+    if not spec.name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
+        raise ModelError(f"timm has no model {spec.name!r}{did_you_mean(base, timm.list_models())}")
+    arguments: dict[str, Any] = {"num_classes": 0}
+    size = options.get("image_size")
+    if size and _takes_image_size(base):
+        arguments["img_size"] = size
+    try:
+        model = timm.create_model(spec.name, pretrained=weights == "pretrained", **arguments)
+    except Exception as error:  # the hub's client raises many kinds
+        reason = " ".join(str(error).split())[:160]
+        raise ModelError(
+            f"timm:{spec.name} needs its weights from the hub; they could not be loaded ({reason}); without network, start from "
+            "random weights with --weights random, or point to a downloaded file with --weights PATH"
+        ) from error
+    if options.get("keep_layers"):
+        cut_layers(model, options["keep_layers"])
+    if weights not in ("pretrained", "random"):
+        load_weights(model, weights)
+    data = timm.data.resolve_model_data_config(model)
+    images = ImagePreprocessing(
+        size=size or data["input_size"][1], crop=1.0 if size else data["crop_pct"], interpolation=data["interpolation"],
+        mean=tuple(data["mean"]), std=tuple(data["std"]),
+    )  # fmt: skip
+    return TimmImage(
+        spec.name, model, images, arguments, layer=options.get("layer"), pooling=options.get("pooling", "mean"),
+        keep_layers=options.get("keep_layers"), recipe=SCRATCH if weights == "random" else PRETRAINED,
+    )  # fmt: skip
+
+
+def require_timm() -> Any:
+    """Import timm, or say which extra brings it."""
+    try:
+        import timm
+        import timm.data
+    except ImportError as error:
+        raise MissingExtraError(
+            "image models need timm, which is not installed; run pip install 'adaptive-feature-transfer[vision]'"
+        ) from error
+    return timm
+
+
+def _takes_image_size(name: str) -> bool:
+    """Transformers have positions a size; convolutional networks take any."""
+    return any(word in name for word in ("vit", "deit", "swin", "beit", "eva", "mixer", "cait", "xcit"))

@@ -1,0 +1,80 @@
+"""Which samples a step sees: a function of the seed and the step alone, so that a resumed training sees the same."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class BatchSchedule:
+    """Batches from one or more streams of samples, each reshuffled whenever it has been through.
+
+    Labelled and unlabelled samples are streams of their own, so that no batch lacks either.
+
+    Args:
+        streams: For each stream its samples' positions and how many of them a batch takes.
+        seed: Of the shuffling.
+    """
+
+    def __init__(self, streams: Sequence[tuple[NDArray[np.int64], int]], seed: int) -> None:
+        self._streams = [
+            (np.asarray(members, dtype=np.int64), count) for members, count in streams if len(members) and count
+        ]
+        self._seed = seed
+        self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
+
+    def batch(self, step: int) -> NDArray[np.int64]:
+        """Positions of the samples of a step, ``(B,)``."""
+        return np.concatenate([self._part(number, step) for number in range(len(self._streams))])
+
+    def _part(self, number: int, step: int) -> NDArray[np.int64]:
+        members, count = self._streams[number]
+        places = np.arange(step * count, (step + 1) * count)
+        epochs = places // len(members)
+        return np.concatenate(
+            [self._order(number, int(e))[places[epochs == e] % len(members)] for e in np.unique(epochs)]
+        )
+
+    def _order(self, number: int, epoch: int) -> NDArray[np.int64]:
+        key = (number, epoch)
+        if key not in self._orders:
+            if len(self._orders) > 8:
+                self._orders.clear()
+            generator = np.random.default_rng([self._seed, number, epoch])
+            self._orders[key] = generator.permutation(self._streams[number][0])
+        return self._orders[key]
+
+
+class StepSampler:
+    """Yields the batches of all steps from one on, without end."""
+
+    def __init__(self, schedule: BatchSchedule, start: int = 0) -> None:
+        self._schedule = schedule
+        self.start = start
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.start
+        while True:
+            yield self._schedule.batch(step).tolist()
+            step += 1
+
+
+def streams(
+    members: NDArray[np.int64], labelled: NDArray[np.bool_], batch_size: int
+) -> list[tuple[NDArray[np.int64], int]]:
+    """How a batch is made of labelled and unlabelled samples: at least half of it has labels.
+
+    Args:
+        members: Positions of the samples to train on.
+        labelled: Which of all samples have a label, ``(N,)``.
+        batch_size: B.
+
+    Returns:
+        Streams for `BatchSchedule`.
+    """
+    with_label, without = members[labelled[members]], members[~labelled[members]]
+    if not len(without):
+        return [(with_label, batch_size)]
+    share = max(0.5, len(with_label) / len(members))
+    count = min(batch_size - 1, max(1, round(batch_size * share))) if batch_size > 1 else 1
+    return [(with_label, count), (without, batch_size - count)]

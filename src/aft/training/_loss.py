@@ -1,0 +1,92 @@
+"""The loss of the task itself."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aft.data import Targets
+from aft.errors import UsageError, name_some
+
+
+class TaskLoss(nn.Module):
+    """Mean loss over the labelled samples of a batch; 0 for a batch without any.
+
+    Args:
+        targets: The task.
+        class_weights: A weight a class, or None.
+        label_smoothing: Share of each label spread over all classes.
+    """
+
+    weights: Tensor | None
+
+    def __init__(self, targets: Targets, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.targets = targets
+        self.label_smoothing = label_smoothing
+        self.register_buffer("weights", class_weights)
+
+    def forward(self, logits: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
+        """The loss.
+
+        Args:
+            logits: ``(B, C)``.
+            labels: Encoded labels, ``(B,)`` or ``(B, C)``.
+            labelled: Which samples have one, ``(B,)``.
+
+        Returns:
+            A scalar, float32.
+        """
+        logits = logits.float()
+        if self.targets.kind == "classification":
+            each = F.cross_entropy(
+                logits, labels, weight=self.weights, reduction="none", label_smoothing=self.label_smoothing
+            )
+        elif self.targets.kind == "multilabel":
+            smooth = labels * (1 - self.label_smoothing) + self.label_smoothing / 2
+            each = F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=self.weights, reduction="none").mean(1)
+        else:
+            each = (logits[:, 0] - labels).square()
+        # Selecting by a mask would wait for the device; a product would keep the NaN of a sample that does not count.
+        return torch.where(labelled, each, torch.zeros_like(each)).sum() / labelled.sum().clamp(min=1)
+
+
+def class_weights(
+    chosen: Literal["balanced"] | Mapping[str, float] | None, targets: Targets, labels: NDArray[np.generic]
+) -> Tensor | None:
+    """Weights of the classes.
+
+    Args:
+        chosen: ``"balanced"``, a weight a class by name, or None.
+        targets: The task.
+        labels: Encoded labels of the labelled training samples.
+
+    Returns:
+        ``(C,)`` with mean 1 over the samples, or None. For multilabel, weights of the positive labels.
+
+    Raises:
+        UsageError: Weights for regression, unknown or missing classes, or weights that are not positive.
+    """
+    if chosen is None:
+        return None
+    if targets.kind == "regression":
+        raise UsageError(
+            "class weights are for classes; received them for a regression task; leave --class-weights out"
+        )
+    if chosen == "balanced":
+        if targets.kind == "multilabel":
+            positive = np.asarray(labels, dtype=np.float64).mean(axis=0).clip(1e-3, 1 - 1e-3)
+            return torch.tensor((1 - positive) / positive, dtype=torch.float32)
+        counts = Counter(np.asarray(labels).tolist())
+        frequency = np.array([counts[i] for i in range(targets.outputs)], dtype=np.float64)
+        return torch.tensor(len(labels) / (len(frequency) * frequency.clip(1)), dtype=torch.float32)
+    if set(chosen) != set(targets.classes) or min(chosen.values()) <= 0:
+        raise UsageError(
+            f"class weights name every class with a positive number; received {dict(chosen)}; the classes are {name_some(targets.classes, 20)}"
+        )
+    return torch.tensor([chosen[name] for name in targets.classes], dtype=torch.float32)

@@ -1,0 +1,149 @@
+"""Choosing form and value of the strength, and the number of steps, on a validation part of the training data."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+log = logging.getLogger("aft")
+
+#: Strengths that are tried; 0, plain fine-tuning, is always among them.
+GRID: dict[str, tuple[float, ...]] = {"raw": (1.0, 3.0, 10.0, 30.0), "balanced": (0.1, 0.3, 1.0, 3.0)}
+#: Lengths that are tried, as multiples of the student's usual number of steps.
+LENGTHS = (0.5, 1.0, 2.0)
+#: A trial is given up when, at a third of its steps, its validation loss exceeds the plain one's by this factor.
+HOPELESS = 1.25
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training on a part of the training data, and what it scored on the rest.
+
+    Attributes:
+        form: ``raw`` or ``balanced``; ``none`` for strength 0.
+        beta: The strength.
+        steps: Optimiser steps.
+        loss: Validation loss at its best temperature; what is chosen by.
+        error: Validation error.
+        early_loss: Validation loss at a third of the steps.
+        seconds: Time that it took.
+        pruned: Given up early.
+    """
+
+    form: str
+    beta: float
+    steps: int
+    loss: float
+    error: float
+    early_loss: float
+    seconds: float
+    pruned: bool = False
+
+    def __str__(self) -> str:
+        what = "fine-tuning" if self.beta == 0 else f"{self.form} beta {self.beta:g}"
+        end = (
+            f"given up at a third, loss {self.early_loss:.4f}"
+            if self.pruned
+            else f"loss {self.loss:.4f}, error {self.error:.4f}"
+        )
+        return f"{what}, {self.steps} steps: {end}, {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen, and every trial.
+
+    Attributes:
+        form: ``raw`` or ``balanced``.
+        beta: The strength; 0 where nothing helped.
+        steps: Optimiser steps.
+        trials: All that was tried, in order.
+    """
+
+    form: Literal["raw", "balanced"]
+    beta: float
+    steps: int
+    trials: tuple[Trial, ...]
+
+    @property
+    def seconds(self) -> float:
+        """What it cost."""
+        return sum(trial.seconds for trial in self.trials)
+
+    def __str__(self) -> str:
+        chosen = f"{self.form} beta {self.beta:g}" if self.beta else "no objective, which did best"
+        pruned = sum(trial.pruned for trial in self.trials)
+        return f"chose {chosen}, {self.steps} steps, from {len(self.trials)} trials ({pruned} given up early) in {self.seconds:.0f} s"
+
+
+#: Runs a trial: form, beta, steps, and the early loss beyond which to give it up.
+Runner = Callable[[str, float, int, float], Trial]
+
+
+def select(
+    run: Runner,
+    *,
+    forms: tuple[Literal["raw", "balanced"], ...],
+    usual_steps: int,
+    steps: int | None,
+    with_objective: bool,
+    journal: Path | None = None,
+) -> Selection:
+    """Search: the length of plain fine-tuning first, then the strength at that length, then a longer one for the best.
+
+    Args:
+        run: Runs one trial.
+        forms: Forms of the strength to try.
+        usual_steps: The student's usual number of steps.
+        steps: The number of steps, if the user fixed it.
+        with_objective: Whether there is an objective whose strength to choose.
+        journal: File that finished trials are kept in: a search that was interrupted does not repeat them.
+
+    Returns:
+        The choice: the trial of the lowest validation loss.
+    """
+    known = _read(journal)
+    trials: list[Trial] = []
+
+    def attempt(form: str, beta: float, length: int, limit: float) -> Trial:
+        trial = known.get((form, beta, length))
+        if trial is None:
+            trial = run(form, beta, length, limit)
+            log.info("  %s", trial)
+            if journal is not None:
+                with journal.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(trial)) + "\n")
+        trials.append(trial)
+        return trial
+
+    lengths = [steps] if steps is not None else sorted({max(1, round(usual_steps * share)) for share in LENGTHS})
+    plain = {length: attempt("none", 0.0, length, float("inf")) for length in lengths}
+    best = min(plain.values(), key=lambda trial: trial.loss)
+    if with_objective:
+        limit = HOPELESS * best.early_loss
+        for form in forms:
+            for beta in GRID[form]:
+                trial = attempt(form, beta, best.steps, limit)
+                if trial.pruned:
+                    break  # stronger ones are worse
+        chosen = min((trial for trial in trials if not trial.pruned), key=lambda trial: trial.loss)
+        longer = next((length for length in lengths if length > chosen.steps), None)
+        if chosen.beta and longer is not None:
+            attempt(chosen.form, chosen.beta, longer, float("inf"))
+    chosen = min((trial for trial in trials if not trial.pruned), key=lambda trial: trial.loss)
+    return Selection("balanced" if chosen.form == "balanced" else "raw", chosen.beta, chosen.steps, tuple(trials))
+
+
+def _read(journal: Path | None) -> dict[tuple[str, float, int], Trial]:
+    if journal is None or not journal.exists():
+        return {}
+    known = {}
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        try:
+            trial = Trial(**json.loads(line))
+        except (ValueError, TypeError):
+            continue  # the line that an interruption cut off
+        known[trial.form, trial.beta, trial.steps] = trial
+    return known

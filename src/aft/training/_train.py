@@ -1,0 +1,427 @@
+"""Train a student: parts, strength, the training itself, what it scores, the run folder."""
+
+import copy
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+import aft
+from aft.data import Dataset, Targets
+from aft.errors import NonFiniteError, RunError, UsageError, name_some
+from aft.evaluation import Metrics, calibrated_loss, measure
+from aft.features import FeatureStore
+from aft.models import Student, choose_device, forward_all, load_backbone
+from aft.objectives import METHODS, Objective, ProbeKD, Strength, make_objective
+from aft.progress import Progress
+from aft.training._card import write_card
+from aft.training._config import TrainConfig
+from aft.training._data import TrainingData
+from aft.training._fit import FitSettings, fit, fresh_student
+from aft.training._loss import TaskLoss, class_weights
+from aft.training._parts import Parts, make_parts
+from aft.training._run import FORMAT, Run, RunLayout, read_json, save_student, save_tensors, write_json
+from aft.training._select import Selection, Trial, select
+
+log = logging.getLogger("aft")
+
+
+def train(
+    dataset: Dataset,
+    student: str | nn.Module,
+    features: Sequence[FeatureStore | str | Path] | FeatureStore | str | Path = (),
+    *,
+    out: str | Path,
+    preprocess: Callable[[Any], Any] | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+    **settings: Any,
+) -> Run:
+    """Train a small model on a labelled task, keeping what the teachers' features say that the task needs.
+
+    Interrupted, it goes on where it stopped when it is called again; a finished run of the same settings is returned as it is.
+
+    Args:
+        dataset: The samples; those without a label still feed the objective.
+        student: Name of the student (see `aft.models.load_backbone`), or a module, which is copied, not changed.
+        features: Feature stores of the teachers, or their folders. Every training sample must be in each; test samples need not.
+        out: The run folder.
+        preprocess: For a module: maps one raw input to a tensor.
+        overwrite: Replace a run of other settings.
+        progress: Show progress on the standard error stream.
+        **settings: Fields of `aft.training.TrainConfig`: ``method``, ``beta``, ``strength``, ``steps``, ``seed``, ...
+
+    Returns:
+        The run.
+
+    Raises:
+        UsageError: Settings that do not fit.
+        DataError: Labels or splits that cannot be used.
+        UnknownIdError: A store lacks training samples.
+        RunError: ``out`` holds a run of other settings; each differing one is named.
+        NonFiniteError: A loss became NaN or infinite; the ids of the batch are named.
+
+    Example:
+        >>> run = aft.train(dataset, "timm:resnet18", features=["features/dinov2"], method="aft", beta="auto", out="runs/a")
+        >>> run.error
+        0.061
+    """
+    name = student if isinstance(student, str) else f"module:{type(student).__name__}"
+    config = TrainConfig.of(student=name, **settings)
+    stores = open_stores(features)
+    training = Training(dataset, student, stores, config, preprocess=preprocess, progress=progress)
+    layout = RunLayout(Path(out))
+    finished = _claim(layout, training.description(), overwrite)
+    if finished is not None:
+        log.info("%s is finished already; nothing to do", layout.folder)
+        return finished
+    layout.assets.mkdir(exist_ok=True)
+    training.student.backbone.save_assets(layout.assets)
+    training.parts.write(layout.splits, training.dataset)
+    return training.run(layout)
+
+
+def open_stores(features: Sequence[FeatureStore | str | Path] | FeatureStore | str | Path) -> list[FeatureStore]:
+    """Open feature stores.
+
+    Args:
+        features: A store or its folder, or several.
+
+    Returns:
+        The stores.
+
+    Raises:
+        UsageError: Two of the same name.
+    """
+    listed = [features] if isinstance(features, FeatureStore | str | Path) else list(features)
+    stores = [item if isinstance(item, FeatureStore) else FeatureStore.open(item) for item in listed]
+    names = [store.name for store in stores]
+    if len(set(names)) != len(names):
+        raise UsageError(
+            f"teachers have different names; received {name_some(names, 8)}; extract one again under another NAME"
+        )
+    return stores
+
+
+class Training:
+    """A dataset, a student and teachers, ready to be trained in any way that a config asks for.
+
+    Args:
+        dataset: The samples.
+        student: Name or module.
+        stores: The teachers' features.
+        config: What is asked.
+        preprocess: For a module.
+        progress: Show progress.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        student: str | nn.Module,
+        stores: Sequence[FeatureStore],
+        config: TrainConfig,
+        *,
+        preprocess: Callable[[Any], Any] | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.config = config
+        self.progress = progress
+        if config.method not in METHODS:
+            make_objective(config.method, {"t": 1}, 1)  # raises, with the known names
+        if METHODS[config.method] is not None and not stores:
+            raise UsageError(
+                f"method {config.method!r} needs teachers' features; received none; name a store with --features, or use --method finetune"
+            )
+        self.stores = list(stores) if METHODS[config.method] is not None else []
+        self.device = choose_device(config.device)
+        self.dataset = dataset.verified()
+        self.parts: Parts = make_parts(
+            self.dataset,
+            validation_fraction=config.validation_fraction,
+            test_fraction=config.test_fraction,
+            seed=config.split_seed,
+            unlabelled=config.unlabelled,
+            leakage=config.leakage,
+        )
+        labels = self.dataset.labels or []
+        self.targets = Targets.infer([labels[i] for i in self.parts.train.tolist()], config.task)
+        self.student = self._make_student(student, preprocess)
+        self._initial = copy.deepcopy(self.student.state_dict())
+        used = np.unique(np.concatenate([self.parts.train, self.parts.validation]))
+        place = {position: index for index, position in enumerate(used.tolist())}
+        self._train, self._inner, self._validation = (
+            np.array([place[i] for i in part.tolist()], dtype=np.int64)
+            for part in (self.parts.train, self.parts.inner, self.parts.validation)
+        )
+        self.data = TrainingData(
+            self.dataset.subset(used), self.student.backbone, self.targets, self.stores, self._train
+        )
+        self._test_labels = self.targets.encode(
+            [labels[i] for i in self.parts.test.tolist()], [self.dataset.ids[i] for i in self.parts.test.tolist()]
+        )[0]
+        if self.data.truncated:
+            log.warning(
+                "%d of %d texts are longer than the student's %s and are cut",
+                self.data.truncated,
+                len(self.data),
+                self.student.backbone.limit(),
+            )
+        recipe = self.student.backbone.recipe
+        labelled = int(self.data.labelled[self._train].sum())
+        self.batch_size = config.batch_size or recipe.batch_for(labelled)
+        bare = len(self._train) - labelled
+        # Where there are unlabelled samples too, half of a batch is theirs.
+        seen = self.batch_size if not bare else max(1, round(self.batch_size * max(0.5, labelled / len(self._train))))
+        self.usual_steps = config.steps or recipe.steps_for(labelled, seen)
+        self.counts = {
+            "labelled": labelled,
+            "unlabelled": bare,
+            "validation": len(self._validation),
+            "test": len(self.parts.test),
+        }
+
+    def _make_student(self, student: str | nn.Module, preprocess: Callable[[Any], Any] | None) -> Student:
+        config = self.config
+        inputs = self.dataset.inputs
+        given = copy.deepcopy(student) if isinstance(student, nn.Module) else student
+
+        def texts() -> list[str]:
+            chosen = [inputs[i] for i in self.parts.train.tolist()]
+            return [text for item in chosen for text in ((item,) if isinstance(item, str) else item)]
+
+        def make() -> Student:
+            backbone = load_backbone(
+                given, role="student", texts=texts, example=inputs[0], preprocess=preprocess, layer=config.layer,
+                pooling=config.pooling, weights=config.weights, prompt=config.prompt,
+            )  # fmt: skip
+            if self.dataset.kind not in backbone.accepts:
+                raise UsageError(
+                    f"a student takes the dataset's kind of input; {backbone.spec} takes {' or '.join(backbone.accepts)}, and the dataset holds "
+                    f"{self.dataset.kind} inputs; choose another student or column"
+                )
+            return Student(backbone, self.targets.outputs)
+
+        made: Student = fresh_student(make, config.seed)
+        return made.to(self.device)
+
+    def description(self) -> dict[str, Any]:
+        """What identifies the run: settings, data, teachers, student."""
+        return {
+            "format": FORMAT,
+            "settings": self.config.model_dump(mode="json"),
+            "data": {
+                **self.dataset.source,
+                "samples": len(self.dataset),
+                "digest": _digest(self.dataset),
+                **self.counts,
+            },
+            "targets": {**asdict(self.targets), "classes": list(self.targets.classes)},
+            "teachers": [
+                {"name": s.name, "dim": s.dim, "fingerprint": s.fingerprint, "path": str(s.path)} for s in self.stores
+            ],
+            "backbone": self.student.backbone.config(),
+        }
+
+    def run(self, layout: RunLayout) -> Run:
+        """Choose what is to be chosen, train, measure, and write the run."""
+        config, start = self.config, time.monotonic()
+        selection: Selection | None = None
+        if config.beta == "auto":
+            log.info("choosing on %d validation samples:", len(self._validation))
+            forms: tuple[Literal["raw", "balanced"], ...] = (
+                ("raw", "balanced") if config.strength == "auto" else (config.strength,)
+            )
+            selection = select(
+                self.trial,
+                forms=forms,
+                usual_steps=self.usual_steps,
+                steps=config.steps,
+                with_objective=bool(self.stores),
+                journal=layout.journal,
+            )
+            log.info("%s", selection)
+            form, beta, steps = selection.form, selection.beta, selection.steps
+        else:
+            form = "raw" if config.strength == "auto" else config.strength
+            beta, steps = config.beta if self.stores else 0.0, self.usual_steps
+        objective, strength, result = self.fit(form, beta, steps, self._train, folder=layout.folder)
+        outputs = forward_all(self.student, self._encode(self.parts.test)) if len(self.parts.test) else None
+        test = None if outputs is None else measure(self.targets, outputs.logits, self._test_labels)
+        content = {
+            "format": FORMAT, "aft": aft.__version__, "method": config.method, "strength": strength.form, "beta": beta, "steps": steps,
+            "batch_size": self.batch_size, "lr": self.lr, "weight_decay": self.weight_decay, "seed": config.seed,
+            "parameters": self.student.size(), "seconds": round(result.seconds, 3), "waiting_for_data": round(result.waiting, 4),
+            "total_seconds": round(time.monotonic() - start, 3), "samples": self.counts, "truncated": self.data.truncated,
+            "selection": None if selection is None else {
+                "seconds": round(selection.seconds, 3), "chosen": str(selection), "trials": [asdict(t) for t in selection.trials],
+            },
+            "test": None if test is None else asdict(test),
+            "weights_sha256": save_student(layout, self.student),
+        }  # fmt: skip
+        if objective is not None and list(objective.parameters()):
+            save_tensors(layout.objective, objective.state_dict())
+        write_card(layout.card, self.description(), content, test)
+        write_json(layout.result, content)
+        shutil.rmtree(layout.folder / "checkpoints", ignore_errors=True)
+        return Run.open(layout.folder)
+
+    @property
+    def lr(self) -> float:
+        """The student's learning rate."""
+        return self.config.lr or self.student.backbone.recipe.lr
+
+    @property
+    def weight_decay(self) -> float:
+        """The student's weight decay."""
+        given = self.config.weight_decay
+        return self.student.backbone.recipe.weight_decay if given is None else given
+
+    def trial(self, form: str, beta: float, steps: int, limit: float) -> Trial:
+        """Train on a part of the training data, measure on the validation part; see `select`."""
+        start = time.monotonic()
+        encoded = self.data.encoded(self._validation.tolist())
+        labels = self.data.labels[self._validation]
+        early: list[float] = []
+
+        def watch(step: int) -> bool:
+            if step > third:
+                return True
+            early.append(calibrated_loss(self.targets, forward_all(self.student, encoded).logits, labels))
+            return early[-1] <= limit
+
+        third = max(1, steps // 3)
+        try:
+            _, _, result = self.fit("raw" if form == "none" else form, beta, steps, self._inner, watcher=(watch, third))
+        except NonFiniteError:
+            return Trial(
+                form, beta, steps, float("inf"), float("inf"), float("inf"), time.monotonic() - start, pruned=True
+            )
+        logits = forward_all(self.student, encoded).logits
+        loss, error = calibrated_loss(self.targets, logits, labels), measure(self.targets, logits, labels).error
+        seconds = time.monotonic() - start
+        return Trial(
+            form, beta, steps, loss, error, early[0] if early else loss, seconds, pruned=result.stopped is not None
+        )
+
+    def fit(
+        self,
+        form: str,
+        beta: float,
+        steps: int,
+        members: NDArray[np.int64],
+        *,
+        folder: Path | None = None,
+        watcher: tuple[Callable[[int], bool], int] | None = None,
+    ) -> tuple[Objective | None, Strength, Any]:
+        """Train from the initial weights on some of the samples."""
+        config = self.config
+        self.student.load_state_dict(self._initial)
+        objective: Objective | None = None
+        if self.stores and beta > 0:
+            objective = fresh_student(self._make_objective, config.seed + 1)
+            assert objective is not None
+            if objective.needs_preparation:
+                known = members[self.data.labelled[members]]
+                objective.prepare(self.data.features(known), targets=torch.from_numpy(self.data.labels[known]))
+            objective.to(self.device)
+        else:
+            # An objective of strength 0 asks for nothing of the unlabelled samples.
+            members = members[self.data.labelled[members]]
+        strength = Strength(form, beta).to(self.device)  # type: ignore[arg-type]
+        labels = self.data.labels[members[self.data.labelled[members]]]
+        loss = TaskLoss(self.targets, class_weights(config.class_weights, self.targets, labels), config.label_smoothing)
+        settings = FitSettings(
+            steps=steps, batch_size=self._batch(members), lr=self.lr, weight_decay=self.weight_decay, warmup=config.warmup,
+            gate_lr=config.gate_lr, seed=config.seed, precision=config.precision, workers=config.workers,
+        )  # fmt: skip
+        with Progress(steps, "training", "steps", quiet=not self.progress or folder is None) as bar:
+            result = fit(
+                self.student, objective, strength, self.data, members, loss.to(self.device), settings,
+                device=self.device, folder=folder, tick=bar, watcher=watcher,
+            )  # fmt: skip
+        return objective, strength, result
+
+    def _batch(self, members: NDArray[np.int64]) -> int:
+        # The same number of labelled samples a step with the unlabelled ones and without.
+        bare = len(self._train) - self.counts["labelled"]
+        if not bare or not self.data.labelled[members].all():
+            return self.batch_size
+        return max(1, round(self.batch_size * max(0.5, self.counts["labelled"] / len(self._train))))
+
+    def _make_objective(self) -> Objective | None:
+        options = dict(self.config.options)
+        if METHODS[self.config.method] is ProbeKD:
+            options.setdefault("task", self.targets.kind)
+        return make_objective(self.config.method, {s.name: s.dim for s in self.stores}, self.student.dim, options)
+
+    def _encode(self, positions: NDArray[np.int64]) -> list[Any]:
+        return self.student.backbone.encode([self.dataset.inputs[i] for i in positions.tolist()])
+
+    def test_metrics(self) -> Metrics | None:
+        """Metrics of the student, as it is now, on the test part; None without one."""
+        if not len(self.parts.test):
+            return None
+        return measure(self.targets, forward_all(self.student, self._encode(self.parts.test)).logits, self._test_labels)
+
+
+def _digest(dataset: Dataset) -> str:
+    """Of ids, inputs, labels and splits: a run belongs to its data."""
+    import hashlib
+
+    state = hashlib.sha256()
+    for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits):
+        state.update(repr(column).encode("utf-8", "surrogatepass"))
+    return state.hexdigest()
+
+
+def _claim(layout: RunLayout, description: dict[str, Any], overwrite: bool) -> Run | None:
+    """Take a run folder: a new one, one to go on with, or a finished one of the same settings."""
+    if layout.config.exists():
+        found = read_json(layout.config, "a run")
+        differences = _differences(description, found)
+        if not differences:
+            return Run.open(layout.folder) if layout.result.exists() else None
+        if not overwrite:
+            raise RunError(
+                f"a run folder holds one training; {str(layout.folder)!r} has another: {'; '.join(differences[:4])}; "
+                "choose another --out, or pass --overwrite"
+            )
+        shutil.rmtree(layout.folder)
+    elif layout.folder.exists() and any(layout.folder.iterdir()):
+        inside = sorted(path.name for path in layout.folder.iterdir())
+        raise RunError(
+            f"a run needs an empty folder; {str(layout.folder)!r} holds {name_some(inside)}; choose another --out"
+        )
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    write_json(layout.config, description)
+    return None
+
+
+def _differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    differences = []
+    for section in ("settings", "data", "targets", "teachers", "backbone"):
+        one, two = asked.get(section), found.get(section)
+        if isinstance(one, dict) and isinstance(two, dict):
+            # Where the data lies does not matter; what it is does.
+            keys = [key for key in {**one, **two} if key not in ("path", "device", "workers")]
+            differences += [
+                f"{key} {two.get(key)!r} instead of {one.get(key)!r}"[:160]
+                for key in keys
+                if one.get(key) != two.get(key)
+            ]
+        elif section == "teachers":
+            one, two = ([(t["name"], t["fingerprint"]) for t in side or []] for side in (one, two))
+            if one != two:
+                differences.append(
+                    f"teachers {name_some([n for n, _ in two], 8)} instead of {name_some([n for n, _ in one], 8)}"
+                )
+    return differences
