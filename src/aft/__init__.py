@@ -46,7 +46,25 @@ _ROOMS = {
     "Prediction": "deploy",
 }
 
-__all__ = sorted([*_ROOMS, "__version__"])
+__all__ = [
+    "AFT",
+    "KD",
+    "Dataset",
+    "FeatureStore",
+    "Metrics",
+    "Model",
+    "Prediction",
+    "ProbeKD",
+    "Run",
+    "Strength",
+    "__version__",
+    "capture",
+    "evaluate",
+    "extract",
+    "import_features",
+    "load",
+    "train",
+]
 
 #: Package that a room cannot do without, and the extra that brings it.
 _EXTRAS = {"torch": "torch", "safetensors": "torch", "lightning": "train", "sklearn": "train", "tensorboard": "train"}

@@ -61,7 +61,13 @@ any_ids = st.lists(st.text(max_size=12), min_size=1, max_size=60, unique=True)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ids=any_ids, dim=st.integers(1, 9), rows=st.integers(1, 17), dtype=st.sampled_from(["float16", "float32"]), data=st.data())
+@given(
+    ids=any_ids,
+    dim=st.integers(1, 9),
+    rows=st.integers(1, 17),
+    dtype=st.sampled_from(["float16", "float32"]),
+    data=st.data(),
+)
 def test_whatever_is_written_is_read_back_by_id(tmp_path, ids, dim, rows, dtype, data):
     folder = tmp_path / digest(repr(ids) + str(dim))
     shutil.rmtree(folder, ignore_errors=True)
@@ -221,7 +227,9 @@ def test_truncation_at_every_length_is_found(tmp_path):
         path.write_bytes(raw)
 
 
-@pytest.mark.parametrize("suffixes", [[".npy"], [".json"], [".ids.jsonl"], [".npy", ".json"], [".npy", ".json", ".ids.jsonl"]])
+@pytest.mark.parametrize(
+    "suffixes", [[".npy"], [".json"], [".ids.jsonl"], [".npy", ".json"], [".npy", ".json", ".ids.jsonl"]]
+)
 def test_swapped_shards_are_found(tmp_path, suffixes):
     make(tmp_path / "s", "abcdefgh")
     for suffix in suffixes:
@@ -257,7 +265,7 @@ def test_a_manifest_of_a_newer_format_asks_for_an_upgrade(tmp_path):
 
 def test_a_store_is_opened_anew_in_another_process(tmp_path):
     store = make(tmp_path / "s")
-    assert np.array_equal(pickle.loads(pickle.dumps(store))[["c"]], store[["c"]])  # noqa: S301
+    assert np.array_equal(pickle.loads(pickle.dumps(store))[["c"]], store[["c"]])
 
 
 def test_many_shards_are_read_with_few_open_files(tmp_path, monkeypatch):

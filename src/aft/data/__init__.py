@@ -4,6 +4,7 @@ from aft.data._dataset import Dataset as Dataset
 from aft.data._dataset import Skipped as Skipped
 from aft.data._inputs import Inputs as Inputs
 from aft.data._leakage import check_leakage as check_leakage
+from aft.data._open import open_dataset as open_dataset
 from aft.data._splits import SPLITS as SPLITS
 from aft.data._splits import assign_splits as assign_splits
 from aft.data._splits import cut as cut

@@ -1,5 +1,6 @@
 """The main job on real data, and the models and tasks that it, the tests and the benchmarks use."""
 
+from aft.demo._demo import run_demo as run_demo
 from aft.demo._efficientnet import lite0 as lite0
 from aft.demo._efficientnet import lite1 as lite1
 from aft.demo._efficientnet import lite2 as lite2

@@ -53,7 +53,7 @@ def evaluate(
     if split == "test" and len(chosen) < sum(label is not None for label in labels):
         log.info(
             "%d samples that the run was trained on, or chosen by, are left out",
-            sum(l is not None for l in labels) - len(chosen),
+            sum(label is not None for label in labels) - len(chosen),
         )
     part = dataset.subset(np.array(chosen))
     encoded, _ = model.targets.encode(part.labels or [], part.ids)

@@ -4,9 +4,11 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from aft.deploy._model import Prediction
 from aft.errors import UsageError
+from aft.training import RunLayout, read_json
 
 SUFFIXES = (".csv", ".jsonl")
 
@@ -58,3 +60,21 @@ def check_target(path: Path, overwrite: bool) -> None:
         raise UsageError(
             f"nothing is overwritten unasked; {str(path)!r} exists; choose another --out, or pass --overwrite"
         )
+
+
+def columns_of(run: str | Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a table to predict from: those given, else those that the run was trained on.
+
+    Args:
+        run: The run folder.
+        given: Columns by role; None where none was named.
+
+    Returns:
+        Columns by role.
+    """
+    stored = read_json(RunLayout(Path(run)).config, "a run")["data"]
+    named = {role: column for role, column in given.items() if column is not None}
+    # A table of other inputs than the run's: only what was named holds.
+    if named.keys() & {"text", "image"}:
+        return {role: named.get(role) for role in given}
+    return {role: named.get(role, stored.get(role)) for role in given}

@@ -1,0 +1,104 @@
+"""Which form of the strength, and which value, does best on validation data: decides the defaults of ``beta="auto"``.
+
+Trains on a part of the training data with each form and value, and reports the validation loss relative to plain fine-tuning's.
+No test sample is looked at. Rows are kept as they come in ``benchmarks/results/strength_forms.jsonl``; a run goes on from them.
+"""
+
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import aft
+from aft.demo import emoji_pictures, minilm_folder, movie_sentences, unpack_mpnet
+from aft.training import TrainConfig, Training
+
+GRID = {"raw": (0.3, 1.0, 3.0, 10.0, 30.0), "balanced": (0.1, 0.3, 1.0, 3.0)}
+ROWS = Path(__file__).parent / "results" / "strength_forms.jsonl"
+
+
+def movies(label: str, labelled: int, unlabelled: int) -> aft.Dataset:
+    """A fixed choice of movie sentences, some of them without their label."""
+    whole = aft.Dataset.from_table(movie_sentences(), text="sentence", label=label, id="id")
+    having = [i for i, value in enumerate(whole.labels or []) if value is not None]
+    chosen = np.random.default_rng(20261123).permutation(having)[: labelled + unlabelled]
+    part = whole.subset(chosen)
+    part.labels = [value if i < labelled else None for i, value in enumerate(part.labels or [])]
+    return part
+
+
+def tasks(features: Path) -> dict[str, tuple[aft.Dataset, aft.FeatureStore, list[str]]]:
+    """Tasks with their teacher's features and students."""
+    texts = ["aft:static", "aft:transformer,max_length=64", f"hf:{minilm_folder()},keep_layers=2,max_length=64"]
+    everything = aft.Dataset.from_table(movie_sentences(), text="sentence", label="polarity", id="id")
+    scarce, rating = movies("polarity", 1000, 2000), movies("rating", 2000, 0)
+    needed = everything.subset(np.array([everything.ids.index(i) for i in {*scarce.ids, *rating.ids}]))
+    mpnet = aft.extract(needed, f"hf:{unpack_mpnet()}", name="mpnet", out=features)
+    emoji = aft.Dataset.from_folder(emoji_pictures()).verified()
+    lite = aft.extract(emoji, "python:aft.demo:lite2", name="lite2", out=features)
+    return {
+        "polarity, 1000 labels and 2000 without": (scarce, mpnet, texts),
+        "rating, 2000 labels": (rating, mpnet, texts[:2]),
+        "emoji category": (emoji, lite, ["timm:resnet10t,image_size=32,weights=random"]),
+    }
+
+
+def main() -> None:
+    """Run what is missing and print the summary."""
+    torch.set_num_threads(int(sys.argv[sys.argv.index("--threads") + 1]) if "--threads" in sys.argv else 2)
+    features = (
+        Path(sys.argv[sys.argv.index("--features") + 1]) if "--features" in sys.argv else Path(tempfile.mkdtemp())
+    )
+    ROWS.parent.mkdir(exist_ok=True)
+    rows = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+    done = {(r["task"], r["student"], r["seed"], r["form"], r["beta"]) for r in rows}
+    for name, (dataset, store, students) in tasks(features).items():
+        for student in students:
+            for seed in (0, 1):
+                plan = [("none", 0.0), *[(form, beta) for form in GRID for beta in GRID[form]]]
+                key = student.replace(str(minilm_folder()), "MiniLM")
+                plan = [p for p in plan if (name, key, seed, *p) not in done]
+                if not plan:
+                    continue
+                config = TrainConfig.of(student=student, seed=seed, split_seed=seed, method="aft")
+                training = Training(dataset, student, [store], config, progress=False)
+                for form, beta in plan:
+                    steps = min(training.usual_steps, 600)
+                    trial = training.trial(form, beta, steps, float("inf"))
+                    row = {"task": name, "student": key, "seed": seed, "form": form, "beta": beta}
+                    row |= {"steps": steps, "loss": trial.loss, "error": trial.error, "seconds": trial.seconds}
+                    rows.append(row)
+                    with ROWS.open("a") as file:
+                        file.write(json.dumps(row) + "\n")
+                    print(row, file=sys.stderr)
+    summary: dict[str, dict[str, float]] = {}
+    for form in GRID:
+        ratios: dict[str, list[float]] = {}
+        for row in rows:
+            if row["form"] != form:
+                continue
+            (plain,) = [
+                r for r in rows
+                if r["form"] == "none" and all(r[k] == row[k] for k in ("task", "student", "seed"))
+            ]  # fmt: skip
+            ratios.setdefault(f"{row['beta']:g}", []).append(row["loss"] / plain["loss"])
+        summary[form] = {beta: round(statistics.geometric_mean(values), 4) for beta, values in ratios.items()}
+        cells: dict[tuple[str, str, int], list[float]] = {}
+        for row in rows:
+            if row["form"] in (form, "none"):
+                cells.setdefault((row["task"], row["student"], row["seed"]), []).append(row["loss"])
+        plain_loss = {(r["task"], r["student"], r["seed"]): r["loss"] for r in rows if r["form"] == "none"}
+        summary[form]["best"] = round(statistics.geometric_mean([min(v) / plain_loss[k] for k, v in cells.items()]), 4)
+    print(
+        json.dumps(
+            {"benchmark": "strength_forms", "validation_loss_against_finetuning": summary, "trainings": len(rows)}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

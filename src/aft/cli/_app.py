@@ -1,0 +1,79 @@
+"""All commands, and what an expected error looks like."""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+import aft
+from aft.cli._demo import demo
+from aft.cli._evaluate import evaluate
+from aft.cli._extract import extract
+from aft.cli._import_features import import_features
+from aft.cli._init import init
+from aft.cli._inspect import inspect
+from aft.cli._predict import predict
+from aft.cli._train import train
+from aft.errors import AftError
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "extract": extract,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "inspect": inspect,
+    "import-features": import_features,
+    "init": init,
+    "demo": demo,
+}
+
+app = typer.Typer(
+    name="aft",
+    help="Train a small model to keep what large frozen models know about your data.",
+    epilog="Start with 'aft demo', or 'aft extract --help'.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for _name, _command in COMMANDS.items():
+    app.command(_name, short_help=(_command.__doc__ or "").partition(".")[0].partition(";")[0].partition(":")[0] + ".")(
+        _command
+    )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"aft {aft.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=_version, help="Print the version."),
+) -> None:
+    """Train a small model to keep what large frozen models know about your data."""
+
+
+def main() -> None:
+    """Run a command. Expected errors are one sentence on the standard error stream and exit status 2."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log = logging.getLogger("aft")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        app()
+    except AftError as error:
+        typer.echo(f"aft: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("aft: interrupted; what is finished is kept: run the same command again to go on", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)

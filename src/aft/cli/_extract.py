@@ -1,0 +1,62 @@
+"""``aft extract``."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aft.cli import _options as o
+
+
+def extract(
+    data: o.Data,
+    teacher: Annotated[
+        list[str],
+        typer.Option(
+            metavar="[NAME=]MODEL",
+            help="timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, python:module:factory; may be repeated.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of feature stores; each teacher gets a folder of its name in it.")],
+    text: o.Text = None,
+    text_pair: o.TextPair = None,
+    image: o.Image = None,
+    image_root: o.ImageRoot = None,
+    id: o.Id = None,  # noqa: A002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell time and disk, write nothing.")] = False,
+    layer: o.Layer = None,
+    pooling: o.Pooling = None,
+    weights: o.Weights = None,
+    prompt: o.Prompt = None,
+    batch_size: Annotated[int, typer.Option(help="Samples a forward pass.")] = 32,
+    shard_rows: Annotated[int | None, typer.Option(help="Samples a shard: what an interruption can cost.")] = None,
+    dtype: Annotated[str, typer.Option(help="float16 or float32, on disk.")] = "float16",
+    precision: o.Precision = "fp32",
+    device: o.Device = "auto",
+    bad_inputs: o.BadInputs = "error",
+    overwrite: o.Overwrite = False,
+    config: o.Config = None,
+    set_: o.Set = None,
+) -> None:
+    """Compute teachers' features of a dataset, once. Labels are not needed.
+
+    Interrupted, it goes on where it stopped when run again; what is there is not computed again.
+    """
+    import aft
+    from aft.extraction import estimate
+
+    dataset = o.open_data(
+        data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, bad_inputs=bad_inputs
+    )
+    for named in teacher:
+        match = re.match(r"^([\w.+-]+)=(.+:.+)$", named)
+        name, model = (match[1], match[2]) if match else (None, named)
+        options: dict[str, Any] = {
+            "name": name, "out": out, "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "device": device,
+            "precision": precision, "dtype": dtype, "batch_size": batch_size, "bad_inputs": bad_inputs,
+        }  # fmt: skip
+        if dry_run:
+            typer.echo(f"{name or model}: {estimate(dataset, model, **options)}")
+        else:
+            typer.echo(aft.extract(dataset, model, shard_rows=shard_rows, overwrite=overwrite, **options).path)

@@ -1,0 +1,59 @@
+"""Options that several commands share, each said once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aft.cli._configfile import read_config, set_value
+
+Data = Annotated[
+    Path,
+    typer.Argument(metavar="DATA", help="A table (CSV, TSV, JSONL, Parquet) or a folder of images, a folder a class."),
+]
+Text = Annotated[str | None, typer.Option(help="Column of texts.", rich_help_panel="Data")]
+TextPair = Annotated[str | None, typer.Option(help="Column of second texts, for tasks on pairs.")]
+Image = Annotated[str | None, typer.Option(help="Column of image paths.")]
+ImageRoot = Annotated[
+    Path | None, typer.Option(help="Folder that image paths are relative to; by default the table's.")
+]
+Label = Annotated[str | None, typer.Option(help="Column of labels; an empty cell is a sample without one.")]
+Id = Annotated[
+    str | None, typer.Option("--id", help="Column of unique ids; by default a hash of the text, or the image's path.")
+]
+Split = Annotated[str | None, typer.Option(help="Column of train, validation, test.")]
+Group = Annotated[str | None, typer.Option(help="Column of groups that no split may cut through.")]
+BadInputs = Annotated[str, typer.Option(help="Inputs that cannot be read: error, or skip and count them.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16 or fp16.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Layer = Annotated[str | None, typer.Option(help="Layer to take features from; by default the model's last.")]
+Pooling = Annotated[str | None, typer.Option(help="mean, cls, last, max: how one vector is made of tokens or space.")]
+Weights = Annotated[str | None, typer.Option(help="pretrained, random, or a file.")]
+Prompt = Annotated[str | None, typer.Option(help="Put before every text, where the model wants that.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        is_eager=True,
+        callback=read_config,
+        help="YAML file of options, as 'aft init' writes it; flags win.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        is_eager=True,
+        callback=set_value,
+        metavar="KEY=VALUE",
+        help="One option, over the file's; may be repeated.",
+    ),
+]
+
+
+def open_data(data: Path, **columns: Any) -> Any:
+    """The dataset that the options name."""
+    from aft.data import open_dataset
+
+    return open_dataset(data, **columns)

@@ -1,0 +1,39 @@
+"""``aft predict``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aft.cli import _options as o
+from aft.cli._evaluate import Run
+
+
+def predict(
+    run: Run,
+    data: o.Data,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A .csv or .jsonl file.")],
+    text: o.Text = None,
+    text_pair: o.TextPair = None,
+    image: o.Image = None,
+    image_root: o.ImageRoot = None,
+    id: o.Id = None,  # noqa: A002
+    bad_inputs: o.BadInputs = "error",
+    device: o.Device = "auto",
+    overwrite: o.Overwrite = False,
+    config: o.Config = None,
+    set_: o.Set = None,
+) -> None:
+    """Answer every sample of a table or folder; columns are the run's own unless named."""
+    import aft
+    from aft.deploy import check_target, columns_of, write_predictions
+
+    check_target(out, overwrite)
+    given = {"text": text, "text_pair": text_pair, "image": image, "image_root": image_root, "id": id}
+    columns = {**columns_of(run, given), "label": None, "split": None, "group": None}
+    dataset = o.open_data(data, bad_inputs=bad_inputs, **columns).verified(bad_inputs)
+    for skipped in dataset.skipped:
+        typer.echo(f"left out {skipped.id!r}: {skipped.reason}", err=True)
+    predictions = aft.load(run, device=device).predict(dataset.inputs)
+    write_predictions(out, dataset.ids, predictions, overwrite=overwrite)
+    typer.echo(out)
