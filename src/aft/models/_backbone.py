@@ -32,9 +32,9 @@ class Recipe:
     batch_size: int = 128
 
     def batch_for(self, samples: int) -> int:
-        """A batch that gives at least about ten steps an epoch, of 8 samples or more."""
+        """A batch that gives at least about five steps an epoch, of 8 samples or more."""
         batch = self.batch_size
-        while batch > 8 and samples < batch * 10:
+        while batch > 8 and samples < batch * 5:
             batch //= 2
         return batch
 

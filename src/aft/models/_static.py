@@ -11,7 +11,7 @@ from aft.models._backbone import Batch, Recipe
 from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
 
-RECIPE = Recipe(lr=1e-3, epochs=30)
+RECIPE = Recipe(lr=4e-3, epochs=20)
 
 
 class StaticText(TextBackbone):
@@ -68,7 +68,7 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     """Make ``aft:static``.
 
     Args:
-        spec: Options ``width`` (128), ``hidden`` (256), ``vocabulary`` (8000), ``max_length`` (256), ``dropout`` (0.1), and
+        spec: Options ``width`` (128), ``hidden`` (256), ``vocabulary`` (8000), ``max_length`` (256), ``dropout`` (0.3), and
             ``embeddings``, a folder of a transformers model whose tokenizer and token table, reduced to ``width`` by PCA and to
             the tokens of the training texts, to start from.
         texts: Training texts.
@@ -79,7 +79,7 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     options = spec.options
     sizes = {
         "width": options.get("width", 128), "hidden": options.get("hidden", 256), "max_length": options.get("max_length", 256),
-        "dropout": options.get("dropout", 0.1), "prompt": options.get("prompt", ""),
+        "dropout": options.get("dropout", 0.3), "prompt": options.get("prompt", ""),
     }  # fmt: skip
     listed = list(texts or ())
     if "embeddings" not in options:

@@ -1,0 +1,157 @@
+import csv
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from aft.cli import main
+from tests.conftest import sentences
+
+STUDENT = "aft:static,width=16,hidden=16,vocabulary=200"
+TEACHER = "letters=python:tests.conftest:bag_of_letters"
+
+
+@pytest.fixture
+def aft_command(monkeypatch, capsys):
+    """Run a command in this process: (status, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["aft", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = stop.code or 0
+        finally:
+            logging.getLogger("aft").handlers.clear()
+            logging.getLogger("aft").propagate = True
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_a_csv_goes_all_the_way(aft_command, reviews, tmp_path):
+    out = tmp_path / "features"
+    status, told, _ = aft_command(
+        "extract", reviews, "--text", "sentence", "--id", "id", "--teacher", TEACHER, "--out", out, "--dry-run"
+    )
+    assert (status, out.exists()) == (0, False)
+    assert "letters: 120 of 120 samples" in told
+    status, told, said = aft_command(
+        "extract", reviews, "--text", "sentence", "--id", "id", "--teacher", TEACHER, "--out", out
+    )
+    assert (status, told.strip()) == (0, str(out / "letters"))
+    assert "120 samples x 26" in said
+    status, told, said = aft_command("inspect", out / "letters", "--verify")
+    assert status == 0
+    assert "every byte was read and is as written" in told
+    run = tmp_path / "run"
+    train = ["train", reviews, "--text", "sentence", "--label", "label", "--id", "id", "--student", STUDENT, "--features", out / "letters",
+             "--beta", "1", "--steps", "40", "--batch-size", "16", "--out", run]  # fmt: skip
+    status, told, _ = aft_command(*train)
+    assert status == 0
+    assert "on 18 test samples" in told
+    status, told, said = aft_command(*train)
+    assert (status, "is finished already" in said) == (0, True)
+    status, told, _ = aft_command("evaluate", run, reviews)
+    assert status == 0
+    assert "accuracy" in told
+    assert "samples    18" in told
+    status, told, _ = aft_command("inspect", run, "--verify")
+    assert "gates letters" in told
+    assert "the weights are as written" in told
+    for name in ("answers.csv", "answers.jsonl"):
+        status, told, _ = aft_command("predict", run, reviews, "--out", tmp_path / name)
+        assert status == 0
+    with (tmp_path / "answers.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == [f"id{n}" for n in range(120)]
+    first = json.loads((tmp_path / "answers.jsonl").read_text().splitlines()[0])
+    assert first["label"] == rows[0]["label"]
+    status, _, said = aft_command("predict", run, reviews, "--out", tmp_path / "answers.csv")
+    assert (status, "nothing is overwritten unasked" in said) == (2, True)
+
+
+def test_a_config_file_under_set_under_flags(aft_command, reviews, tmp_path):
+    status, template, _ = aft_command("init")
+    assert status == 0
+    config = yaml.safe_load(template)
+    config |= {"data": str(reviews), "teacher": [TEACHER], "batch_size": 7, "id": "id"}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    status, told, said = aft_command(
+        "extract", "--config", tmp_path / "run.yaml", "--set", "out=nowhere", "--out", tmp_path / "f"
+    )
+    assert status == 0, said
+    assert told.strip() == str(tmp_path / "f" / "letters")
+    config |= {"features": [str(tmp_path / "f" / "letters")], "student": STUDENT, "steps": 900, "beta": 3}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    status, told, said = aft_command(
+        "train", "--config", tmp_path / "run.yaml", "--set", "steps=30", "--out", tmp_path / "r", "--beta", "2"
+    )
+    assert status == 0, said
+    settings = json.loads((tmp_path / "r" / "config.json").read_text())["settings"]
+    assert (settings["steps"], settings["beta"], settings["batch_size"]) == (30, 2.0, 7)
+
+
+def test_a_folder_of_pictures_goes_all_the_way(aft_command, pictures, tmp_path):
+    out = tmp_path / "features"
+    assert (
+        aft_command("extract", pictures, "--teacher", "net=timm:resnet10t,weights=random,image_size=32", "--out", out)[
+            0
+        ]
+        == 0
+    )
+    status, told, said = aft_command("train", pictures, "--student", "timm:resnet10t,image_size=32", "--weights", "random", "--features",
+                                     out / "net", "--beta", "1", "--steps", "12", "--out", tmp_path / "run")  # fmt: skip
+    assert status == 0, said
+    assert aft_command("predict", tmp_path / "run", pictures, "--out", tmp_path / "p.csv")[0] == 0
+
+
+def test_help_of_every_command(aft_command):
+    for command in ("extract", "train", "evaluate", "predict", "inspect", "import-features", "init", "demo"):
+        status, told, _ = aft_command(command, "--help")
+        assert status == 0
+        assert f"aft {command}" in told
+    assert aft_command("--version")[1].startswith("aft 0.")
+
+
+def test_the_base_import_is_light():
+    code = (
+        "import sys, aft, aft.cli, aft.errors; heavy = {'torch', 'lightning', 'timm', 'transformers', 'sklearn', 'numpy'} & set(sys.modules); "
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).returncode == 0
+
+
+def test_public_names():
+    import aft
+
+    expected = {"AFT", "KD", "ProbeKD", "Strength", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
+                "capture", "evaluate", "extract", "import_features", "load", "train"}  # fmt: skip
+    assert set(aft.__all__) == set(dir(aft)) == expected
+    for name in expected:
+        assert getattr(aft, name) is not None
+    with pytest.raises(AttributeError):
+        _ = aft.nothing
+
+
+def test_a_missing_extra_says_which_one(monkeypatch):
+    import aft
+    from aft.errors import MissingExtraError
+
+    monkeypatch.delitem(aft.__dict__, "AFT", raising=False)
+
+    def missing(name):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("importlib.import_module", missing)
+    with pytest.raises(MissingExtraError, match=r"adaptive-feature-transfer\[torch\]"):
+        _ = aft.AFT
+
+
+def test_sentences_are_what_the_other_tests_expect():
+    assert len({text for _, text, _ in sentences(120)}) == 120

