@@ -43,7 +43,7 @@ format: $(READY)  ## put the code into the project's format
 	$(BIN)/ruff format .
 
 docs: $(READY)  ## build the documentation strictly into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lock: $(READY)  ## resolve the pinned constraints again
 	$(BIN)/uv pip compile pyproject.toml $(foreach e,$(subst $(comma), ,$(EXTRAS)),--extra $(e)) --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file constraints.txt

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import aft
-from aft.demo import emoji_pictures, minilm_folder, movie_sentences, unpack_mpnet
+from aft.demo import minilm_folder, movie_sentences, unpack_mpnet
 from aft.training import TrainConfig, Training
 
 GRID = {"raw": (0.3, 1.0, 3.0, 10.0, 30.0), "balanced": (0.1, 0.3, 1.0, 3.0)}
@@ -38,12 +38,9 @@ def tasks(features: Path) -> dict[str, tuple[aft.Dataset, aft.FeatureStore, list
     scarce, rating = movies("polarity", 1000, 2000), movies("rating", 2000, 1000)
     needed = everything.subset(np.array([everything.ids.index(i) for i in {*scarce.ids, *rating.ids}]))
     mpnet = aft.extract(needed, f"hf:{unpack_mpnet()}", name="mpnet", out=features)
-    emoji = aft.Dataset.from_folder(emoji_pictures()).verified()
-    lite = aft.extract(emoji, "python:aft.demo:lite2", name="lite2", out=features)
     return {
         "polarity, 1000 labels and 2000 without": (scarce, mpnet, texts),
         "rating, 2000 labels and 1000 without": (rating, mpnet, texts),
-        "emoji category": (emoji, lite, ["timm:resnet10t,image_size=32,weights=random"]),
     }
 
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 log = logging.getLogger("aft")
 
-#: Strengths that are tried; 0, plain fine-tuning, is always among them.
-GRID: dict[str, tuple[float, ...]] = {"raw": (1.0, 3.0, 10.0, 30.0), "balanced": (0.1, 0.3, 1.0, 3.0)}
+#: Strengths that are tried; 0, plain fine-tuning, is always among them. The range is benchmarks/strength_forms.py's finding.
+GRID: dict[str, tuple[float, ...]] = {"raw": (3.0, 10.0, 30.0, 100.0), "balanced": (0.3, 1.0, 3.0, 10.0)}
 #: Lengths that are tried, as multiples of the student's usual number of steps.
 LENGTHS = (0.5, 1.0, 2.0)
 #: A trial is given up when, at a third of its steps, its validation loss exceeds the plain one's by this factor.

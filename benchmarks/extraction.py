@@ -1,0 +1,62 @@
+"""Extraction into a store against the bare forward passes over the same batches, side by side."""
+
+import json
+import statistics
+import tempfile
+import time
+
+import torch
+
+import aft
+from aft.demo import minilm_folder, movie_sentences
+from aft.models import load_backbone
+
+SAMPLES, ROUNDS = 512, 3
+
+
+def main() -> None:
+    """all-MiniLM-L6-v2 over movie sentences, several rounds of each."""
+    import numpy as np
+
+    whole = aft.Dataset.from_table(movie_sentences(), text="sentence", id="id")
+    dataset = whole.subset(np.arange(SAMPLES))
+    _ = dataset.digests
+    teacher = f"hf:{minilm_folder()}"
+    backbone = load_backbone(teacher)
+
+    def bare() -> float:
+        start = time.perf_counter()
+        with torch.inference_mode():
+            for first in range(0, SAMPLES, 256):  # the shards that extraction makes
+                encoded = backbone.encode([dataset.inputs[i] for i in range(first, first + 256)])
+                encoded.sort(key=lambda item: -backbone.length(item))
+                for place in range(0, 256, 32):
+                    backbone(backbone.collate(encoded[place : place + 32])).numpy()
+        return time.perf_counter() - start
+
+    def stored() -> tuple[float, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            aft.extract(dataset, teacher, name="minilm", out=folder, shard_rows=256, progress=False)
+            whole = time.perf_counter() - start
+            start = time.perf_counter()
+            aft.extract(dataset, teacher, name="minilm", out=folder, shard_rows=256, progress=False)
+            return whole, time.perf_counter() - start
+
+    bare()
+    rows = [(bare(), *stored()) for _ in range(ROUNDS)]
+    plain, first, second = (statistics.median(column) for column in zip(*rows, strict=True))
+    result = {
+        "benchmark": "extraction",
+        "samples": SAMPLES,
+        "bare_seconds": round(plain, 2),
+        "extract_seconds": round(first, 2),
+        "extract_again_seconds": round(second, 2),
+        "ratio": round(statistics.median((a - c) / b for b, a, c in rows), 3),
+        "ratio_is": "(extraction - the same with nothing to compute, which is loading and digesting the model) / bare forward",
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
