@@ -92,18 +92,18 @@ def test_the_readmes_image_way_on_emoji(aft_command, tmp_path, monkeypatch):  # 
 
 
 @pytest.mark.parametrize(
-    ("errors", "words"),
-    [
-        ((0.30, 0.31, 0.29), "no effect beyond noise"),
-        ((0.20, 0.21, 0.19), "lowers the error by 10.0"),
-        ((0.41, 0.40, 0.39), "raises the error by 10.0"),
-    ],
+    ("share", "words"),
+    [(0.30, "no effect beyond noise"), (0.20, "lowers the error by 10.0"), (0.40, "raises the error by 10.0")],
 )
-def test_the_demo_says_what_is_noise(errors, words):
-    rows = [
-        Row("probe", (0.1,), 110_000_000, 1, 1),
-        Row("finetune", (0.29, 0.30, 0.31), 1_000_000, 1, 1),
-        Row("aft", errors, 1_000_000, 1, 1),
-    ]
-    assert words in meaning(rows, 1000)
-    assert "plain fine-tuning here" in meaning([*rows[:2], Row("aft", rows[1].errors, 1, 1, 1)], 1000)
+def test_the_demo_says_what_is_noise(share, words):
+    def row(method, rate, seed):
+        wrong = np.zeros((3, 1000))
+        for line in wrong:
+            line[np.random.default_rng(seed).permutation(1000)[: int(rate * 1000)]] = 1
+            seed += 1
+        return Row(method, tuple(wrong.mean(axis=1)), 1_000_000, 1, 1, wrong)
+
+    rows = [Row("probe", (0.1,), 110_000_000, 1, 1), row("finetune", 0.30, 0), row("aft", share, 10)]
+    assert words in meaning(rows)
+    same = Row("aft", rows[1].errors, 1, 1, 1, rows[1].wrong)
+    assert "plain fine-tuning here" in meaning([*rows[:2], same])

@@ -17,7 +17,7 @@ import aft
 from aft.data import Dataset, Targets
 from aft.demo._packages import unpack_mpnet
 from aft.demo._tasks import movie_sentences
-from aft.evaluation import probe_error, throughput
+from aft.evaluation import paired_difference, probe_error, throughput
 from aft.features import FeatureStore
 from aft.training import Run
 
@@ -60,6 +60,7 @@ class Row:
         parameters: Of what would be deployed.
         speed: Sentences a second on this CPU.
         seconds: Spent on it: search and trainings, or extraction and probe.
+        wrong: For each seed and test sentence whether the answer was wrong, ``(S, N)``; None for the probe.
     """
 
     method: str
@@ -67,6 +68,7 @@ class Row:
     parameters: int
     speed: float
     seconds: float
+    wrong: NDArray[np.float64] | None = None
 
 
 def run_demo(out: str | Path, *, short: bool = False) -> str:
@@ -95,21 +97,13 @@ def run_demo(out: str | Path, *, short: bool = False) -> str:
     rows = [_probe_row(dataset, store, teacher, seconds)]
     for method in METHODS:
         runs = _train(dataset, store, method, folder, size.seeds)
-        model = aft.load(runs[0].path)
-        spent = sum(float(run.result["total_seconds"]) for run in runs)
         inputs = [dataset.inputs[i] for i in range(min(500, len(dataset)))]
-        rows.append(
-            Row(
-                method,
-                tuple(run.error or 0.0 for run in runs),
-                runs[0].parameters,
-                throughput(model.predict, inputs),
-                spent,
-            )
-        )
-    test = int(sum(part == "test" for part in dataset.splits or []))
-    text = "\n".join(["", *_table(rows), "", meaning(rows, test), "", *_places(folder)])
-    content = {"size": size.__dict__, "student": STUDENT, "rows": [row.__dict__ for row in rows]}
+        speed = throughput(aft.load(runs[0].path).predict, inputs)
+        spent = sum(float(run.result["total_seconds"]) for run in runs)
+        errors = tuple(run.error or 0.0 for run in runs)
+        rows.append(Row(method, errors, runs[0].parameters, speed, spent, _wrong(runs, dataset)))
+    text = "\n".join(["", *_table(rows), "", meaning(rows), "", *_places(folder)])
+    content = {"size": size.__dict__, "student": STUDENT, "rows": [{**row.__dict__, "wrong": None} for row in rows]}
     (folder / "table.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return text
 
@@ -203,43 +197,42 @@ def _table(rows: list[Row]) -> list[str]:
     return lines
 
 
-def meaning(rows: list[Row], test: int) -> str:
+def meaning(rows: list[Row]) -> str:
     """One sentence of what the table means.
 
-    A difference counts as one when it exceeds twice its standard error, from the seeds and from the test sentences; for the
-    sentences the errors of two students are taken as independent, which errs on the side of calling a difference noise.
+    A difference counts as one when its 95 % interval, by a paired bootstrap over seeds and test sentences, leaves out zero.
 
     Args:
         rows: The table.
-        test: Number of test sentences.
 
     Returns:
         The sentence.
     """
     by_name = {row.method: row for row in rows}
     plain = by_name["finetune"]
-    base = statistics.mean(plain.errors)
+    assert plain.wrong is not None
     found = []
     for row in rows:
-        if row.method in ("probe", "finetune"):
+        if row.wrong is None or row is plain:
             continue
-        error = statistics.mean(row.errors)
-        variance = sum(
-            statistics.variance(r.errors) / len(r.errors) if len(r.errors) > 1 else 0.0 for r in (row, plain)
-        )
-        variance += (error * (1 - error) + base * (1 - base)) / test
-        difference = base - error
-        if row.errors == plain.errors:
+        difference = paired_difference(plain.wrong, row.wrong)
+        interval = f"95 % interval {100 * difference.low:.1f} to {100 * difference.high:.1f}"
+        if np.array_equal(row.wrong, plain.wrong):
             found.append(f"{row.method} chose strength 0 on validation data and is plain fine-tuning here")
-        elif abs(difference) < 2 * variance**0.5:
-            found.append(
-                f"{row.method} shows no effect beyond noise ({100 * difference:+.1f} points of {200 * variance**0.5:.1f} needed)"
-            )
+        elif difference.is_noise:
+            found.append(f"{row.method} shows no effect beyond noise ({100 * difference.mean:+.1f} points, {interval})")
         else:
-            verb = "lowers" if difference > 0 else "raises"
-            found.append(f"{row.method} {verb} the error by {abs(100 * difference):.1f} points")
+            verb = "lowers" if difference.mean > 0 else "raises"
+            found.append(f"{row.method} {verb} the error by {abs(100 * difference.mean):.1f} points ({interval})")
     smaller = by_name["probe"].parameters / plain.parameters
     return f"Against fine-tuning the same student, {smaller:.0f} times smaller than the teacher: {'; '.join(found)}."
+
+
+def _wrong(runs: list[Run], dataset: Dataset) -> NDArray[np.float64]:
+    test = [i for i, split in enumerate(dataset.splits or []) if split == "test"]
+    inputs, labels = [dataset.inputs[i] for i in test], [(dataset.labels or [])[i] for i in test]
+    answers = [[p.label for p in aft.load(run.path).predict(inputs)] for run in runs]
+    return np.array([[float(a != b) for a, b in zip(row, labels, strict=True)] for row in answers])
 
 
 def _places(folder: Path) -> list[str]:

@@ -1,5 +1,7 @@
 """Metrics, and what a linear probe reads from a teacher's features."""
 
+from aft.evaluation._bootstrap import Difference as Difference
+from aft.evaluation._bootstrap import paired_difference as paired_difference
 from aft.evaluation._metrics import Metrics as Metrics
 from aft.evaluation._metrics import calibrated_loss as calibrated_loss
 from aft.evaluation._metrics import measure as measure
