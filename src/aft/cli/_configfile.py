@@ -63,7 +63,14 @@ def set_value(context: typer.Context, pairs: list[str] | None) -> list[str] | No
         key, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"--set takes key=value; received {pair!r}; write for example --set steps=500")
-        _default(context, key, yaml.safe_load(value) if value else "", over=True)
+        try:
+            # Lists and truth values are YAML; everything else is the text that was given.
+            parsed = yaml.safe_load(value) if value.startswith("[") or value in ("true", "false") else value
+        except yaml.YAMLError as error:
+            raise UsageError(
+                f"--set takes key=value, a list being [a, b]; received {pair!r}, which is no YAML; correct it"
+            ) from error
+        _default(context, key, parsed, over=True)
     return pairs
 
 

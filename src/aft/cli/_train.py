@@ -46,7 +46,7 @@ def train(
     class_weights: Annotated[str | None, typer.Option(help="balanced: weigh classes against their frequency.")] = None,
     label_smoothing: Annotated[float, typer.Option(help="Share of each label spread over all classes.")] = 0.0,
     test_fraction: Annotated[
-        float, typer.Option(help="Share held out where the data gives no test part; 0 for none.")
+        float, typer.Option(help="Share held out where the data gives no split; 0 for none.")
     ] = 0.2,
     validation_fraction: Annotated[float, typer.Option(help="Share of the training samples to choose on.")] = 0.2,
     leakage: Annotated[

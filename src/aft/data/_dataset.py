@@ -15,6 +15,8 @@ from aft.data._targets import clean_label
 from aft.errors import DataError, UsageError, name_some
 
 OnBad = Literal["error", "skip"]
+#: Folder of images without a label, beside train, validation and test, or beside the classes.
+UNLABELLED = "unlabelled"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 
 
@@ -51,6 +53,7 @@ class Dataset:
         source: dict[str, Any] | None = None,
         skipped: Sequence[Skipped] = (),
         digests: Sequence[str] | None = None,
+        bad_inputs: OnBad = "error",
     ) -> None:
         for name, column in (("inputs", inputs), ("labels", labels), ("splits", splits), ("groups", groups)):
             if column is not None and len(column) != len(ids):
@@ -72,6 +75,7 @@ class Dataset:
         self.groups = None if groups is None else [None if g is None or g == "" else str(g) for g in groups]
         self.source = dict(source or {})
         self.skipped = list(skipped)
+        self.bad_inputs: OnBad = bad_inputs
         self._digests = None if digests is None else list(digests)
 
     # ---- sources -------------------------------------------------------------------------------------------------
@@ -158,6 +162,7 @@ class Dataset:
             splits=None if split is None else assign_splits(cells["split"]),
             groups=cells.get("group"),
             source=source,
+            bad_inputs=bad_inputs,
         )
         return dataset if inputs.kind == "image" else dataset.verified(bad_inputs)
 
@@ -165,7 +170,7 @@ class Dataset:
     def from_folder(cls, path: str | Path, *, bad_inputs: OnBad = "error") -> "Dataset":
         """Read a folder of images: a class a sub-folder, optionally below ``train``, ``validation`` and ``test``.
 
-        Images that lie in no class's folder are samples without a label. The id is the path below the folder.
+        Images that lie in no class's folder, or in one called ``unlabelled``, are samples without a label. The id is the path below the folder.
 
         Args:
             path: The folder.
@@ -198,16 +203,23 @@ class Dataset:
             )
         parts = [file.relative_to(root).parts for file in files]
         top = {part[0] for part in parts if len(part) > 1}
-        given = bool(top) and all(is_split_name(name) for name in top)
-        splits = [split_of(part[0]) for part in parts] if given and all(len(part) > 1 for part in parts) else None
+        given = any(is_split_name(part[0]) for part in parts if len(part) > 2)
+        beside = sorted({part[0] for part in parts if len(part) == 1 or not is_split_name(part[0])} - {UNLABELLED})
+        if given and beside:
+            raise DataError(
+                f"beside {name_some(sorted(name for name in top if is_split_name(name)))} a folder holds nothing but {UNLABELLED!r}; "
+                f"{str(root)!r} also holds {name_some(beside)}; move it into one of them"
+            )
+        splits = [split_of(part[0]) if part[0] != UNLABELLED else "train" for part in parts] if given else None
         depth = 0 if splits is None else 1
-        labels = [part[depth] if len(part) > depth + 1 else None for part in parts]
+        labels = [part[depth] if len(part) > depth + 1 and part[0] != UNLABELLED else None for part in parts]
         return cls(
             ["/".join(part) for part in parts],
             ImageFiles(files),
             labels=labels,
             splits=None if splits is None else assign_splits(splits),
-            source={"kind": "image", "path": str(root), "bad_inputs": bad_inputs},
+            source={"kind": "image", "path": str(root), "labels": "folders"},
+            bad_inputs=bad_inputs,
         )
 
     @classmethod
@@ -332,11 +344,11 @@ class Dataset:
             self._digests = digests
         return self._digests
 
-    def verified(self, bad_inputs: OnBad = "error", progress: Callable[[int], object] | None = None) -> "Dataset":
+    def verified(self, bad_inputs: OnBad | None = None, progress: Callable[[int], object] | None = None) -> "Dataset":
         """Read every input whole, and leave out or name those that cannot be used.
 
         Args:
-            bad_inputs: ``"skip"`` or ``"error"``.
+            bad_inputs: ``"skip"`` or ``"error"``; by default what the dataset was made with.
             progress: Called with a number of samples as they are read.
 
         Returns:
@@ -345,6 +357,7 @@ class Dataset:
         Raises:
             DataError: Bad inputs that may not be skipped, or nothing left.
         """
+        bad_inputs = bad_inputs or self.bad_inputs
         if bad_inputs not in ("error", "skip"):
             raise UsageError(f"bad inputs are an 'error' or to 'skip'; received {bad_inputs!r}; choose one")
         if self._digests is not None:
@@ -387,6 +400,7 @@ class Dataset:
             source=self.source,
             skipped=self.skipped,
             digests=pick(self._digests),
+            bad_inputs=self.bad_inputs,
         )
 
     def __len__(self) -> int:

@@ -29,8 +29,20 @@ def clean_label(value: Any) -> Any:
     if isinstance(value, list | tuple | set):
         return tuple(str(part) for part in value)
     if hasattr(value, "tolist"):
-        return tuple(value.tolist())
+        return _vector(value.tolist())
     return value
+
+
+def _vector(values: Any) -> Any:
+    """A label that is an array: one number, or which classes apply."""
+    flat = values if isinstance(values, list) else [values]
+    if len(flat) == 1 and not isinstance(flat[0], list):
+        return flat[0]
+    if any(isinstance(part, list) or part not in (0, 1) for part in flat):
+        raise DataError(
+            f"a label that is an array holds one number, or a 0 or 1 a class; received {flat!r:.80}; give one label a sample"
+        )
+    return tuple(str(index) for index, part in enumerate(flat) if part)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ log = logging.getLogger("aft")
 def evaluate(
     run: str | Path, dataset: Dataset, *, split: str | None = "test", device: str = "cpu", **module: Any
 ) -> Metrics:
-    """Measure a run on labelled samples that it was not trained on.
+    """Measure a run on labelled samples; ``split="test"`` leaves out all that it was trained on.
 
     Args:
         run: The run folder.
@@ -37,13 +37,16 @@ def evaluate(
         RunError: There is no finished run.
     """
     model = load(run, device=device, **module)
+    dataset = dataset.verified()
     layout = RunLayout(Path(run))
     with layout.splits.open(encoding="utf-8", newline="") as file:
-        recorded = {row["id"]: row["split"] for row in csv.DictReader(file)}
-    parts = [recorded.get(sample_id, "test") for sample_id in dataset.ids]
+        rows = list(csv.DictReader(file))
+    # By content: the same sample may come back under another id, and another one under the same.
+    recorded = {row["digest"]: row["split"] for row in rows}
+    parts = [recorded.get(digest, "test") for digest in dataset.digests]
     if dataset.splits is not None:
         # A sample that was trained on is no test sample, whatever the table says now.
-        parts = [recorded.get(i, given) for i, given in zip(dataset.ids, dataset.splits, strict=True)]
+        parts = [recorded.get(d, given) for d, given in zip(dataset.digests, dataset.splits, strict=True)]
     labels = dataset.labels if dataset.labels is not None else [None] * len(dataset)
     chosen = [i for i, part in enumerate(parts) if labels[i] is not None and split in (None, part)]
     if not chosen:
@@ -55,6 +58,10 @@ def evaluate(
             "%d samples that the run was trained on, or chosen by, are left out",
             sum(label is not None for label in labels) - len(chosen),
         )
+    trained = {row["digest"] for row in rows if row["trained"] == "yes"}
+    inside = sum(dataset.digests[i] in trained for i in chosen)
+    if inside:
+        log.warning("%d of these %d samples were trained on: this is no measure of new ones", inside, len(chosen))
     part = dataset.subset(np.array(chosen))
     encoded, _ = model.targets.encode(part.labels or [], part.ids)
     return measure(model.targets, model.logits(part.inputs), encoded)

@@ -1,5 +1,6 @@
 """Compute a teacher's features once, and keep them."""
 
+import copy
 import logging
 import shutil
 import time
@@ -44,7 +45,7 @@ class Settings:
     precision: Precision = "fp32"
     dtype: Dtype = "float16"
     batch_size: int = 32
-    bad_inputs: Literal["error", "skip"] = "error"
+    bad_inputs: Literal["error", "skip"] | None = None
 
     def __post_init__(self) -> None:
         for option, value, known in (("precision", self.precision, Precision), ("dtype", self.dtype, Dtype)):
@@ -99,7 +100,7 @@ def extract(
     dtype: Dtype = "float16",
     batch_size: int = 32,
     shard_rows: int | None = None,
-    bad_inputs: Literal["error", "skip"] = "error",
+    bad_inputs: Literal["error", "skip"] | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> FeatureStore:
@@ -123,7 +124,7 @@ def extract(
         dtype: Of the features on disk.
         batch_size: Samples a forward pass; texts of like length share one.
         shard_rows: Samples a shard: what an interruption can cost.
-        bad_inputs: ``"skip"`` leaves out inputs that cannot be read, and says how many.
+        bad_inputs: ``"skip"`` leaves out inputs that cannot be read, and says how many; by default as the dataset was made.
         overwrite: Replace a store of something else.
         progress: Show progress on the standard error stream.
 
@@ -228,7 +229,7 @@ class _Job:
                 "%d of %d inputs cannot be read and were left out", len(dataset) - len(self.dataset), len(dataset)
             )
         self.backbone: Backbone = load_backbone(
-            teacher,
+            copy.deepcopy(teacher) if isinstance(teacher, nn.Module) else teacher,  # its precision is changed below
             role="teacher",
             example=self.dataset.inputs[0],
             preprocess=settings.preprocess,

@@ -62,17 +62,23 @@ def import_features(
         raise UsageError(
             f"ids are a UTF-8 text file of one id a line; {str(ids)!r} is none ({error}); check the path"
         ) from error
-    names = [json.loads(line) if line.startswith('"') else line for line in lines]
+    try:
+        names = [str(json.loads(line)) if line.startswith('"') else line for line in lines]
+    except ValueError as error:
+        raise UsageError(
+            f"an id that starts with a quote is a JSON string; {str(ids)!r} has one that is none ({error}); quote the whole line"
+        ) from error
     if len(names) != len(array):
         raise UsageError(
             f"every row needs an id and every id a row; received {len(array)} rows and {len(names)} ids; check {str(ids)!r}"
         )
     with path.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    ids_digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()
     writer = StoreWriter.plan(
         Path(out) / name,
         name=name,
-        fingerprint={"source": "imported", "file_sha256": digest},
+        fingerprint={"source": "imported", "file_sha256": digest, "ids_sha256": ids_digest},
         dim=array.shape[1],
         samples=[Sample(sample_id, "") for sample_id in names],
         dtype=dtype,

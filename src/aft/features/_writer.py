@@ -26,7 +26,7 @@ from aft.features._records import (
     encode_ids,
     read_ids,
 )
-from aft.features._shard import as_stored, check_size_and_header, write_shard
+from aft.features._shard import ShardReader, as_stored, check_size_and_header, write_shard
 from aft.features._store import FeatureStore
 
 
@@ -82,7 +82,7 @@ class StoreWriter:
             samples: Ids and input digests. Samples that the folder's plan has are kept as they are; others get new shards.
             dtype: ``"float16"`` or ``"float32"``.
             shard_rows: Rows a new shard; by default by the number of samples.
-            overwrite: Remove a store of another fingerprint, or with other inputs under the same ids.
+            overwrite: Remove a store of another fingerprint, with other inputs under the same ids, or that is damaged.
 
         Returns:
             A writer.
@@ -97,6 +97,8 @@ class StoreWriter:
         _check_arguments(name, dtype, dim, listed, shard_rows)
         if layout.folder.exists() and not layout.plan.exists() and any(layout.folder.iterdir()):
             _refuse_foreign_files(layout.folder)
+        if overwrite and layout.plan.exists() and _is_damaged(layout):
+            shutil.rmtree(layout.folder)
         if layout.plan.exists():
             found = Plan.read(layout.plan)
             differences = compare_fingerprints(
@@ -231,6 +233,20 @@ def committed_ids(folder: str | Path) -> set[str]:
         return set()
     planned = _planned_samples(layout, Plan.read(layout.plan))
     return {sample.id for number, members in planned.items() if layout.record(number).exists() for sample in members}
+
+
+def _is_damaged(layout: Layout) -> bool:
+    """Whether anything committed is not what was written: then ``overwrite`` starts anew instead of going on."""
+    try:
+        planned = Plan.read(layout.plan).shards
+        for number, shard in enumerate(planned):
+            if shard is not None:
+                read_ids(layout.ids(number), shard.ids)
+                if layout.record(number).exists():
+                    ShardReader(layout.data(number), ShardRecord.read(layout.record(number))).verify()
+    except StoreError:
+        return True
+    return False
 
 
 def _check_arguments(name: str, dtype: str, dim: int, samples: Sequence[Sample], shard_rows: int | None) -> None:

@@ -185,6 +185,10 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
         _set_depth(architecture, keep)
     vision = hasattr(architecture, "image_size") or hasattr(architecture, "patch_size")
     if vision:
+        if options.get("pooling", "cls") not in ("cls", "mean"):
+            raise UsageError(
+                f"a vision transformer's pooling is cls or mean; received {options['pooling']!r}; choose one"
+            )
         model = _build(transformers, spec, architecture, random)
         images = _image_preprocessing(transformers, spec, architecture)
         backbone: Backbone = HFImage(
@@ -211,7 +215,7 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
         _finish(model, keep if not random else None, weights),
         tokenizer,
         pooling=options.get("pooling") or _usual_pooling(spec, architecture),
-        max_length=options.get("max_length") or _usual_length(spec, architecture, tokenizer),
+        max_length=_text_length(spec, architecture, tokenizer),
         prompt=options.get("prompt", ""),
         layer=options.get("layer"),
         recipe=SCRATCH if random else PRETRAINED,
@@ -282,7 +286,8 @@ def _usual_pooling(spec: ModelSpec, config: Any) -> str:
     return "last" if _is_decoder(config) else "mean"
 
 
-def _usual_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
+def _text_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
+    """Tokens a text: what is asked, if the model has so many positions; else what is usual."""
     limits = [LONGEST, int(tokenizer.model_max_length)]
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     if positions:
@@ -290,6 +295,13 @@ def _usual_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
         limits.append(
             int(positions) - (2 if config.model_type in {"roberta", "mpnet", "xlm-roberta", "camembert"} else 0)
         )
+    asked = spec.options.get("max_length")
+    if asked is not None:
+        if asked < 1 or (positions and asked > limits[-1]):
+            raise UsageError(
+                f"max_length is between 1 and the model's {limits[-1]} positions; received {asked}; lower it"
+            )
+        return int(asked)
     file = Path(spec.name) / "sentence_bert_config.json"
     if file.is_file():
         limits.append(int(json.loads(file.read_text(encoding="utf-8")).get("max_seq_length") or LONGEST))

@@ -9,7 +9,7 @@ from torch import nn
 from aft.errors import ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone
 from aft.models._module import ModuleBackbone, load_python
-from aft.models._spec import OPTIONS, ModelSpec
+from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec
 
 SMALL = ("static", "transformer")
 
@@ -59,6 +59,10 @@ def load_backbone(
         return backbone.eval()
     parsed = ModelSpec.parse(name)
     spec = ModelSpec(parsed.kind, parsed.name, {**given, **parsed.options})
+    allowed = KIND_OPTIONS.get(str(spec).partition(",")[0], KIND_OPTIONS.get(spec.kind, ()))
+    for key in spec.options:
+        if key not in allowed:
+            raise UsageError(f"{spec.kind}:{spec.name} has no option {key!r}{did_you_mean(key, allowed)}")
     if spec.kind == "timm":
         from aft.models._timm import load_timm
 
@@ -67,6 +71,8 @@ def load_backbone(
         from aft.models._hf import load_hf
 
         backbone = load_hf(spec, texts() if texts is not None and spec.options.get("weights") == "random" else None)
+    elif spec.kind == "st" and role == "student":
+        raise UsageError(f"st: names teachers; received {str(spec)!r} as a student; load the same folder with hf:")
     elif spec.kind == "st":
         from aft.models._st import load_st
 

@@ -1,7 +1,9 @@
 """Any ``nn.Module``, handed in or made by a factory of the user's."""
 
+import hashlib
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -108,13 +110,7 @@ class ModuleBackbone(Backbone):
         """The preprocessing's source, as far as it can be seen."""
         if self.preprocess is None:
             return {"preprocess": None}
-        try:
-            import hashlib
-
-            code = inspect.getsource(self.preprocess if inspect.isroutine(self.preprocess) else type(self.preprocess))
-            return {"preprocess": hashlib.sha256(code.encode()).hexdigest()}
-        except (OSError, TypeError):
-            return {"preprocess": repr(type(self.preprocess))}
+        return {"preprocess": hashlib.sha256(_identity(self.preprocess).encode()).hexdigest()}
 
     def config(self) -> dict[str, Any]:
         """Name, layer and pooling."""
@@ -181,3 +177,17 @@ def load_python(spec: ModelSpec, example: Any, *, role: str) -> ModuleBackbone:
         example=example,
         name=spec.name,
     )
+
+
+def _identity(preprocess: Any) -> str:
+    """What can be seen of a function or object that preprocesses: its source, and the values that it was made with."""
+    try:
+        source = inspect.getsource(preprocess if inspect.isroutine(preprocess) else type(preprocess))
+    except (OSError, TypeError):
+        source = ""
+    cells = [cell.cell_contents for cell in getattr(preprocess, "__closure__", None) or ()]
+    seen = [preprocess, getattr(preprocess, "__defaults__", None), cells]
+    if not inspect.isroutine(preprocess):
+        seen.append(sorted((key, repr(value)) for key, value in getattr(preprocess, "__dict__", {}).items()))
+    # Addresses differ from run to run, and say nothing.
+    return source + re.sub(r" at 0x[0-9a-f]+", "", repr(seen))

@@ -26,6 +26,19 @@ OPTIONS: dict[str, type] = {
 }
 
 
+#: Which of them a kind of model takes; the others are refused, not ignored.
+KIND_OPTIONS: dict[str, tuple[str, ...]] = {
+    "timm": ("layer", "pooling", "weights", "image_size", "keep_layers"),
+    "hf": ("layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary"),
+    "st": ("prompt", "max_length"),
+    "python": ("layer", "pooling", "weights"),
+    "aft:static": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "embeddings"),
+    "aft:transformer": (
+        "width", "layers", "heads", "vocabulary", "max_length", "dropout", "prompt", "pooling", "layer",
+    ),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A model's name, taken apart.

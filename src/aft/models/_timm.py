@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aft.errors import MissingExtraError, ModelError, did_you_mean
+from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe, load_weights
 from aft.models._capture import attach
 from aft.models._hf import cut_layers
@@ -98,6 +98,10 @@ def load_timm(spec: ModelSpec) -> TimmImage:
     timm = require_timm()
     options = spec.options
     weights = options.get("weights", "pretrained")
+    if options.get("pooling") and not options.get("layer"):
+        raise UsageError(
+            f"timm:{spec.name} pools as it was made to; received pooling={options['pooling']!r} without a layer; name one with --layer"
+        )
     base = spec.name.removeprefix("hf_hub:").partition(".")[0]
     if not spec.name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
         raise ModelError(f"timm has no model {spec.name!r}{did_you_mean(base, timm.list_models())}")

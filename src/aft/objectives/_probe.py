@@ -56,7 +56,9 @@ def sample_keys(features: Tensor) -> Tensor:
     return (total ^ (total >> 29)) & 0x7FFFFFFFFFFFFFFF
 
 
-def fit_linear_probe(features: Tensor, targets: Tensor, task: Task, *, folds: Tensor | None = None) -> LinearProbe:
+def fit_linear_probe(
+    features: Tensor, targets: Tensor, task: Task, *, folds: Tensor | None = None, outputs: int | None = None
+) -> LinearProbe:
     """Fit a linear probe, its L2 penalty chosen by 5-fold cross-validation.
 
     Args:
@@ -65,6 +67,7 @@ def fit_linear_probe(features: Tensor, targets: Tensor, task: Task, *, folds: Te
             for regression.
         task: Which of the three.
         folds: Fold of each sample ``(N,)`` in 0..4; by default from `sample_keys`.
+        outputs: Number of classes, where these samples may not show them all.
 
     Returns:
         The probe fitted on all samples with the penalty of the lowest mean held-out loss.
@@ -76,7 +79,8 @@ def fit_linear_probe(features: Tensor, targets: Tensor, task: Task, *, folds: Te
         raise UsageError(f"a probe needs at least 2 labelled samples; received {features.shape[0]}; label more samples")
     x = features.to(torch.float64 if features.shape[0] * features.shape[1] <= 20_000_000 else torch.float32)
     y = _as_matrix(targets, task).to(x.dtype if task != "classification" else torch.long)
-    outputs = int(y.max()) + 1 if task == "classification" else y.shape[1]
+    if outputs is None:
+        outputs = int(y.max()) + 1 if task == "classification" else y.shape[1]
     folds = sample_keys(features) % FOLDS if folds is None else folds
     used = [fold for fold in range(FOLDS) if 0 < int((folds == fold).sum()) < len(folds)]
     held_out = torch.zeros(len(PENALTIES), dtype=x.dtype)

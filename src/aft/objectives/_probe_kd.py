@@ -24,6 +24,7 @@ class ProbeKD(Objective):
         student_dim: Width ``d`` of the student's features.
         temperature: T.
         task: ``"classification"``, ``"multilabel"`` or ``"regression"``.
+        outputs: Number of classes, where the samples that the probe is fitted on may not show them all.
 
     Raises:
         UsageError: An unknown task, or a temperature that is not positive.
@@ -51,6 +52,7 @@ class ProbeKD(Objective):
         *,
         temperature: float = 2.0,
         task: Task = "classification",
+        outputs: int | None = None,
     ) -> None:
         super().__init__(teacher_dims, student_dim)
         if task not in get_args(Task):
@@ -59,6 +61,7 @@ class ProbeKD(Objective):
             raise UsageError(f"a temperature is positive; received {temperature!r}; 2.0 is usual")
         self.temperature = temperature
         self.task: Task = task
+        self.outputs = outputs
         # Fitted statistics: fitted again, to the same numbers, wherever training resumes.
         for name in ("weight", "bias", "keys"):
             self.register_buffer(name, None, persistent=False)
@@ -84,7 +87,7 @@ class ProbeKD(Objective):
         features = torch.cat([teacher_features[name].float() for name in self.teacher_dims], dim=1)
         keys = sample_keys(features)
         folds = keys % FOLDS
-        final = fit_linear_probe(features, targets, self.task, folds=folds)
+        final = fit_linear_probe(features, targets, self.task, folds=folds, outputs=self.outputs)
         outputs = final.weight.shape[0]
         probes = []
         for fold in range(FOLDS):

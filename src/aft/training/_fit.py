@@ -333,6 +333,7 @@ def fit(
             raise TrainingError(
                 f"a batch must fit in the device's memory; {settings.batch_size} samples do not; lower --batch-size or use --precision bf16"
             ) from error
+        student.to(device)  # Lightning has moved it off an accelerator
         student.eval()
     total = clock.inside + clock.outside
     history = [row for logger in loggers if isinstance(logger, MetricsFile) for row in logger.rows]

@@ -33,14 +33,20 @@ class Parts:
     test: NDArray[np.int64]
 
     def write(self, path: Path, dataset: Dataset) -> None:
-        """Keep them in a run: ``id,split`` a line."""
-        held = set(self.validation.tolist())
-        rows = [(dataset.ids[i], "validation" if i in held else "train") for i in self.train.tolist()]
-        rows += [(dataset.ids[i], "validation") for i in self.validation.tolist() if i not in set(self.train.tolist())]
-        rows += [(dataset.ids[i], "test") for i in self.test.tolist()]
+        """Keep them in a run: id, part, digest of the input, and whether it was trained on in the end."""
+        held, trained = set(self.validation.tolist()), set(self.train.tolist())
+        rows = [
+            (dataset.ids[i], part, dataset.digests[i], "yes" if i in trained else "no")
+            for part, members in (
+                ("train", [i for i in self.train.tolist() if i not in held]),
+                ("validation", self.validation.tolist()),
+                ("test", self.test.tolist()),
+            )
+            for i in members
+        ]
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([("id", "split"), *rows])
+            writer.writerows([("id", "split", "digest", "trained"), *rows])
 
 
 def make_parts(
@@ -81,6 +87,11 @@ def make_parts(
         given = np.array(dataset.splits)
         train, test = everything[given == "train"], everything[(given == "test") & has]
         validation = everything[(given == "validation") & has]
+        if not len(train):
+            raise DataError(
+                f"training needs training samples; the given split has none among {len(given)}; check the split column"
+            )
+        validation = _without_leaks(dataset, validation, test, leakage, "test")
         train = _without_leaks(dataset, train, test, leakage, "test")
         train = _without_leaks(dataset, train, validation, leakage, "validation")
     else:
@@ -126,7 +137,9 @@ def _without_leaks(
         shared = set() if groups is None else set(column(groups, held)) - {None}
         keep = [i for i in train.tolist() if digests[i] not in contents and (groups is None or groups[i] not in shared)]
         log.warning(
-            "%d training samples are also in the %s part and were dropped from training", len(train) - len(keep), what
+            "%d samples are also in the %s part and were dropped from training or validation",
+            len(train) - len(keep),
+            what,
         )
         return np.array(keep, dtype=np.int64)
     return train

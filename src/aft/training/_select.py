@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from aft.errors import NonFiniteError, name_some
+
 log = logging.getLogger("aft")
 
 #: Strengths that are tried; 0, plain fine-tuning, is always among them. The range is benchmarks/strength_forms.py's finding.
@@ -120,7 +122,12 @@ def select(
 
     lengths = [steps] if steps is not None else sorted({max(1, round(usual_steps * share)) for share in LENGTHS})
     plain = {length: attempt("none", 0.0, length, float("inf")) for length in lengths}
-    best = min(plain.values(), key=lambda trial: trial.loss)
+    finished = [trial for trial in plain.values() if not trial.pruned]
+    if not finished:
+        raise NonFiniteError(
+            f"plain fine-tuning must converge before a strength is chosen; the loss became NaN with every length of {name_some(lengths)} steps; lower --lr"
+        )
+    best = min(finished, key=lambda trial: trial.loss)
     if with_objective:
         limit = HOPELESS * best.early_loss
         for form in forms:

@@ -19,7 +19,7 @@ from aft.data import Dataset, Targets
 from aft.errors import NonFiniteError, RunError, UsageError, name_some
 from aft.evaluation import Metrics, calibrated_loss, measure
 from aft.features import FeatureStore
-from aft.models import Student, choose_device, forward_all, load_backbone
+from aft.models import Student, choose_device, forward_all, load_backbone, weights_digest
 from aft.objectives import METHODS, Objective, ProbeKD, Strength, make_objective
 from aft.progress import Progress
 from aft.training._card import write_card
@@ -55,7 +55,7 @@ def train(
         features: Feature stores of the teachers, or their folders. Every training sample must be in each; test samples need not.
         out: The run folder.
         preprocess: For a module: maps one raw input to a tensor.
-        overwrite: Replace a run of other settings.
+        overwrite: Train anew, replacing the run that is there, finished or not.
         progress: Show progress on the standard error stream.
         **settings: Fields of `aft.training.TrainConfig`: ``method``, ``beta``, ``strength``, ``steps``, ``seed``, ...
 
@@ -153,9 +153,13 @@ class Training:
             leakage=config.leakage,
         )
         labels = self.dataset.labels or []
-        self.targets = Targets.infer([labels[i] for i in self.parts.train.tolist()], config.task)
+        task = config.task
+        if task == "auto" and self.dataset.source.get("labels") == "folders":
+            task = "classification"  # folders named 000 to 101 are classes, not numbers
+        self.targets = Targets.infer([labels[i] for i in self.parts.train.tolist()], task)
         self.student = self._make_student(student, preprocess)
         self._initial = copy.deepcopy(self.student.state_dict())
+        self._digest = weights_digest(self.student)
         used = np.unique(np.concatenate([self.parts.train, self.parts.validation]))
         place = {position: index for index, position in enumerate(used.tolist())}
         self._train, self._inner, self._validation = (
@@ -229,6 +233,7 @@ class Training:
                 {"name": s.name, "dim": s.dim, "fingerprint": s.fingerprint, "path": str(s.path)} for s in self.stores
             ],
             "backbone": self.student.backbone.config(),
+            "student": {"initial_weights": self._digest, "preprocessing": repr(self.student.backbone.preprocessing())},
         }
 
     def run(self, layout: RunLayout) -> Run:
@@ -262,7 +267,7 @@ class Training:
             "parameters": self.student.size(), "seconds": round(result.seconds, 3), "waiting_for_data": round(result.waiting, 4),
             "total_seconds": round(time.monotonic() - start, 3), "samples": self.counts, "truncated": self.data.truncated,
             "selection": None if selection is None else {
-                "seconds": round(selection.seconds, 3), "chosen": str(selection), "trials": [asdict(t) for t in selection.trials],
+                "seconds": round(selection.seconds, 3), "chosen": str(selection), "trials": [_finite(asdict(t)) for t in selection.trials],
             },
             "test": None if test is None else asdict(test),
             "weights_sha256": save_student(layout, self.student),
@@ -360,7 +365,7 @@ class Training:
     def _make_objective(self) -> Objective | None:
         options = dict(self.config.options)
         if METHODS[self.config.method] is ProbeKD:
-            options.setdefault("task", self.targets.kind)
+            options = {"task": self.targets.kind, "outputs": self.targets.outputs, **options}
         return make_objective(self.config.method, {s.name: s.dim for s in self.stores}, self.student.dim, options)
 
     def _encode(self, positions: NDArray[np.int64]) -> list[Any]:
@@ -371,6 +376,11 @@ class Training:
         if not len(self.parts.test):
             return None
         return measure(self.targets, forward_all(self.student, self._encode(self.parts.test)).logits, self._test_labels)
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: what a diverged trial scored is null."""
+    return {key: None if value == float("inf") else value for key, value in values.items()}
 
 
 def _digest(dataset: Dataset) -> str:
@@ -385,18 +395,18 @@ def _digest(dataset: Dataset) -> str:
 
 def _claim(layout: RunLayout, description: dict[str, Any], overwrite: bool) -> Run | None:
     """Take a run folder: a new one, one to go on with, or a finished one of the same settings."""
+    if overwrite and layout.config.exists():
+        shutil.rmtree(layout.folder)
     if layout.config.exists():
         found = read_json(layout.config, "a run")
         differences = _differences(description, found)
         if not differences:
             return Run.open(layout.folder) if layout.result.exists() else None
-        if not overwrite:
-            raise RunError(
-                f"a run folder holds one training; {str(layout.folder)!r} has another: {'; '.join(differences[:4])}; "
-                "choose another --out, or pass --overwrite"
-            )
-        shutil.rmtree(layout.folder)
-    elif layout.folder.exists() and any(layout.folder.iterdir()):
+        raise RunError(
+            f"a run folder holds one training; {str(layout.folder)!r} has another: {'; '.join(differences[:4])}; "
+            "choose another --out, or pass --overwrite"
+        )
+    if layout.folder.exists() and any(layout.folder.iterdir()):
         inside = sorted(path.name for path in layout.folder.iterdir())
         raise RunError(
             f"a run needs an empty folder; {str(layout.folder)!r} holds {name_some(inside)}; choose another --out"
@@ -408,7 +418,7 @@ def _claim(layout: RunLayout, description: dict[str, Any], overwrite: bool) -> R
 
 def _differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
     differences = []
-    for section in ("settings", "data", "targets", "teachers", "backbone"):
+    for section in ("settings", "data", "targets", "teachers", "backbone", "student"):
         one, two = asked.get(section), found.get(section)
         if isinstance(one, dict) and isinstance(two, dict):
             # Where the data lies does not matter; what it is does.
