@@ -95,7 +95,7 @@ class Slow(Bag):
         time.sleep(0.02)
         return input
 Slow.__name__ = "Bag"
-rows = sentences(64)
+rows = sentences(128)
 dataset = Dataset.from_arrays([t for _, t, _ in rows], ids=[i for i, _, _ in rows])
 print("ready", flush=True)
 extract(dataset, Slow(), preprocess=letters, name="letters", out=sys.argv[1], shard_rows=4, batch_size=2, progress=False)
@@ -135,4 +135,4 @@ def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(tmp_path)
     finishing.stdout.close()
     undisturbed.stdout.close()
     assert contents(tmp_path / "whole" / "letters") == contents(tmp_path / "parts" / "letters")
-    assert len(FeatureStore.open(tmp_path / "parts" / "letters")) == 64
+    assert len(FeatureStore.open(tmp_path / "parts" / "letters")) == 128

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from aft.data._inputs import ImageFiles, Inputs, Items, Kind, Texts, kind_of
+from aft.data._reading import Columns, as_id, as_text, content_ids, has, inside, pick
 from aft.data._splits import assign_splits, is_split_name, split_of
 from aft.data._tables import read_columns
 from aft.data._targets import clean_label
@@ -139,19 +140,19 @@ class Dataset:
         if text is not None:
             pair = cells.get("text_pair")
             inputs: Inputs = Texts(
-                [_text(v) for v in cells["text"]], None if pair is None else [_text(v) for v in pair]
+                [as_text(v) for v in cells["text"]], None if pair is None else [as_text(v) for v in pair]
             )
         else:
             root = Path(image_root) if image_root is not None else path.parent
             inputs = ImageFiles(
-                [_inside(root, str(value or ""), row) for row, value in enumerate(cells["image"], start=1)]
+                [inside(root, str(value or ""), row) for row, value in enumerate(cells["image"], start=1)]
             )
         if id is not None:
-            ids = [_id(value, row) for row, value in enumerate(cells["id"], start=1)]
+            ids = [as_id(value, row) for row, value in enumerate(cells["id"], start=1)]
         elif image is not None:
             ids = [str(value) for value in cells["image"]]
         else:
-            ids = _content_ids(inputs)
+            ids = content_ids(inputs)
         source = {"kind": inputs.kind, "path": str(path), **named}
         if image_root is not None:
             source["image_root"] = str(image_root)
@@ -251,7 +252,7 @@ class Dataset:
             >>> Dataset.from_arrays(images, labels, ids=[f"image-{i}" for i in range(len(images))])
         """
         return cls.from_map(
-            _Columns(inputs, targets), ids=ids, splits=None if splits is None else assign_splits(splits), groups=groups
+            Columns(inputs, targets), ids=ids, splits=None if splits is None else assign_splits(splits), groups=groups
         )
 
     @classmethod
@@ -295,11 +296,11 @@ class Dataset:
 
         def fetch(index: int) -> Any:
             item = dataset[index]
-            values = [_pick(item, key) for key in keys]
+            values = [pick(item, key) for key in keys]
             return tuple(values) if len(values) == 2 else values[0]
 
         first = dataset[0]
-        labelled = label is not None and _has(first, label)
+        labelled = label is not None and has(first, label)
         names = (
             getattr(getattr(dataset, "features", {}).get(label), "names", None)
             if labelled and hasattr(dataset, "features")
@@ -309,11 +310,11 @@ class Dataset:
         inputs = Items(fetch, range(size), kind)
         labels = None
         if label is not None and labelled:
-            labels = [clean_label(_pick(dataset[i], label)) for i in range(size)]
+            labels = [clean_label(pick(dataset[i], label)) for i in range(size)]
             if names:  # a class label of Hugging Face's: -1 stands for none
                 labels = [None if value is None or value < 0 else names[value] for value in labels]
         if ids is None:
-            ids = [str(_pick(dataset[i], id)) for i in range(size)] if id is not None else _content_ids(inputs)
+            ids = [str(pick(dataset[i], id)) for i in range(size)] if id is not None else content_ids(inputs)
         return cls(
             ids,
             inputs,
@@ -437,78 +438,9 @@ class Dataset:
         return digests, bad
 
 
-class _Columns:
-    """Inputs and targets side by side, as a map-style dataset."""
-
-    def __init__(self, inputs: Any, targets: Any) -> None:
-        if targets is not None and len(targets) != len(inputs):
-            raise DataError(
-                f"a dataset has one label a sample; received {len(inputs)} inputs and {len(targets)} targets; match them"
-            )
-        self._inputs, self._targets = inputs, targets
-
-    def __len__(self) -> int:
-        return len(self._inputs)
-
-    def __getitem__(self, index: int) -> tuple[Any, ...]:
-        if self._targets is None:
-            return (self._inputs[index],)
-        return self._inputs[index], self._targets[index]
-
-
 def _bad_inputs(bad: Sequence[Skipped], total: int) -> DataError:
     first = bad[0]
     return DataError(
         f"every input must be readable; received {len(bad)} of {total} that are not, first {first.id!r}: {first.reason}; "
         "correct them, or leave them out with --bad-inputs skip"
     )
-
-
-def _has(item: Any, key: str | int) -> bool:
-    try:
-        item[key]
-    except (KeyError, IndexError, TypeError):
-        return False
-    return True
-
-
-def _pick(item: Any, key: str | int) -> Any:
-    if not _has(item, key):
-        known = list(item) if isinstance(item, dict) else f"{type(item).__name__} of {len(item)}"
-        raise DataError(f"every item needs {key!r}; received {known}; name the key with input= or label=")
-    return item[key]
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _id(value: Any, row: int) -> str:
-    if value is None or str(value) == "":
-        raise DataError(f"every sample needs an id; row {row} has none; fill it, or leave --id out")
-    return str(value)
-
-
-def _inside(root: Path, relative: str, row: int) -> Path:
-    path = root / relative
-    if not relative:
-        raise DataError(f"every row needs an image's path; row {row} has none; fill it or remove the row")
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise DataError(
-            f"image paths lie below the table's folder; row {row} has {relative!r}; name the folder that holds the images with --image-root"
-        )
-    return path
-
-
-def _content_ids(inputs: Inputs) -> list[str]:
-    """Hashes of inputs; equal inputs are told apart by a count, an input that cannot be read by its position."""
-    ids: list[str] = []
-    seen: Counter[str] = Counter()
-    for index in range(len(inputs)):
-        try:
-            digest = inputs.examine(index)
-        except DataError:
-            digest = f"row-{index + 1}"
-        seen[digest] += 1
-        ids.append(digest if seen[digest] == 1 else f"{digest}-{seen[digest]}")
-    return ids

@@ -12,6 +12,7 @@ from aft.errors import ModelError, UsageError
 from aft.models._backbone import Backbone, Batch, Recipe, load_weights
 from aft.models._capture import attach
 from aft.models._image import ImagePreprocessing
+from aft.models._layers import cut_layers, set_depth
 from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, check_pooling, pool_tokens, require_transformers, train_tokenizer
 
@@ -182,7 +183,7 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
     keep = options.get("keep_layers")
     random = weights == "random"
     if random and keep:
-        _set_depth(architecture, keep)
+        set_depth(architecture, keep)
     vision = hasattr(architecture, "image_size") or hasattr(architecture, "patch_size")
     if vision:
         if options.get("pooling", "cls") not in ("cls", "mean"):
@@ -347,47 +348,6 @@ def _finish(model: nn.Module, keep_layers: int | None, weights: str) -> nn.Modul
     if weights not in ("pretrained", "random"):
         load_weights(model, weights)
     return model
-
-
-def cut_layers(model: nn.Module, keep: int) -> None:
-    """Cut a transformer to its first layers.
-
-    Args:
-        model: Its blocks stand in one ``ModuleList`` or ``Sequential``.
-        keep: How many blocks to keep.
-
-    Raises:
-        UsageError: Fewer blocks than that, or none found.
-    """
-    stacks = [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList | nn.Sequential)
-        and name.rpartition(".")[2] in ("layer", "layers", "h", "block", "blocks")
-    ]
-    if not stacks:
-        raise UsageError(
-            f"keep_layers cuts a transformer's stack of blocks; {type(model).__name__} has none; leave it out"
-        )
-    name, stack = max(stacks, key=lambda item: len(item[1]))
-    if not 1 <= keep <= len(stack):
-        raise UsageError(f"keep_layers is between 1 and the model's {len(stack)} layers; received {keep}; change it")
-    parent = model.get_submodule(name.rpartition(".")[0]) if "." in name else model
-    setattr(
-        parent,
-        name.rpartition(".")[2],
-        type(stack)(*stack[:keep]) if isinstance(stack, nn.Sequential) else nn.ModuleList(stack[:keep]),
-    )
-    if hasattr(model, "config"):
-        _set_depth(model.config, keep)
-
-
-def _set_depth(config: Any, layers: int) -> None:
-    for name in ("num_hidden_layers", "num_layers", "n_layer", "n_layers"):
-        if hasattr(config, name):
-            setattr(config, name, layers)
-    if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:layers]
 
 
 def _image_preprocessing(transformers: Any, spec: ModelSpec, config: Any) -> ImagePreprocessing:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe, load_weights
 from aft.models._capture import attach
-from aft.models._hf import cut_layers
 from aft.models._image import ImagePreprocessing
+from aft.models._layers import cut_layers
 from aft.models._spec import ModelSpec
 
 PRETRAINED = Recipe(lr=3e-4, epochs=15, batch_size=64)

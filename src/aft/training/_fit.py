@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import math
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -329,6 +331,9 @@ def fit(
                 ckpt_path=checkpoint if checkpoint is not None and checkpoint.exists() else None,
                 weights_only=True,
             )
+        except SystemExit as error:
+            # Lightning turns Ctrl-C into an exit, which a caller could not tell from any other.
+            raise KeyboardInterrupt from error
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"a batch must fit in the device's memory; {settings.batch_size} samples do not; lower --batch-size or use --precision bf16"
@@ -362,9 +367,13 @@ def _quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", module=module)
         for logger in loggers:
             logger.setLevel(logging.ERROR)
+        main = threading.current_thread() is threading.main_thread()
+        interrupt = signal.getsignal(signal.SIGINT)
         try:
             yield
         finally:
+            if main:
+                signal.signal(signal.SIGINT, interrupt)  # Lightning ignores Ctrl-C from the first one on
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
 

@@ -16,19 +16,20 @@ from torch import nn
 
 import aft
 from aft.data import Dataset, Targets
-from aft.errors import NonFiniteError, RunError, UsageError, name_some
+from aft.errors import NonFiniteError, UsageError, name_some
 from aft.evaluation import Metrics, calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import Student, choose_device, forward_all, load_backbone, weights_digest
 from aft.objectives import METHODS, Objective, ProbeKD, Strength, make_objective
 from aft.progress import Progress
 from aft.training._card import write_card
+from aft.training._claim import claim
 from aft.training._config import TrainConfig
 from aft.training._data import TrainingData
 from aft.training._fit import FitSettings, fit, fresh_student
 from aft.training._loss import TaskLoss, class_weights
 from aft.training._parts import Parts, make_parts
-from aft.training._run import FORMAT, Run, RunLayout, read_json, save_student, save_tensors, write_json
+from aft.training._run import FORMAT, Run, RunLayout, save_student, save_tensors, write_json
 from aft.training._select import Selection, Trial, select
 
 log = logging.getLogger("aft")
@@ -79,7 +80,7 @@ def train(
     stores = open_stores(features)
     training = Training(dataset, student, stores, config, preprocess=preprocess, progress=progress)
     layout = RunLayout(Path(out))
-    finished = _claim(layout, training.description(), overwrite)
+    finished = claim(layout, training.description(), overwrite)
     if finished is not None:
         log.info("%s is finished already; nothing to do", layout.folder)
         return finished
@@ -391,47 +392,3 @@ def _digest(dataset: Dataset) -> str:
     for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits):
         state.update(repr(column).encode("utf-8", "surrogatepass"))
     return state.hexdigest()
-
-
-def _claim(layout: RunLayout, description: dict[str, Any], overwrite: bool) -> Run | None:
-    """Take a run folder: a new one, one to go on with, or a finished one of the same settings."""
-    if overwrite and layout.config.exists():
-        shutil.rmtree(layout.folder)
-    if layout.config.exists():
-        found = read_json(layout.config, "a run")
-        differences = _differences(description, found)
-        if not differences:
-            return Run.open(layout.folder) if layout.result.exists() else None
-        raise RunError(
-            f"a run folder holds one training; {str(layout.folder)!r} has another: {'; '.join(differences[:4])}; "
-            "choose another --out, or pass --overwrite"
-        )
-    if layout.folder.exists() and any(layout.folder.iterdir()):
-        inside = sorted(path.name for path in layout.folder.iterdir())
-        raise RunError(
-            f"a run needs an empty folder; {str(layout.folder)!r} holds {name_some(inside)}; choose another --out"
-        )
-    layout.folder.mkdir(parents=True, exist_ok=True)
-    write_json(layout.config, description)
-    return None
-
-
-def _differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    differences = []
-    for section in ("settings", "data", "targets", "teachers", "backbone", "student"):
-        one, two = asked.get(section), found.get(section)
-        if isinstance(one, dict) and isinstance(two, dict):
-            # Where the data lies does not matter; what it is does.
-            keys = [key for key in {**one, **two} if key not in ("path", "device", "workers")]
-            differences += [
-                f"{key} {two.get(key)!r} instead of {one.get(key)!r}"[:160]
-                for key in keys
-                if one.get(key) != two.get(key)
-            ]
-        elif section == "teachers":
-            one, two = ([(t["name"], t["fingerprint"]) for t in side or []] for side in (one, two))
-            if one != two:
-                differences.append(
-                    f"teachers {name_some([n for n, _ in two], 8)} instead of {name_some([n for n, _ in one], 8)}"
-                )
-    return differences

@@ -1,0 +1,49 @@
+"""Cutting a transformer to its first layers."""
+
+from typing import Any
+
+from torch import nn
+
+from aft.errors import UsageError
+
+
+def cut_layers(model: nn.Module, keep: int) -> None:
+    """Cut a transformer to its first layers.
+
+    Args:
+        model: Its blocks stand in one ``ModuleList`` or ``Sequential``.
+        keep: How many blocks to keep.
+
+    Raises:
+        UsageError: Fewer blocks than that, or none found.
+    """
+    stacks = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, nn.ModuleList | nn.Sequential)
+        and name.rpartition(".")[2] in ("layer", "layers", "h", "block", "blocks")
+    ]
+    if not stacks:
+        raise UsageError(
+            f"keep_layers cuts a transformer's stack of blocks; {type(model).__name__} has none; leave it out"
+        )
+    name, stack = max(stacks, key=lambda item: len(item[1]))
+    if not 1 <= keep <= len(stack):
+        raise UsageError(f"keep_layers is between 1 and the model's {len(stack)} layers; received {keep}; change it")
+    parent = model.get_submodule(name.rpartition(".")[0]) if "." in name else model
+    setattr(
+        parent,
+        name.rpartition(".")[2],
+        type(stack)(*stack[:keep]) if isinstance(stack, nn.Sequential) else nn.ModuleList(stack[:keep]),
+    )
+    if hasattr(model, "config"):
+        set_depth(model.config, keep)
+
+
+def set_depth(config: Any, layers: int) -> None:
+    """Write a number of layers into a configuration, whatever its family calls it."""
+    for name in ("num_hidden_layers", "num_layers", "n_layer", "n_layers"):
+        if hasattr(config, name):
+            setattr(config, name, layers)
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
