@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from aft.features import import_features as import_features
     from aft.models import capture as capture
     from aft.objectives import AFT as AFT
+    from aft.objectives import CKA as CKA
     from aft.objectives import KD as KD
+    from aft.objectives import RKD as RKD
+    from aft.objectives import SP as SP
     from aft.objectives import ProbeKD as ProbeKD
     from aft.objectives import Strength as Strength
     from aft.training import Run as Run
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
 #: Public name to the room that it lives in.
 _ROOMS = {
     "AFT": "objectives",
+    "CKA": "objectives",
     "KD": "objectives",
+    "RKD": "objectives",
+    "SP": "objectives",
     "ProbeKD": "objectives",
     "Strength": "objectives",
     "Dataset": "data",
@@ -48,7 +54,10 @@ _ROOMS = {
 
 __all__ = [
     "AFT",
+    "CKA",
     "KD",
+    "RKD",
+    "SP",
     "Dataset",
     "FeatureStore",
     "Metrics",

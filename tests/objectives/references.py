@@ -48,3 +48,51 @@ def probe_kd(probe, logits, t):
         p, q = softmax(p / t), softmax(q / t)
         terms.append(t * t * np.sum(p * (np.log(p) - np.log(q))))
     return np.mean(terms)
+
+
+def smooth(x):
+    return np.where(np.abs(x) < 1, 0.5 * x**2, np.abs(x) - 0.5)
+
+
+def rkd(phi, psi):
+    n = len(phi)
+
+    def distances(x):
+        d = np.array([[np.linalg.norm(a - b) for b in x] for a in x])
+        return d / d[d > 0].mean()
+
+    def cosine(x, i, j, k):
+        a, b = x[j] - x[i], x[k] - x[i]
+        na, nb = np.linalg.norm(a), np.linalg.norm(b)
+        return 0.0 if na == 0 or nb == 0 else a @ b / (na * nb)
+
+    pairs = smooth(distances(phi) - distances(psi)).mean()
+    terms = [smooth(cosine(phi, i, j, k) - cosine(psi, i, j, k)) for i in range(n) for j in range(n) for k in range(n)]
+    return (pairs + 2 * np.mean(terms)) / 2
+
+
+def sp(phi, psi):
+    def rows(x):
+        g = np.array([[a @ b for b in x] for a in x])
+        return np.array([r / np.sqrt((r**2).sum()) for r in g])
+
+    return ((rows(phi) - rows(psi)) ** 2).sum() / len(phi) ** 2
+
+
+def cka(phi, psi):
+    m = len(phi)
+    one = np.ones(m)
+
+    def kernel(x):
+        g = np.array([[a @ b for b in x] for a in x])
+        np.fill_diagonal(g, 0)
+        return g
+
+    def hsic(k, x):
+        first = np.trace(k @ x)
+        second = (one @ k @ one) * (one @ x @ one) / ((m - 1) * (m - 2))
+        third = 2 / (m - 2) * (one @ k @ x @ one)
+        return (first + second - third) / (m * (m - 3))
+
+    k, x = kernel(phi), kernel(psi)
+    return 1 - hsic(k, x) / np.sqrt(hsic(k, k) * hsic(x, x))

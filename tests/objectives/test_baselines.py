@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from aft.errors import UsageError
-from aft.objectives import KD, METHODS, ProbeKD, make_objective
+from aft.objectives import CKA, KD, METHODS, RKD, SP, ProbeKD, make_objective
 from aft.objectives._probe import fit_linear_probe, sample_keys
 from tests.objectives import references
 
@@ -108,7 +108,14 @@ def test_probe_kd_says_what_it_needs():
 
 def test_methods_are_made_by_name():
     assert make_objective("finetune", {"t": 3}, 2) is None
-    assert {name for name, chosen in METHODS.items() if chosen is not None} == {"aft", "kd", "probe-kd"}
+    assert {name for name, chosen in METHODS.items() if chosen is not None} == {
+        "aft",
+        "kd",
+        "rkd",
+        "sp",
+        "cka",
+        "probe-kd",
+    }
     with pytest.raises(UsageError, match="did you mean 'probe-kd'"):
         make_objective("probekd", {"t": 3}, 2)
     with pytest.raises(UsageError, match="does not take these options"):
@@ -119,3 +126,67 @@ def test_projections_train_at_the_students_rate():
     (group,) = KD({"t": 3}, 2).parameter_groups(lr=9.0)
     assert "lr" not in group
     assert np.sum([p.numel() for p in group["params"]]) == 2 * 3 + 3
+
+
+RELATIONAL = {RKD: references.rkd, SP: references.sp, CKA: references.cka}
+
+
+@pytest.mark.parametrize("chosen", RELATIONAL)
+@pytest.mark.parametrize("n", [5, 9, 17])
+def test_relational_objectives_agree_with_their_references(chosen, n):
+    phi, a, b = features(n, 4).double() + 2, features(n, 5, 1).double(), features(n, 3, 2).double()
+    expected = RELATIONAL[chosen](phi.numpy(), torch.cat([a, b], 1).numpy())
+    assert float(chosen({"a": 5, "b": 3}, 4)(phi, {"a": a, "b": b})) == pytest.approx(expected, rel=1e-9)
+    received = chosen({"a": 5, "b": 3}, 4)(phi.float(), {"a": a.float(), "b": b.float()})
+    assert float(received) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("chosen", RELATIONAL)
+def test_relational_objectives_pass_gradcheck_and_pass_nan_on(chosen):
+    phi, psi = features(6, 4).double().requires_grad_(), {"t": features(6, 5, 1).double()}
+    objective = chosen({"t": 5}, 4)
+    assert torch.autograd.gradcheck(lambda phi: objective(phi, psi), (phi,))
+    psi["t"][2, 1] = float("nan")
+    assert torch.isnan(objective(phi, psi))
+
+
+@pytest.mark.parametrize("chosen", RELATIONAL)
+@pytest.mark.parametrize("case", ["constant", "repeated", "zero rows"])
+def test_relational_objectives_are_finite_on_degenerate_batches(chosen, case):
+    phi = features(8, 4)
+    if case == "constant":
+        phi = torch.full((8, 4), 0.1)
+    if case == "repeated":
+        phi[4:] = phi[:4]
+    if case == "zero rows":
+        phi[:3] = 0
+    phi.requires_grad_()
+    value = chosen({"t": 5}, 4)(phi, {"t": features(8, 5, 1)})
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(phi.grad).all()
+
+
+def test_repeated_samples_agree_with_the_reference_of_rkd():
+    phi, psi = features(6, 4).double(), features(6, 5, 1).double()
+    phi[3] = phi[0]
+    psi[3] = psi[0]
+    expected = references.rkd(phi.numpy(), psi.numpy())
+    assert float(RKD({"t": 5}, 4)(phi, {"t": psi})) == pytest.approx(expected, rel=1e-9)
+
+
+def test_rkd_in_blocks_is_rkd(monkeypatch):
+    phi, psi = features(20, 4).double().requires_grad_(), {"t": features(20, 5, 1).double()}
+    whole = RKD({"t": 5}, 4)(phi, psi)
+    (expected,) = torch.autograd.grad(whole, phi)
+    monkeypatch.setattr("aft.objectives._rkd.BLOCK", 1200)
+    parts = RKD({"t": 5}, 4)(phi, psi)
+    (received,) = torch.autograd.grad(parts, phi)
+    assert float(parts.detach()) == pytest.approx(float(whole.detach()))
+    assert torch.allclose(received, expected)
+
+
+def test_rkd_of_a_batch_of_one_is_zero_and_cka_says_what_it_needs():
+    assert float(RKD({"t": 5}, 4)(features(1, 4), {"t": features(1, 5)})) == 0
+    with pytest.raises(UsageError, match="batch of 4 or more; received 3"):
+        CKA({"t": 5}, 4)(features(3, 4), {"t": features(3, 5)})

@@ -7,10 +7,13 @@ This room knows torch and nothing of files. Every objective is an ``nn.Module`` 
 
 from aft.objectives._aft import AFT as AFT
 from aft.objectives._base import Objective as Objective
+from aft.objectives._cka import CKA as CKA
 from aft.objectives._kd import KD as KD
 from aft.objectives._probe import LinearProbe as LinearProbe
 from aft.objectives._probe import fit_linear_probe as fit_linear_probe
 from aft.objectives._probe_kd import ProbeKD as ProbeKD
 from aft.objectives._registry import METHODS as METHODS
 from aft.objectives._registry import make_objective as make_objective
+from aft.objectives._rkd import RKD as RKD
+from aft.objectives._sp import SP as SP
 from aft.objectives._strength import Strength as Strength

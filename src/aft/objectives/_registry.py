@@ -6,11 +6,22 @@ from typing import Any
 from aft.errors import UsageError, did_you_mean
 from aft.objectives._aft import AFT
 from aft.objectives._base import Objective
+from aft.objectives._cka import CKA
 from aft.objectives._kd import KD
 from aft.objectives._probe_kd import ProbeKD
+from aft.objectives._rkd import RKD
+from aft.objectives._sp import SP
 
 #: Name to class; ``finetune`` is the same training without an objective.
-METHODS: dict[str, type[Objective] | None] = {"finetune": None, "aft": AFT, "kd": KD, "probe-kd": ProbeKD}
+METHODS: dict[str, type[Objective] | None] = {
+    "finetune": None,
+    "aft": AFT,
+    "kd": KD,
+    "rkd": RKD,
+    "sp": SP,
+    "cka": CKA,
+    "probe-kd": ProbeKD,
+}
 
 
 def make_objective(
