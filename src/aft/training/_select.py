@@ -131,16 +131,32 @@ def select(
     if with_objective:
         limit = HOPELESS * best.early_loss
         for form in forms:
-            for beta in GRID[form]:
-                trial = attempt(form, beta, best.steps, limit)
-                if trial.pruned:
-                    break  # stronger ones are worse
+            _climb(GRID[form], lambda beta, form=form: attempt(form, beta, best.steps, limit))  # type: ignore[misc]
         chosen = min((trial for trial in trials if not trial.pruned), key=lambda trial: trial.loss)
         longer = next((length for length in lengths if length > chosen.steps), None)
         if chosen.beta and longer is not None:
             attempt(chosen.form, chosen.beta, longer, float("inf"))
     chosen = min((trial for trial in trials if not trial.pruned), key=lambda trial: trial.loss)
     return Selection("balanced" if chosen.form == "balanced" else "raw", chosen.beta, chosen.steps, tuple(trials))
+
+
+def _climb(grid: tuple[float, ...], attempt: Callable[[float], Trial]) -> None:
+    """Try the middle of a grid, then go on towards the better side for as long as it gets better."""
+
+    def loss(place: int) -> float:
+        trial = attempt(grid[place])
+        return float("inf") if trial.pruned else trial.loss
+
+    low = (len(grid) - 1) // 2
+    high = min(low + 1, len(grid) - 1)
+    below = loss(low)
+    above = loss(high) if high != low else below
+    if above < below:
+        while high + 1 < len(grid) and (further := loss(high + 1)) < above:
+            high, above = high + 1, further
+    else:
+        while low > 0 and (further := loss(low - 1)) < below:
+            low, below = low - 1, further
 
 
 def _read(journal: Path | None) -> dict[tuple[str, float, int], Trial]:
