@@ -79,10 +79,10 @@ def test_the_readmes_image_way_on_emoji(aft_command, tmp_path, monkeypatch):  # 
             assert Image.open(picture).size == (32, 32)
     monkeypatch.chdir(tmp_path)
     ran = 0
-    for words in commands("To try both ways from this checkout"):
+    for words in commands("To try it from this checkout"):
         if words[0] != "aft":
             continue
-        arguments = [word.replace("~/.cache/aft/", "") for word in words[1:]]
+        arguments = [word.replace("$DATA", "emoji-google") for word in words[1:]]
         arguments = ["20" if word == "200" else word for word in arguments]
         status, _, said = aft_command(*arguments)
         assert status == 0, said

@@ -75,9 +75,12 @@ class Selection:
         return sum(trial.seconds for trial in self.trials)
 
     def __str__(self) -> str:
-        chosen = f"{self.form} beta {self.beta:g}" if self.beta else "no objective, which did best"
+        offered = any(trial.beta for trial in self.trials)
+        chosen = (
+            f"{self.form} beta {self.beta:g}, " if self.beta else "no objective, which did best, " if offered else ""
+        )
         pruned = sum(trial.pruned for trial in self.trials)
-        return f"chose {chosen}, {self.steps} steps, from {len(self.trials)} trials ({pruned} given up early) in {self.seconds:.0f} s"
+        return f"chose {chosen}{self.steps} steps, from {len(self.trials)} trials ({pruned} given up early) in {self.seconds:.0f} s"
 
 
 #: Runs a trial: form, beta, steps, and the early loss beyond which to give it up.

@@ -242,7 +242,7 @@ class Training:
         config, start = self.config, time.monotonic()
         selection: Selection | None = None
         if config.beta == "auto":
-            log.info("choosing on %d validation samples:", len(self._validation))
+            log.info("choosing on %d validation samples, by the lowest loss:", len(self._validation))
             forms: tuple[Literal["raw", "balanced"], ...] = (
                 ("raw", "balanced") if config.strength == "auto" else (config.strength,)
             )
