@@ -19,8 +19,6 @@ README = Path(__file__).parents[2] / "README.md"
 def test_minilm_gives_what_sentence_transformers_gives():
     from sentence_transformers import SentenceTransformer
 
-    from aft.models import forward_all, load_backbone  # noqa: F401
-
     texts = ["a delight from start to end", "dull", "the longest and most tiresome film of the year, by far"]
     expected = SentenceTransformer(str(minilm_folder()), device="cpu").encode(texts)
     dataset = aft.Dataset.from_arrays(texts, ids=["a", "b", "c"])

@@ -29,6 +29,9 @@ from aft.features._records import (
 from aft.features._shard import ShardReader, as_stored, check_size_and_header, write_shard
 from aft.features._store import FeatureStore
 
+#: The samples of each shard of a plan, by the shard's number.
+Planned = dict[int, list[Sample]]
+
 
 def default_shard_rows(samples: int) -> int:
     """Rows a shard for a dataset of this size: little is lost to an interruption, and shards stay countable."""
@@ -107,9 +110,10 @@ class StoreWriter:
                 str(layout.folder),
             )
             if not differences:
-                differences = _changed_inputs(layout, found, listed)
-            if not differences:
-                return cls(layout.folder, _extend(layout, found, listed, shard_rows))
+                members = _planned_samples(layout, found)
+                differences = _changed_inputs(layout, members, listed)
+                if not differences:
+                    return cls(layout.folder, _extend(layout, found, members, listed, shard_rows))
             if not overwrite:
                 raise FingerprintError(
                     f"a store holds the features of one model over unchanged inputs; {'; '.join(differences)}; "
@@ -124,7 +128,7 @@ class StoreWriter:
                 "choose another --out"
             ) from error
         empty = Plan(format=FORMAT, name=name, fingerprint=dict(fingerprint), dim=dim, dtype=dtype, shards=[])
-        return cls(layout.folder, _extend(layout, empty, listed, shard_rows))
+        return cls(layout.folder, _extend(layout, empty, {}, listed, shard_rows))
 
     def pending(self) -> list[int]:
         """Numbers of the shards that are planned and not committed."""
@@ -280,15 +284,15 @@ def _refuse_foreign_files(folder: Path) -> None:
         )
 
 
-def _planned_samples(layout: Layout, plan: Plan) -> dict[int, list[Sample]]:
+def _planned_samples(layout: Layout, plan: Plan) -> Planned:
     return {n: read_ids(layout.ids(n), shard.ids) for n, shard in enumerate(plan.shards) if shard is not None}
 
 
-def _changed_inputs(layout: Layout, plan: Plan, samples: Sequence[Sample]) -> list[str]:
+def _changed_inputs(layout: Layout, planned: Planned, samples: Sequence[Sample]) -> list[str]:
     now = {sample.id: sample.digest for sample in samples}
     changed = [
         sample.id
-        for number, members in _planned_samples(layout, plan).items()
+        for number, members in planned.items()
         if layout.record(number).exists()
         for sample in members
         if now.get(sample.id, sample.digest) != sample.digest
@@ -298,12 +302,12 @@ def _changed_inputs(layout: Layout, plan: Plan, samples: Sequence[Sample]) -> li
     return [f"the inputs of {len(changed)} ids changed since they were extracted, {name_some(changed)}"]
 
 
-def _extend(layout: Layout, plan: Plan, samples: Sequence[Sample], shard_rows: int | None) -> Plan:
+def _extend(layout: Layout, plan: Plan, planned: Planned, samples: Sequence[Sample], shard_rows: int | None) -> Plan:
     """Keep every shard that is committed or can still be computed, and plan new ones for the other samples."""
     now = dict(samples)
     kept: list[PlannedShard | None] = list(plan.shards)
     covered: set[str] = set()
-    for number, members in _planned_samples(layout, plan).items():
+    for number, members in planned.items():
         if layout.record(number).exists() or all(now.get(s.id) == s.digest for s in members):
             covered.update(s.id for s in members)
         else:

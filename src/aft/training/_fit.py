@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +70,11 @@ class FitResult:
         seconds: Time in training steps, of this process.
         waiting: Share of that time spent waiting for data.
         stopped: Step at which it was given up, or None.
-        history: Losses now and then: ``step``, ``task_loss``, ``objective``, ...
     """
 
     seconds: float = 0.0
     waiting: float = 0.0
     stopped: int | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 class TrainingModule(L.LightningModule):
@@ -341,10 +339,7 @@ def fit(
         student.to(device)  # Lightning has moved it off an accelerator
         student.eval()
     total = clock.inside + clock.outside
-    history = [row for logger in loggers if isinstance(logger, MetricsFile) for row in logger.rows]
-    return FitResult(
-        clock.inside + clock.outside, clock.outside / total if total else 0.0, watch.stopped if watch else None, history
-    )
+    return FitResult(total, clock.outside / total if total else 0.0, watch.stopped if watch else None)
 
 
 def _step_of(checkpoint: Path) -> int:

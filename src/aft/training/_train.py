@@ -260,8 +260,7 @@ class Training:
             form = "raw" if config.strength == "auto" else config.strength
             beta, steps = config.beta if self.stores else 0.0, self.usual_steps
         objective, strength, result = self.fit(form, beta, steps, self._train, folder=layout.folder)
-        outputs = forward_all(self.student, self._encode(self.parts.test)) if len(self.parts.test) else None
-        test = None if outputs is None else measure(self.targets, outputs.logits, self._test_labels)
+        test = self.test_metrics()
         content = {
             "format": FORMAT, "aft": aft.__version__, "method": config.method, "strength": strength.form, "beta": beta, "steps": steps,
             "batch_size": self.batch_size, "lr": self.lr, "weight_decay": self.weight_decay, "seed": config.seed,
