@@ -43,20 +43,28 @@ def extract(
 
     Interrupted, it goes on where it stopped when run again; what is there is not computed again.
     """
-    import aft
-    from aft.extraction import estimate
+    from aft.errors import UsageError
+    from aft.extraction import default_name, estimate, extract_all
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, bad_inputs=bad_inputs
     )
+    options: dict[str, Any] = {
+        "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "device": device, "precision": precision,
+        "dtype": dtype, "batch_size": batch_size, "bad_inputs": bad_inputs,
+    }  # fmt: skip
+    teachers: dict[str, str] = {}
     for named in teacher:
         match = re.match(r"^([\w.+-]+)=(.+:.+)$", named)
-        name, model = (match[1], match[2]) if match else (None, named)
-        options: dict[str, Any] = {
-            "name": name, "out": out, "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "device": device,
-            "precision": precision, "dtype": dtype, "batch_size": batch_size, "bad_inputs": bad_inputs,
-        }  # fmt: skip
-        if dry_run:
-            typer.echo(f"{name or model}: {estimate(dataset, model, **options)}")
-        else:
-            typer.echo(aft.extract(dataset, model, shard_rows=shard_rows, overwrite=overwrite, **options).path)
+        name, model = (match[1], match[2]) if match else (default_name(named), named)
+        if name in teachers:
+            raise UsageError(
+                f"teachers have different names; received {name!r} twice; write --teacher NAME=MODEL with another NAME"
+            )
+        teachers[name] = model
+    if dry_run:
+        for name, model in teachers.items():
+            typer.echo(f"{name}: {estimate(dataset, model, name=name, out=out, **options)}")
+        return
+    for store in extract_all(dataset, teachers, out=out, shard_rows=shard_rows, overwrite=overwrite, **options):
+        typer.echo(store.path)

@@ -7,5 +7,7 @@ from aft.demo._efficientnet import lite2 as lite2
 from aft.demo._packages import cache_folder as cache_folder
 from aft.demo._packages import minilm_folder as minilm_folder
 from aft.demo._packages import unpack_mpnet as unpack_mpnet
+from aft.demo._tasks import digit_pictures as digit_pictures
+from aft.demo._tasks import emoji_names as emoji_names
 from aft.demo._tasks import emoji_pictures as emoji_pictures
 from aft.demo._tasks import movie_sentences as movie_sentences

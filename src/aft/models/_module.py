@@ -79,6 +79,17 @@ class ModuleBackbone(Backbone):
         output = self.run(batch)
         return pool_features(output, self.pooling) if self._captured is None else self._captured.features  # type: ignore[arg-type]
 
+    @property
+    def network(self) -> nn.Module:
+        """The module."""
+        return self.module
+
+    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """The same module, read at another layer."""
+        return ModuleBackbone(
+            self.module, self.preprocess, layer=layer, pooling=pooling, example=example, name=self.name
+        )
+
     def run(self, batch: Batch) -> Tensor:
         """The module's own output."""
         output: Any = self.module(batch["input"]) if set(batch) == {"input"} else self.module(**batch)

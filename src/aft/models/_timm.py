@@ -63,6 +63,18 @@ class TimmImage(Backbone):
         output: Tensor = self.model(batch["image"])
         return output if self._captured is None else self._captured.features
 
+    @property
+    def network(self) -> nn.Module:
+        """The model of timm."""
+        return self.model
+
+    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """The same model, read at another layer."""
+        return TimmImage(
+            self.name, self.model, self.images, self.arguments, layer=layer, pooling=pooling or "mean",
+            keep_layers=self.keep_layers, recipe=self.recipe,
+        )  # fmt: skip
+
     def preprocessing(self) -> dict[str, Any]:
         """Size, crop and normalisation."""
         return self.images.describe()

@@ -29,6 +29,10 @@ class Objective(nn.Module, ABC):
     needs_preparation: bool = False
     #: Whether the objective acts on the student's logits, so that calls must hand them in.
     needs_logits: bool = False
+    #: Whether `prepare` asks for the student's features too.
+    needs_student_features: bool = False
+    #: Names of the attributes that `prepare` sets.
+    fitted: tuple[str, ...] = ()
 
     def __init__(self, teacher_dims: Mapping[str, int], student_dim: int) -> None:
         super().__init__()
@@ -143,6 +147,15 @@ class Objective(nn.Module, ABC):
             student_features: The student's features of the same samples before training, ``(N, d)``.
             targets: Targets of the same samples, ``(N, ...)``.
         """
+
+    def fitted_state(self) -> dict[str, Any]:
+        """What `prepare` fitted, to hand to `adopt_fitted` of the same objective made again."""
+        return {name: getattr(self, name) for name in self.fitted}
+
+    def adopt_fitted(self, state: Mapping[str, Any]) -> None:
+        """Take over what another of the same objective fitted on the same samples, instead of `prepare`."""
+        for name in self.fitted:
+            setattr(self, name, state[name])
 
     def gate_weights(self) -> dict[str, Tensor]:
         """The weight of each teacher dimension, by teacher.

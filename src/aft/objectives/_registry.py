@@ -24,28 +24,48 @@ METHODS: dict[str, type[Objective] | None] = {
 }
 
 
-def make_objective(
-    method: str, teacher_dims: Mapping[str, int], student_dim: int, options: Mapping[str, Any] | None = None
-) -> Objective | None:
-    """Make the objective of a method.
+def parts_of(method: str) -> tuple[str, ...]:
+    """The objectives of a method: none of ``finetune``, one of ``aft``, two of ``aft+probe-kd``.
 
     Args:
-        method: A name of `METHODS`.
+        method: A name of `METHODS`, or several of them, joined by ``+``.
+
+    Returns:
+        Names of `METHODS` that are objectives.
+
+    Raises:
+        UsageError: An unknown name, the same one twice, or ``finetune`` beside others.
+    """
+    names = method.split("+")
+    for name in names:
+        if name not in METHODS:
+            raise UsageError(f"unknown method {name!r}{did_you_mean(name, METHODS)}")
+    if len(set(names)) != len(names) or (len(names) > 1 and "finetune" in names):
+        raise UsageError(
+            f"a method joins different objectives by +; received {method!r}; write for example aft+probe-kd"
+        )
+    return tuple(name for name in names if METHODS[name] is not None)
+
+
+def make_objective(
+    method: str, teacher_dims: Mapping[str, int], student_dim: int, options: Mapping[str, Any] | None = None
+) -> Objective:
+    """Make an objective by its name.
+
+    Args:
+        method: One of `parts_of` a method.
         teacher_dims: Width of each teacher's features, by name.
         student_dim: Width of the student's features.
         options: The objective's keyword options.
 
     Returns:
-        The objective, or None for ``finetune``.
+        The objective.
 
     Raises:
         UsageError: An unknown method or option.
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown method {method!r}{did_you_mean(method, METHODS)}")
-    chosen = METHODS[method]
-    if chosen is None:
-        return None
+    chosen = METHODS[parts_of(method)[0]]
+    assert chosen is not None
     try:
         return chosen(teacher_dims, student_dim, **(options or {}))
     except TypeError as error:

@@ -1,5 +1,6 @@
 """Samples as training takes them: encoded inputs, encoded labels, rows of feature stores."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,6 +61,16 @@ class TrainingData:
                 for item in backbone.encode([dataset.inputs[i] for i in range(start, min(start + 1024, len(dataset)))])
             ]
             self.truncated = sum(backbone.truncated(item) for item in self._cache)
+
+    def reading(self, stores: Sequence[FeatureStore]) -> "TrainingData":
+        """The same samples with some of the stores alone; nothing is encoded again.
+
+        Args:
+            stores: Of those that this was made with.
+        """
+        other = copy.copy(self)
+        other.stores = list(stores)
+        return other
 
     def __len__(self) -> int:
         """Number of samples."""

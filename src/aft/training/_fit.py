@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,20 +78,19 @@ class FitResult:
 
 
 class TrainingModule(L.LightningModule):
-    """Task loss plus objective at a strength."""
+    """Task loss plus objectives, each at a strength."""
 
     def __init__(
         self,
         student: Student,
-        objective: Objective | None,
-        strength: Strength,
+        terms: Sequence[tuple[Objective, Strength]],
         loss: TaskLoss,
         settings: FitSettings,
     ) -> None:
         super().__init__()
         self.student = student
-        self.objective = objective
-        self.strength = strength
+        self.objectives = nn.ModuleList(objective for objective, _ in terms)
+        self.strengths = nn.ModuleList(strength for _, strength in terms)
         self.loss = loss
         self.settings = settings
         self._watched: list[tuple[int, Tensor, list[str]]] = []
@@ -100,31 +99,41 @@ class TrainingModule(L.LightningModule):
         """The loss of a batch."""
         output: StudentOutput = self.student(batch["inputs"])
         task: Tensor = self.loss(output.logits, batch["targets"], batch["labelled"])
-        if self.objective is None or self.strength.beta == 0:
-            total, value, coefficient = task, None, None
-        else:
-            objective = self.objective
-            total, value, coefficient = self.strength.combine(
+        total, measured = task, task.detach()
+        row: dict[str, Tensor] = {"task_loss": measured}
+        for objective, strength in self._terms():
+
+            def value(features: Tensor, logits: Tensor | None, objective: Objective = objective) -> Tensor:
+                result: Tensor = objective(features, batch["features"], logits=logits, targets=batch["targets"])
+                return result
+
+            combined = strength.combine(
                 task,
                 output.features,
-                lambda features, logits: objective(
-                    features, batch["features"], logits=logits, targets=batch["targets"]
-                ),
+                value,
                 objective.parameters(),
                 output.logits if objective.needs_logits else None,
                 task_active=batch["any_labelled"],
             )
-        measured = task.detach() if value is None else task.detach() + value
+            # Each is weighed by the task alone, whatever stands beside it.
+            total = total + (combined.loss - task)
+            measured = measured + combined.objective
+            row["objective"] = row.get("objective", 0) + combined.objective
+            if len(self.objectives) == 1:
+                row["coefficient"] = combined.coefficient
         self._watched.append((self.global_step, torch.isfinite(measured), batch["ids"]))
         if len(self._watched) >= CHECK_EVERY:
             self.check()
         if self.global_step % CHECK_EVERY == 0 or self.global_step == self.settings.steps - 1:
-            row = {"task_loss": float(task.detach())}
-            if value is not None and coefficient is not None:
-                row |= {"objective": float(value), "coefficient": float(coefficient)}
             for logger in self.loggers:
-                logger.log_metrics(row, step=self.global_step)
+                logger.log_metrics({name: float(value) for name, value in row.items()}, step=self.global_step)
         return total
+
+    def _terms(self) -> Iterator[tuple[Objective, Strength]]:
+        for objective, strength in zip(self.objectives, self.strengths, strict=True):
+            assert isinstance(objective, Objective)
+            assert isinstance(strength, Strength)
+            yield objective, strength
 
     def check(self) -> None:
         """Look at the losses since the last look.
@@ -154,8 +163,8 @@ class TrainingModule(L.LightningModule):
             {"params": [p for p in trained if p.ndim >= 2]},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
-        if self.objective is not None:
-            groups += self.objective.parameter_groups(lr=s.gate_lr)
+        for objective, _ in self._terms():
+            groups += objective.parameter_groups(lr=s.gate_lr)
         optimiser = torch.optim.AdamW(
             [group for group in groups if group["params"]], lr=s.lr, weight_decay=s.weight_decay
         )
@@ -246,8 +255,7 @@ class _Resumable(DataLoader[dict[str, Any]]):
 
 def fit(
     student: Student,
-    objective: Objective | None,
-    strength: Strength,
+    terms: Sequence[tuple[Objective, Strength]],
     data: TrainingData,
     members: NDArray[np.int64],
     loss: TaskLoss,
@@ -265,8 +273,7 @@ def fit(
 
     Args:
         student: What to train.
-        objective: The regulariser, prepared; None for plain fine-tuning.
-        strength: How strongly it acts.
+        terms: The regularisers, prepared, each with its strength; none for plain fine-tuning.
         data: The samples.
         members: Positions of those to train on.
         loss: The task's loss.
@@ -283,7 +290,7 @@ def fit(
         NonFiniteError: A loss became NaN or infinite; the ids of the batch are named.
         TrainingError: The device has too little memory.
     """
-    module = TrainingModule(student, objective, strength, loss, settings)
+    module = TrainingModule(student, terms, loss, settings)
     sampler = StepSampler(BatchSchedule(streams(members, data.labelled, settings.batch_size), settings.seed))
     clock = _Clock(tick)
     callbacks: list[Callback] = [clock]

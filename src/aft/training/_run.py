@@ -203,8 +203,9 @@ def gate_weights(folder: str | Path) -> dict[str, torch.Tensor] | None:
     if not layout.objective.exists():
         return None
     state = load_file(layout.objective)
-    if "gate_logits" not in state:
+    gates = next((value for name, value in state.items() if name.rpartition(".")[2] == "gate_logits"), None)
+    if gates is None:
         return None
     widths = [teacher["dim"] for teacher in teachers]
-    parts = torch.sigmoid(state["gate_logits"]).split(widths)
+    parts = torch.sigmoid(gates).split(widths)
     return {teacher["name"]: part for teacher, part in zip(teachers, parts, strict=True)}

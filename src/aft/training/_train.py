@@ -1,6 +1,9 @@
 """Train a student: parts, strength, the training itself, what it scores, the run folder."""
 
 import copy
+import functools
+import hashlib
+import inspect
 import logging
 import shutil
 import time
@@ -17,16 +20,16 @@ from torch import nn
 import aft
 from aft.data import Dataset, Targets
 from aft.errors import NonFiniteError, UsageError, name_some
-from aft.evaluation import Metrics, calibrated_loss, measure
+from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import Student, choose_device, forward_all, load_backbone, weights_digest
-from aft.objectives import METHODS, Objective, ProbeKD, Strength, make_objective
+from aft.objectives import METHODS, Objective, Strength, make_objective, parts_of
 from aft.progress import Progress
 from aft.training._card import write_card
 from aft.training._claim import claim
 from aft.training._config import TrainConfig
 from aft.training._data import TrainingData
-from aft.training._fit import FitSettings, fit, fresh_student
+from aft.training._fit import FitResult, FitSettings, fit, fresh_student
 from aft.training._loss import TaskLoss, class_weights
 from aft.training._parts import Parts, make_parts
 from aft.training._run import FORMAT, Run, RunLayout, save_student, save_tensors, write_json
@@ -136,13 +139,12 @@ class Training:
     ) -> None:
         self.config = config
         self.progress = progress
-        if config.method not in METHODS:
-            make_objective(config.method, {"t": 1}, 1)  # raises, with the known names
-        if METHODS[config.method] is not None and not stores:
+        if parts_of(config.method) and not stores:
             raise UsageError(
                 f"method {config.method!r} needs teachers' features; received none; name a store with --features, or use --method finetune"
             )
-        self.stores = list(stores) if METHODS[config.method] is not None else []
+        self._given = list(stores)
+        self.stores = self._given if parts_of(config.method) else []
         self.device = choose_device(config.device)
         self.dataset = dataset.verified()
         self.parts: Parts = make_parts(
@@ -158,9 +160,12 @@ class Training:
         if task == "auto" and self.dataset.source.get("labels") == "folders":
             task = "classification"  # folders named 000 to 101 are classes, not numbers
         self.targets = Targets.infer([labels[i] for i in self.parts.train.tolist()], task)
-        self.student = self._make_student(student, preprocess)
+        self._make = functools.partial(self._make_student, student, preprocess)
+        self.student = self._make(config.seed)
         self._initial = copy.deepcopy(self.student.state_dict())
         self._digest = weights_digest(self.student)
+        self._starts = {config.seed: (self._initial, self._digest)}
+        self._fitted: dict[str, dict[str, Any]] = {}
         used = np.unique(np.concatenate([self.parts.train, self.parts.validation]))
         place = {position: index for index, position in enumerate(used.tolist())}
         self._train, self._inner, self._validation = (
@@ -170,7 +175,8 @@ class Training:
         self.data = TrainingData(
             self.dataset.subset(used), self.student.backbone, self.targets, self.stores, self._train
         )
-        self._test_labels = self.targets.encode(
+        self._encoded_test: list[Any] = []
+        self.test_labels = self.targets.encode(
             [labels[i] for i in self.parts.test.tolist()], [self.dataset.ids[i] for i in self.parts.test.tolist()]
         )[0]
         if self.data.truncated:
@@ -194,7 +200,30 @@ class Training:
             "test": len(self.parts.test),
         }
 
-    def _make_student(self, student: str | nn.Module, preprocess: Callable[[Any], Any] | None) -> Student:
+    def variant(self, **settings: Any) -> "Training":
+        """The same samples and student under other settings of how to train; nothing is read or encoded again.
+
+        Variants share the student's module, so that only one of them can be used at a time.
+
+        Args:
+            **settings: Of ``method``, ``options``, ``beta``, ``strength``, ``steps``, ``lr``, ``weight_decay``, ``seed``.
+
+        Returns:
+            Another training, whose stores are this one's where its method uses any.
+        """
+        other = copy.copy(self)
+        other.config = TrainConfig.of(**{**self.config.model_dump(), **settings})
+        other.stores = self._given if parts_of(other.config.method) else []
+        other.data = self.data.reading(other.stores)
+        other.usual_steps = other.config.steps or self.usual_steps
+        seed = other.config.seed
+        if seed not in self._starts:
+            made = self._make(seed)
+            self._starts[seed] = (made.state_dict(), weights_digest(made))
+        other._initial, other._digest = self._starts[seed]
+        return other
+
+    def _make_student(self, student: str | nn.Module, preprocess: Callable[[Any], Any] | None, seed: int) -> Student:
         config = self.config
         inputs = self.dataset.inputs
         given = copy.deepcopy(student) if isinstance(student, nn.Module) else student
@@ -215,7 +244,7 @@ class Training:
                 )
             return Student(backbone, self.targets.outputs)
 
-        made: Student = fresh_student(make, config.seed)
+        made: Student = fresh_student(make, seed)
         return made.to(self.device)
 
     def description(self) -> dict[str, Any]:
@@ -259,10 +288,11 @@ class Training:
         else:
             form = "raw" if config.strength == "auto" else config.strength
             beta, steps = config.beta if self.stores else 0.0, self.usual_steps
-        objective, strength, result = self.fit(form, beta, steps, self._train, folder=layout.folder)
-        test = self.test_metrics()
+        terms, result = self.fit(form, beta, steps, self._train, folder=layout.folder)
+        logits = self.test_logits()
+        test = None if logits is None else measure(self.targets, logits, self.test_labels)
         content = {
-            "format": FORMAT, "aft": aft.__version__, "method": config.method, "strength": strength.form, "beta": beta, "steps": steps,
+            "format": FORMAT, "aft": aft.__version__, "method": config.method, "strength": form, "beta": beta, "steps": steps,
             "batch_size": self.batch_size, "lr": self.lr, "weight_decay": self.weight_decay, "seed": config.seed,
             "parameters": self.student.size(), "seconds": round(result.seconds, 3), "waiting_for_data": round(result.waiting, 4),
             "total_seconds": round(time.monotonic() - start, 3), "samples": self.counts, "truncated": self.data.truncated,
@@ -272,8 +302,13 @@ class Training:
             "test": None if test is None else asdict(test),
             "weights_sha256": save_student(layout, self.student),
         }  # fmt: skip
-        if objective is not None and list(objective.parameters()):
-            save_tensors(layout.objective, objective.state_dict())
+        learned = {
+            f"{name}.{key}": value
+            for name, (objective, _) in zip(parts_of(config.method), terms, strict=False)
+            for key, value in objective.state_dict().items()
+        }
+        if learned:
+            save_tensors(layout.objective, learned)
         write_card(layout.card, self.description(), content, test)
         write_json(layout.result, content)
         shutil.rmtree(layout.folder / "checkpoints", ignore_errors=True)
@@ -305,7 +340,7 @@ class Training:
 
         third = max(1, steps // 3)
         try:
-            _, _, result = self.fit("raw" if form == "none" else form, beta, steps, self._inner, watcher=(watch, third))
+            _, result = self.fit("raw" if form == "none" else form, beta, steps, self._inner, watcher=(watch, third))
         except NonFiniteError:
             return Trial(
                 form, beta, steps, float("inf"), float("inf"), float("inf"), time.monotonic() - start, pruned=True
@@ -326,22 +361,18 @@ class Training:
         *,
         folder: Path | None = None,
         watcher: tuple[Callable[[int], bool], int] | None = None,
-    ) -> tuple[Objective | None, Strength, Any]:
-        """Train from the initial weights on some of the samples."""
+    ) -> tuple[list[tuple[Objective, Strength]], FitResult]:
+        """Train from the initial weights on some of the samples; returns the objectives with their strengths, and what it took."""
         config = self.config
         self.student.load_state_dict(self._initial)
-        objective: Objective | None = None
+        terms: list[tuple[Objective, Strength]] = []
         if self.stores and beta > 0:
-            objective = fresh_student(self._make_objective, config.seed + 1)
-            assert objective is not None
-            if objective.needs_preparation:
-                known = members[self.data.labelled[members]]
-                objective.prepare(self.data.features(known), targets=torch.from_numpy(self.data.labels[known]))
-            objective.to(self.device)
+            for method in parts_of(config.method):
+                objective = self._objective(method, members).to(self.device)
+                terms.append((objective, Strength(form, beta).to(self.device)))  # type: ignore[arg-type]
         else:
             # An objective of strength 0 asks for nothing of the unlabelled samples.
             members = members[self.data.labelled[members]]
-        strength = Strength(form, beta).to(self.device)  # type: ignore[arg-type]
         labels = self.data.labels[members[self.data.labelled[members]]]
         loss = TaskLoss(self.targets, class_weights(config.class_weights, self.targets, labels), config.label_smoothing)
         settings = FitSettings(
@@ -350,10 +381,10 @@ class Training:
         )  # fmt: skip
         with Progress(steps, "training", "steps", quiet=not self.progress or folder is None) as bar:
             result = fit(
-                self.student, objective, strength, self.data, members, loss.to(self.device), settings,
+                self.student, terms, self.data, members, loss.to(self.device), settings,
                 device=self.device, folder=folder, tick=bar, watcher=watcher,
             )  # fmt: skip
-        return objective, strength, result
+        return terms, result
 
     def _batch(self, members: NDArray[np.int64]) -> int:
         # The same number of labelled samples a step with the unlabelled ones and without.
@@ -362,20 +393,45 @@ class Training:
             return self.batch_size
         return max(1, round(self.batch_size * max(0.5, self.counts["labelled"] / len(self._train))))
 
-    def _make_objective(self) -> Objective | None:
-        options = dict(self.config.options)
-        if METHODS[self.config.method] is ProbeKD:
-            options = {"task": self.targets.kind, "outputs": self.targets.outputs, **options}
-        return make_objective(self.config.method, {s.name: s.dim for s in self.stores}, self.student.dim, options)
+    def _objective(self, method: str, members: NDArray[np.int64]) -> Objective:
+        """An objective with fresh parameters, prepared on the labelled ones of the samples to train on."""
+        kind = METHODS[method]
+        assert kind is not None
+        options: dict[str, Any] = dict(self.config.options)
+        if len(parts_of(self.config.method)) > 1:
+            options = dict(options.get(method, {}))
+        takes = inspect.signature(kind.__init__).parameters
+        task = {"task": self.targets.kind, "outputs": self.targets.outputs}
+        options = {**{name: value for name, value in task.items() if name in takes}, **options}
+        dims = {store.name: store.dim for store in self.stores}
+        objective: Objective = fresh_student(
+            lambda: make_objective(method, dims, self.student.dim, options), self.config.seed + 1
+        )
+        if not objective.needs_preparation:
+            return objective
+        known = members[self.data.labelled[members]]
+        # What is fitted depends on teachers and samples alone, unless it asks for the student: it serves every seed.
+        key = f"{method} {options!r} {hashlib.sha256(known.tobytes()).hexdigest()}"
+        if objective.needs_student_features or key not in self._fitted:
+            mine = None
+            if objective.needs_student_features:
+                mine = torch.from_numpy(forward_all(self.student, self.data.encoded(known.tolist())).features)
+            objective.prepare(self.data.features(known), mine, torch.from_numpy(self.data.labels[known]))
+            self._fitted[key] = objective.fitted_state()
+        else:
+            objective.adopt_fitted(self._fitted[key])
+        return objective
 
     def _encode(self, positions: NDArray[np.int64]) -> list[Any]:
         return self.student.backbone.encode([self.dataset.inputs[i] for i in positions.tolist()])
 
-    def test_metrics(self) -> Metrics | None:
-        """Metrics of the student, as it is now, on the test part; None without one."""
+    def test_logits(self) -> NDArray[np.float32] | None:
+        """Outputs ``(N, C)`` of the student, as it is now, for the test part; None without one."""
         if not len(self.parts.test):
             return None
-        return measure(self.targets, forward_all(self.student, self._encode(self.parts.test)).logits, self._test_labels)
+        if not self._encoded_test:
+            self._encoded_test.extend(self._encode(self.parts.test))
+        return forward_all(self.student, self._encoded_test).logits
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
@@ -385,8 +441,6 @@ def _finite(values: dict[str, Any]) -> dict[str, Any]:
 
 def _digest(dataset: Dataset) -> str:
     """Of ids, inputs, labels and splits: a run belongs to its data."""
-    import hashlib
-
     state = hashlib.sha256()
     for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits):
         state.update(repr(column).encode("utf-8", "surrogatepass"))
