@@ -49,6 +49,13 @@ class Progress:
                 f"{self._label}: {self._done} of {self._total} {self._unit}, about {duration(rest)} left\n"
             )
 
+    def skip(self, units: int) -> None:
+        """Take off units that need no work: they say nothing about how long the rest will take."""
+        self._total -= units
+        if self._bar is not None:
+            self._bar.total = self._total
+            self._bar.refresh()
+
     def __enter__(self) -> "Progress":
         """Start."""
         return self

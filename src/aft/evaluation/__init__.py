@@ -1,6 +1,10 @@
 """Metrics, and what a linear probe reads from a teacher's features."""
 
 from aft.evaluation._bootstrap import Difference as Difference
+from aft.evaluation._bootstrap import Interval as Interval
+from aft.evaluation._bootstrap import draw as draw
+from aft.evaluation._bootstrap import error_of as error_of
+from aft.evaluation._bootstrap import normalised_error as normalised_error
 from aft.evaluation._bootstrap import paired_difference as paired_difference
 from aft.evaluation._metrics import Metrics as Metrics
 from aft.evaluation._metrics import calibrated_loss as calibrated_loss

@@ -159,7 +159,7 @@ def _run(
         readable = dataset.verified(settings.bad_inputs, bar)
     if len(readable) < len(dataset):
         log.warning("%d of %d inputs cannot be read and were left out", len(dataset) - len(readable), len(dataset))
-    backbones = load_teachers(readable, teachers, settings, device)
+    backbones = load_teachers(readable, teachers, settings)
     jobs = [Job(readable, backbone, name, out, settings, device) for name, backbone in backbones.items()]
     writers = [job.plan(shard_rows, overwrite) for job in jobs]
     pending = _pending(writers)
@@ -230,7 +230,7 @@ def estimate(
     device = choose_device(settings.device)
     readable = dataset.verified(settings.bad_inputs)
     name = name or default_name(teacher)
-    job = Job(readable, load_teachers(readable, {name: teacher}, settings, device)[name], name, out, settings, device)
+    job = Job(readable, load_teachers(readable, {name: teacher}, settings)[name], name, out, settings, device)
     total = len(job.dataset)
     present = committed_ids(job.folder)
     rest = [index for index, sample_id in enumerate(job.dataset.ids) if sample_id not in present]

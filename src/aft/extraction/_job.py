@@ -50,16 +50,13 @@ class Settings:
             raise UsageError(f"a batch has at least one sample; received {self.batch_size}; 32 is usual")
 
 
-def load_teachers(
-    dataset: Dataset, teachers: Mapping[str, str | nn.Module], settings: Settings, device: torch.device
-) -> dict[str, Backbone]:
+def load_teachers(dataset: Dataset, teachers: Mapping[str, str | nn.Module], settings: Settings) -> dict[str, Backbone]:
     """Load teachers, those that are one model read at several layers once.
 
     Args:
         dataset: What they will be run over.
         teachers: By name.
         settings: How to run them.
-        device: Where.
 
     Returns:
         Backbones by the same names.

@@ -32,7 +32,7 @@ from aft.training._data import TrainingData
 from aft.training._fit import FitResult, FitSettings, fit, fresh_student
 from aft.training._loss import TaskLoss, class_weights
 from aft.training._parts import Parts, make_parts
-from aft.training._run import FORMAT, Run, RunLayout, save_student, save_tensors, write_json
+from aft.training._run import FORMAT, Run, RunLayout, load_student, save_student, save_tensors, write_json
 from aft.training._select import Selection, Trial, select
 
 log = logging.getLogger("aft")
@@ -87,9 +87,6 @@ def train(
     if finished is not None:
         log.info("%s is finished already; nothing to do", layout.folder)
         return finished
-    layout.assets.mkdir(exist_ok=True)
-    training.student.backbone.save_assets(layout.assets)
-    training.parts.write(layout.splits, training.dataset)
     return training.run(layout)
 
 
@@ -160,6 +157,7 @@ class Training:
         if task == "auto" and self.dataset.source.get("labels") == "folders":
             task = "classification"  # folders named 000 to 101 are classes, not numbers
         self.targets = Targets.infer([labels[i] for i in self.parts.train.tolist()], task)
+        self._module = (student, preprocess) if isinstance(student, nn.Module) else (None, None)
         self._make = functools.partial(self._make_student, student, preprocess)
         self.student = self._make(config.seed)
         self._initial = copy.deepcopy(self.student.state_dict())
@@ -267,8 +265,11 @@ class Training:
         }
 
     def run(self, layout: RunLayout) -> Run:
-        """Choose what is to be chosen, train, measure, and write the run."""
+        """Choose what is to be chosen, train, measure, and write the run, in a folder that is claimed."""
         config, start = self.config, time.monotonic()
+        layout.assets.mkdir(exist_ok=True)
+        self.student.backbone.save_assets(layout.assets)
+        self.parts.write(layout.splits, self.dataset)
         selection: Selection | None = None
         if config.beta == "auto":
             log.info("choosing on %d validation samples, by the lowest loss:", len(self._validation))
@@ -313,6 +314,15 @@ class Training:
         write_json(layout.result, content)
         shutil.rmtree(layout.folder / "checkpoints", ignore_errors=True)
         return Run.open(layout.folder)
+
+    def restore(self, layout: RunLayout) -> None:
+        """Give the student the weights of a finished run of this training."""
+        self.student.load_state_dict(load_student(layout.folder, *self._module)[0].state_dict())
+
+    @property
+    def members(self) -> NDArray[np.int64]:
+        """Positions of the samples to train on in the end, among those that training uses."""
+        return self._train
 
     @property
     def lr(self) -> float:

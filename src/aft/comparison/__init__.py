@@ -1,0 +1,12 @@
+"""Methods x strengths x seeds, on one split and one budget."""
+
+from aft.comparison._cell import Cell as Cell
+from aft.comparison._compare import Comparison as Comparison
+from aft.comparison._compare import compare as compare
+from aft.comparison._job import Choice as Choice
+from aft.comparison._job import Job as Job
+from aft.comparison._journal import Journal as Journal
+from aft.comparison._predictions import decode as decode
+from aft.comparison._predictions import losses as losses
+from aft.comparison._scheduler import Scheduler as Scheduler
+from aft.comparison._study import Study as Study

@@ -1,0 +1,111 @@
+"""Finished trainings, a row each: what is in it is never trained again."""
+
+import ast
+import functools
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import aft
+from aft.comparison._job import Job
+from aft.objectives import METHODS, parts_of
+
+Row = dict[str, Any]
+
+#: What a training's numbers depend on, beside its objective's own file.
+_ROOMS = ("models", "data/_splits.py", "data/_targets.py", "evaluation/_metrics.py")
+_TRAINING = ("_batches.py", "_config.py", "_data.py", "_fit.py", "_loss.py", "_parts.py", "_train.py")
+_OBJECTIVES = ("_base.py", "_kernels.py", "_strength.py", "_probe.py", "_logme.py", "_transform.py")
+
+
+class Journal:
+    """Rows in a JSONL file, one a training, added as they come.
+
+    A row is found by what was trained, and on what: cell, method, settings, seed. One that other code has made is stale:
+    it stays in the file, marked by the hash that it carries, and is trained again.
+
+    Args:
+        path: The file, made when the first row comes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._rows: dict[str, Row] = {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue  # the line that an interruption cut off
+                if isinstance(row, dict) and "key" in row:
+                    self._rows[row["key"]] = row
+
+    def find(self, job: Job, cell_digest: str) -> Row | None:
+        """The row of a job, if the code of today has made it."""
+        row = self._rows.get(key_of(job, cell_digest))
+        return row if row is not None and row["code"] == code_of(job.method) else None
+
+    def add(self, job: Job, cell_digest: str, content: Row) -> Row:
+        """Keep a row; it is on disk when this returns."""
+        row = {
+            "key": key_of(job, cell_digest), "code": code_of(job.method), "aft": aft.__version__, **job.describe(), **content,
+        }  # fmt: skip
+        self._rows[row["key"]] = row
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        whole = not self.path.exists() or self.path.read_bytes()[-1:] in (b"", b"\n")
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(("" if whole else "\n") + json.dumps(row, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return row
+
+    def prune(self) -> int:
+        """Rewrite the file with the newest row of each training alone; returns how many rows it then has."""
+        temporary = self.path.with_name(f".writing-{self.path.name}")
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in self._rows.values()]
+        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.replace(self.path)
+        return len(lines)
+
+
+def key_of(job: Job, cell_digest: str) -> str:
+    """What a row is found by."""
+    content = json.dumps({**job.describe(), "cell": cell_digest}, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+@functools.cache
+def code_of(method: str) -> str:
+    """A hash of the code that a method's numbers depend on, whatever its comments, docstrings and layout."""
+    root = Path(aft.__file__).parent
+    files = [root / "training" / name for name in _TRAINING]
+    files += [root / "objectives" / name for name in _OBJECTIVES]
+    for name in _ROOMS:
+        path = root / name
+        files += sorted(path.glob("*.py")) if path.is_dir() else [path]
+    for part in parts_of(method):
+        kind = METHODS[part]
+        assert kind is not None
+        files.append(root / "objectives" / f"{kind.__module__.rpartition('.')[2]}.py")
+    state = hashlib.sha256()
+    for path in files:
+        if path.exists():
+            state.update(f"{path.relative_to(root).as_posix()}:{_digest(path)};".encode())
+    return state.hexdigest()[:16]
+
+
+@functools.cache
+def _digest(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            body[0].value.value = ""
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
