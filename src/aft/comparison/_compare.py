@@ -326,5 +326,7 @@ def _gates(run: Path) -> dict[str, Any] | None:
 
 
 def _seconds(study: Study) -> float:
-    rows = {row["key"]: float(row["seconds"]) for rows in [*study.trials.values(), *study.finals.values()] for row in rows}
+    rows = {
+        row["key"]: float(row["seconds"]) for rows in [*study.trials.values(), *study.finals.values()] for row in rows
+    }
     return round(sum(rows.values()), 1)

@@ -1,6 +1,7 @@
 """Models of transformers': encoders, decoders, the encoder of T5 and its kin, and vision transformers."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,10 @@ class HFText(TextBackbone):
         layer: Path of a layer whose token states to take instead of the last.
         recipe: Settings to train it with.
         usual_pooling: The pooling that the model was trained with.
+        rows: For each of the tokenizer's ids its row of the token table, where that was pruned; ``(vocabulary,)``.
     """
+
+    rows: Tensor | None
 
     def __init__(
         self,
@@ -47,8 +51,10 @@ class HFText(TextBackbone):
         layer: str | None,
         recipe: Recipe,
         usual_pooling: str = "mean",
+        rows: Tensor | None = None,
     ) -> None:
         super().__init__(tokenizer, max_length, prompt)
+        self.register_buffer("rows", rows)
         self.usual_pooling = usual_pooling
         self.model: Any = model
         self.pooling = check_pooling(pooling)
@@ -64,6 +70,8 @@ class HFText(TextBackbone):
     def forward(self, batch: Batch) -> Tensor:
         """``(B, d)``."""
         inputs = dict(batch)
+        if self.rows is not None:
+            inputs["input_ids"] = self.rows[inputs["input_ids"]]
         if not self._asks_types:
             inputs.pop("token_type_ids", None)
         output = self.model(**inputs, **({"use_cache": False} if _is_decoder(self.model.config) else {}))
@@ -86,7 +94,7 @@ class HFText(TextBackbone):
         """The same transformer, read at another layer."""
         return HFText(
             self.model, self.tokenizer, pooling=pooling or self.usual_pooling, max_length=self.max_length, prompt=self.prompt,
-            layer=layer, recipe=self.recipe, usual_pooling=self.usual_pooling,
+            layer=layer, recipe=self.recipe, usual_pooling=self.usual_pooling, rows=self.rows,
         )  # fmt: skip
 
     def config(self) -> dict[str, Any]:
@@ -97,6 +105,7 @@ class HFText(TextBackbone):
             "max_length": self.max_length,
             "prompt": self.prompt,
             "layer": self.layer,
+            "rows": None if self.rows is None else len(self.rows),
         }
 
     def save_assets(self, folder: Path) -> None:
@@ -117,6 +126,7 @@ class HFText(TextBackbone):
             prompt=config["prompt"],
             layer=config["layer"],
             recipe=SCRATCH,
+            rows=torch.zeros(config["rows"], dtype=torch.long) if config.get("rows") else None,
         )
 
 
@@ -238,8 +248,12 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         model = _build(transformers, spec, architecture, random=False)
+    model = _finish(model, keep if not random else None, weights)
+    rows = None
+    if "vocabulary" in options and not random:
+        rows = prune_vocabulary(model, tokenizer, texts or (), options["vocabulary"])
     return HFText(
-        _finish(model, keep if not random else None, weights),
+        model,
         tokenizer,
         pooling=options.get("pooling") or _usual_pooling(spec, architecture),
         max_length=_text_length(spec, architecture, tokenizer),
@@ -247,6 +261,7 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
         layer=options.get("layer"),
         recipe=SCRATCH if random else PRETRAINED,
         usual_pooling=_usual_pooling(spec, architecture),
+        rows=rows,
     )
 
 
@@ -280,6 +295,45 @@ def make_transformer(spec: ModelSpec, texts: Iterable[str] | None) -> HFText:
         _make(transformers, architecture), tokenizer, pooling=options.get("pooling", "mean"), max_length=length,
         prompt=options.get("prompt", ""), layer=options.get("layer"), recipe=SCRATCH,
     )  # fmt: skip
+
+
+def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], most: int) -> Tensor:
+    """Cut a model's token table to the tokens of the training texts: what a small model mostly consists of is words.
+
+    Args:
+        model: The model; its table is replaced.
+        tokenizer: Its tokenizer, which is kept whole: words that were cut become the unknown token.
+        texts: Training texts.
+        most: How many tokens to keep at most, the most frequent ones.
+
+    Returns:
+        For each of the tokenizer's ids its row in the new table, ``(vocabulary,)``.
+
+    Raises:
+        UsageError: No texts.
+    """
+    listed = list(texts)
+    if not listed:
+        raise UsageError(
+            "a vocabulary is cut to the tokens of the training texts; received none; leave out the option vocabulary"
+        )
+    counts = Counter(token for ids in tokenizer(listed, truncation=True)["input_ids"] for token in ids)
+    special = set(tokenizer.all_special_ids)
+    frequent = [
+        token for token, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if token not in special
+    ]
+    kept = sorted({*special, *frequent[: max(0, most - len(special))]})
+    table = model.get_input_embeddings()
+    unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
+    rows = torch.full((table.num_embeddings,), kept.index(unknown), dtype=torch.long)
+    rows[torch.tensor(kept)] = torch.arange(len(kept))
+    smaller = nn.Embedding(len(kept), table.embedding_dim, padding_idx=int(rows[tokenizer.pad_token_id]))
+    with torch.no_grad():
+        smaller.weight.copy_(table.weight[torch.tensor(kept)])
+    model.set_input_embeddings(smaller)
+    model.config.vocab_size = len(kept)
+    model.config.pad_token_id = int(rows[tokenizer.pad_token_id])
+    return rows
 
 
 def _hidden_size(config: Any) -> int:

@@ -70,7 +70,8 @@ def load_backbone(
     elif spec.kind == "hf":
         from aft.models._hf import load_hf
 
-        backbone = load_hf(spec, texts() if texts is not None and spec.options.get("weights") == "random" else None)
+        learns = "vocabulary" in spec.options or spec.options.get("weights") == "random"
+        backbone = load_hf(spec, texts() if texts is not None and learns else None)
     elif spec.kind == "st" and role == "student":
         raise UsageError(f"st: names teachers; received {str(spec)!r} as a student; load the same folder with hf:")
     elif spec.kind == "st":
