@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from aft.objectives import KD as KD
     from aft.objectives import RKD as RKD
     from aft.objectives import SP as SP
+    from aft.objectives import BTuning as BTuning
+    from aft.objectives import FactorTransfer as FactorTransfer
     from aft.objectives import ProbeKD as ProbeKD
     from aft.objectives import Strength as Strength
     from aft.training import Run as Run
@@ -37,6 +39,8 @@ _ROOMS = {
     "RKD": "objectives",
     "SP": "objectives",
     "ProbeKD": "objectives",
+    "FactorTransfer": "objectives",
+    "BTuning": "objectives",
     "Strength": "objectives",
     "Dataset": "data",
     "FeatureStore": "features",
@@ -58,7 +62,9 @@ __all__ = [
     "KD",
     "RKD",
     "SP",
+    "BTuning",
     "Dataset",
+    "FactorTransfer",
     "FeatureStore",
     "Metrics",
     "Model",

@@ -96,3 +96,49 @@ def cka(phi, psi):
 
     k, x = kernel(phi), kernel(psi)
     return 1 - hsic(k, x) / np.sqrt(hsic(k, k) * hsic(x, x))
+
+
+def logme(features, targets):
+    """Evidence a sample and posterior mean of one column of targets, with D x D matrices throughout."""
+    n, d = features.shape
+    alpha, beta = 1.0, 1.0
+    for _ in range(11):
+        ratio = alpha / beta
+        inverse = np.linalg.inv(features.T @ features + ratio * np.eye(d))
+        mean = inverse @ features.T @ targets
+        gamma = d - ratio * np.trace(inverse)
+        misfit = np.sum((targets - features @ mean) ** 2)
+        alpha = gamma / (mean @ mean + 1e-5)
+        beta = (n - gamma) / (misfit + 1e-5)
+        if abs(alpha / beta - ratio) / ratio <= 1e-3:
+            break
+    evidence = d * np.log(alpha) + n * np.log(beta) - n * np.log(2 * np.pi) - beta * misfit - alpha * mean @ mean
+    evidence -= np.linalg.slogdet(alpha * np.eye(d) + beta * features.T @ features)[1]
+    return evidence / 2 / n, mean
+
+
+def b_tuning(phi, psis, m_s, m_ks, scores):
+    scores = np.array(scores) / 0.1
+    pi = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
+    total = 0.0
+    for i, row in enumerate(phi):
+        for c in range(len(m_s)):
+            teacher = sum(p * (psi[i] @ m[c]) for p, psi, m in zip(pi, psis, m_ks, strict=True))
+            total += (row @ m_s[c] - teacher) ** 2
+    return total / (len(phi) * len(m_s))
+
+
+def ft(phi, psis, paraphrasers, translator):
+    """Layers are lists of (weight, bias)."""
+
+    def through(row, layers):
+        for number, (weight, bias) in enumerate(layers):
+            row = weight @ (row if number == 0 else np.maximum(row, 0)) + bias
+        return row
+
+    total = 0.0
+    for i, row in enumerate(phi):
+        one = through(row, translator)
+        two = np.concatenate([through(psi[i], layers) for psi, layers in zip(psis, paraphrasers, strict=True)])
+        total += np.abs(one / np.linalg.norm(one) - two / np.linalg.norm(two)).sum()
+    return total / len(phi)

@@ -115,6 +115,8 @@ def test_methods_are_made_by_name():
         "sp",
         "cka",
         "probe-kd",
+        "ft",
+        "b-tuning",
     }
     with pytest.raises(UsageError, match="did you mean 'probe-kd'"):
         make_objective("probekd", {"t": 3}, 2)

@@ -21,7 +21,7 @@ def train(
     features: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")
     ] = None,
-    method: Annotated[str, typer.Option(help="aft, kd, rkd, sp, cka, probe-kd, or finetune.")] = "aft",
+    method: Annotated[str, typer.Option(help="aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, or finetune.")] = "aft",
     beta: Annotated[
         str, typer.Option(metavar="auto|X", help="Strength; auto chooses it, and the steps, on validation data.")
     ] = "auto",

@@ -6,9 +6,13 @@ This room knows torch and nothing of files. Every objective is an ``nn.Module`` 
 """
 
 from aft.objectives._aft import AFT as AFT
+from aft.objectives._b_tuning import BTuning as BTuning
 from aft.objectives._base import Objective as Objective
 from aft.objectives._cka import CKA as CKA
+from aft.objectives._factor_transfer import FactorTransfer as FactorTransfer
 from aft.objectives._kd import KD as KD
+from aft.objectives._logme import LogME as LogME
+from aft.objectives._logme import fit_logme as fit_logme
 from aft.objectives._probe import LinearProbe as LinearProbe
 from aft.objectives._probe import fit_linear_probe as fit_linear_probe
 from aft.objectives._probe_kd import ProbeKD as ProbeKD

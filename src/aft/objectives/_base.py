@@ -29,9 +29,11 @@ class Objective(nn.Module, ABC):
     needs_preparation: bool = False
     #: Whether the objective acts on the student's logits, so that calls must hand them in.
     needs_logits: bool = False
-    #: Whether `prepare` asks for the student's features too.
+    #: Whether `prepare` also takes the student's features of those samples before training.
     needs_student_features: bool = False
-    #: Names of the attributes that `prepare` sets.
+    #: Whether the constructor takes ``task`` and ``outputs``.
+    needs_task: bool = False
+    #: What `prepare` fits to the teachers' features and the targets: names of attributes, see `fitted_state`.
     fitted: tuple[str, ...] = ()
 
     def __init__(self, teacher_dims: Mapping[str, int], student_dim: int) -> None:
@@ -149,13 +151,43 @@ class Objective(nn.Module, ABC):
         """
 
     def fitted_state(self) -> dict[str, Any]:
-        """What `prepare` fitted, to hand to `adopt_fitted` of the same objective made again."""
-        return {name: getattr(self, name) for name in self.fitted}
+        """What `prepare` fitted, for the same objective made again, with another seed or for another student.
+
+        It holds what depends on the teachers' features and the targets alone.
+
+        Returns:
+            By name; empty for objectives that fit nothing.
+
+        Raises:
+            UsageError: The objective is not prepared.
+
+        Example:
+            >>> again = ProbeKD({"clip": 512}, student_dim=64)
+            >>> again.adopt_fitted(objective.fitted_state())
+        """
+        state = {name: getattr(self, name) for name in self.fitted}
+        if any(value is None for value in state.values()):
+            raise UsageError(
+                f"{type(self).__name__} has nothing fitted to hand on; received {name_some(self.fitted)} unset; call prepare first"
+            )
+        return state
 
     def adopt_fitted(self, state: Mapping[str, Any]) -> None:
-        """Take over what another of the same objective fitted on the same samples, instead of `prepare`."""
-        for name in self.fitted:
-            setattr(self, name, state[name])
+        """Take what an objective of the same class, teachers and options fitted, in place of fitting it in `prepare`.
+
+        Args:
+            state: From its `fitted_state`.
+
+        Raises:
+            UsageError: The state of another kind of objective.
+        """
+        if set(state) != set(self.fitted):
+            raise UsageError(
+                f"{type(self).__name__} adopts what its own kind fitted, {name_some(self.fitted)}; received {name_some(state)}; "
+                "hand in fitted_state() of the same method"
+            )
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def gate_weights(self) -> dict[str, Tensor]:
         """The weight of each teacher dimension, by teacher.

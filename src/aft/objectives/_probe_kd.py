@@ -40,6 +40,7 @@ class ProbeKD(Objective):
 
     needs_preparation = True
     needs_logits = True
+    needs_task = True
     fitted = ("weight", "bias", "keys")
     #: One probe a fold and, last, the probe fitted on all.
     weight: Tensor | None

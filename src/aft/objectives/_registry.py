@@ -5,8 +5,10 @@ from typing import Any
 
 from aft.errors import UsageError, did_you_mean
 from aft.objectives._aft import AFT
+from aft.objectives._b_tuning import BTuning
 from aft.objectives._base import Objective
 from aft.objectives._cka import CKA
+from aft.objectives._factor_transfer import FactorTransfer
 from aft.objectives._kd import KD
 from aft.objectives._probe_kd import ProbeKD
 from aft.objectives._rkd import RKD
@@ -20,6 +22,8 @@ METHODS: dict[str, type[Objective] | None] = {
     "rkd": RKD,
     "sp": SP,
     "cka": CKA,
+    "ft": FactorTransfer,
+    "b-tuning": BTuning,
     "probe-kd": ProbeKD,
 }
 

@@ -3,7 +3,6 @@
 import copy
 import functools
 import hashlib
-import inspect
 import logging
 import shutil
 import time
@@ -410,9 +409,8 @@ class Training:
         options: dict[str, Any] = dict(self.config.options)
         if len(parts_of(self.config.method)) > 1:
             options = dict(options.get(method, {}))
-        takes = inspect.signature(kind.__init__).parameters
-        task = {"task": self.targets.kind, "outputs": self.targets.outputs}
-        options = {**{name: value for name, value in task.items() if name in takes}, **options}
+        if kind.needs_task:
+            options = {"task": self.targets.kind, "outputs": self.targets.outputs, **options}
         dims = {store.name: store.dim for store in self.stores}
         objective: Objective = fresh_student(
             lambda: make_objective(method, dims, self.student.dim, options), self.config.seed + 1
