@@ -44,13 +44,16 @@ def text_teachers() -> dict[str, str]:
     }
 
 
+def pictures(source: str) -> Path:
+    """The image folder of a source."""
+    return digit_pictures() if source == "digits" else emoji_pictures(source.removeprefix("emoji-"))
+
+
 def samples(source: str) -> Dataset:
     """All samples of a source, without labels that matter: features do not depend on them."""
     if source == "movie":
         return Dataset.from_table(movie_sentences(), text="sentence", id="id")
-    if source == "digits":
-        return Dataset.from_folder(digit_pictures())
-    return Dataset.from_folder(emoji_pictures(source.removeprefix("emoji-")))
+    return Dataset.from_folder(pictures(source))
 
 
 def folder(source: str) -> Path:

@@ -27,6 +27,8 @@ class Objective(nn.Module, ABC):
 
     #: Whether `prepare` must be called, on training samples alone, before the objective is.
     needs_preparation: bool = False
+    #: Whether `prepare` is fitted to targets; one that is not can be fitted to unlabelled samples too.
+    needs_targets: bool = True
     #: Whether the objective acts on the student's logits, so that calls must hand them in.
     needs_logits: bool = False
     #: Whether `prepare` also takes the student's features of those samples before training.

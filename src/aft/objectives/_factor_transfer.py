@@ -48,6 +48,7 @@ class FactorTransfer(Objective):
     """
 
     needs_preparation = True
+    needs_targets = False
     fitted = ("paraphrasers",)
     #: Weights and biases of every teacher's paraphraser in one row: a buffer, which no optimiser changes and every move takes along.
     paraphrasers: Tensor | None

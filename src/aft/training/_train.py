@@ -417,17 +417,19 @@ class Training:
         )
         if not objective.needs_preparation:
             return objective
-        known = members[self.data.labelled[members]]
-        # What is fitted depends on teachers and samples alone, unless it asks for the student: it serves every seed.
+        known = members[self.data.labelled[members]] if objective.needs_targets else members
+        # What is fitted to the teachers serves every seed; what is fitted to the student does not.
         key = f"{method} {options!r} {hashlib.sha256(known.tobytes()).hexdigest()}"
-        if objective.needs_student_features or key not in self._fitted:
+        state = self._fitted.get(key)
+        if state is not None:
+            objective.adopt_fitted(state)
+        if state is None or objective.needs_student_features:
             mine = None
-            if objective.needs_student_features:
+            if objective.needs_student_features:  # the student still has its first weights
                 mine = torch.from_numpy(forward_all(self.student, self.data.encoded(known.tolist())).features)
             objective.prepare(self.data.features(known), mine, torch.from_numpy(self.data.labels[known]))
+        if state is None:
             self._fitted[key] = objective.fitted_state()
-        else:
-            objective.adopt_fitted(self._fitted[key])
         return objective
 
     def _encode(self, positions: NDArray[np.int64]) -> list[Any]:

@@ -1,0 +1,200 @@
+"""Tasks, students and budgets of the claims: fixed, and committed, before any of their test results was seen."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import features
+from aft.comparison import Cell, Study
+from aft.data import Dataset
+from aft.demo import cache_folder, minilm_folder, movie_sentences
+
+#: Of all splits.
+SPLIT_SEED = 2406_07337
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task.
+
+    Attributes:
+        source: Where its samples come from; see features.py.
+        label: Column of the label; None for the folder that a picture is in.
+        labelled: Training samples with their label.
+        test: Test samples.
+        per_class: Whether the labelled ones are as many of each class.
+        teacher: The teacher of most claims.
+    """
+
+    source: str
+    label: str | None
+    labelled: int
+    test: int
+    per_class: bool = False
+    teacher: str = "lite2"
+
+
+TASKS = {
+    "polarity": Task("movie", "polarity", 1000, 1000, teacher="mpnet"),
+    "rating": Task("movie", "rating", 1000, 1000, teacher="mpnet"),
+    "emoji-google": Task("emoji-google", None, 1200, 600),
+    "emoji-twitter": Task("emoji-twitter", None, 1200, 600),
+    "digits": Task("digits", None, 100, 1000, per_class=True),
+}
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student with its budget.
+
+    Attributes:
+        name: What to call it.
+        spec: Its model.
+        budget: The most steps that a training may take.
+        batch_size: Samples a step.
+        lr: Learning rate to start the search from.
+        weight_decay: The same.
+    """
+
+    name: str
+    spec: str
+    budget: int
+    batch_size: int
+    lr: float
+    weight_decay: float = 0.01
+
+
+def text_students() -> list[Student]:
+    """A transformer from random weights, the first two layers of MiniLM, a table of token vectors."""
+    return [
+        Student("transformer", "aft:transformer,width=64,max_length=32,vocabulary=4000", 200, 32, 1e-3),
+        Student("minilm2", f"hf:{minilm_folder()},keep_layers=2,max_length=32,vocabulary=8000", 60, 16, 2e-4),
+        Student("static", "aft:static,max_length=64", 400, 64, 4e-3),
+    ]
+
+
+def image_students() -> list[Student]:
+    """A small ResNet and a small ViT."""
+    return [
+        Student("resnet", "python:students:small_resnet", 120, 32, 3e-3, 0.05),
+        Student("vit", "python:students:small_vit", 120, 32, 1e-3, 0.05),
+    ]
+
+
+def students(task: str) -> list[Student]:
+    """Those that take the task's samples."""
+    return text_students() if TASKS[task].source == "movie" else image_students()
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What a claim changes of a task.
+
+    Attributes:
+        labelled: Number of labelled training samples; None for the task's own.
+        unlabelled: Whether the rest of the samples is used without labels.
+    """
+
+    labelled: int | None = None
+    unlabelled: bool = False
+
+
+def load(task: str, variation: Variation = Variation()) -> Dataset:
+    """A task's samples, labels and split.
+
+    Args:
+        task: Its name.
+        variation: What to change of it.
+
+    Returns:
+        The dataset; its ids are those of the stores.
+    """
+    chosen = TASKS[task]
+    rows = _movie_rows(chosen) if chosen.source == "movie" else _picture_rows(chosen)
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(rows)).tolist()
+    test, rest = order[: chosen.test], order[chosen.test :]
+    count = chosen.labelled if variation.labelled is None else variation.labelled
+    labelled = _per_class(rows, rest, count) if chosen.per_class else rest[:count]
+    bare = sorted(set(rest) - set(labelled)) if variation.unlabelled else []
+    name = f"{task}-{count}{'-unlabelled' if bare else ''}.csv"
+    table = cache_folder() / "claims" / "tables" / name
+    column = "sentence" if chosen.source == "movie" else "path"
+    if not table.exists():
+        table.parent.mkdir(parents=True, exist_ok=True)
+        temporary = table.with_suffix(f".{np.random.default_rng().integers(1 << 30)}")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("id", column, "label", "split"))
+            for part, members in (("train", labelled), ("train", bare), ("test", test)):
+                for place in members:
+                    sample, value, label = rows[place]
+                    writer.writerow((sample, value, "" if members is bare else label, part))
+        temporary.replace(table)
+    columns: dict[str, Any] = {"id": "id", "label": "label", "split": "split"}
+    if chosen.source == "movie":
+        return Dataset.from_table(table, text=column, **columns)
+    return Dataset.from_table(table, image=column, image_root=features.pictures(chosen.source), **columns)
+
+
+def _movie_rows(task: Task) -> list[tuple[str, str, str]]:
+    with movie_sentences().open(encoding="utf-8", newline="") as file:
+        return [
+            (row["id"], row["sentence"], row[task.label or ""]) for row in csv.DictReader(file) if row[task.label or ""]
+        ]
+
+
+def _picture_rows(task: Task) -> list[tuple[str, str, str]]:
+    folder = features.pictures(task.source)
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.png"))
+    return [(path, path, path.partition("/")[0]) for path in paths]
+
+
+def _per_class(rows: Sequence[tuple[str, str, str]], order: Sequence[int], count: int) -> list[int]:
+    classes = sorted({label for _, _, label in rows})
+    each = count // len(classes)
+    return [place for name in classes for place in [p for p in order if rows[p][2] == name][:each]]
+
+
+def make_study(
+    task: str,
+    student: Student,
+    methods: Sequence[str],
+    *,
+    teachers: Sequence[str] = (),
+    seeds: int = 3,
+    variation: Variation = Variation(),
+    options: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Study:
+    """The trainings of a task with a student.
+
+    Args:
+        task: Its name.
+        student: The student.
+        methods: Beside fine-tuning.
+        teachers: Names of stores; by default the task's teacher.
+        seeds: Trainings a method.
+        variation: What to change of the task.
+        options: Of objectives, by method.
+        settings: Of the training.
+
+    Returns:
+        The study.
+    """
+    chosen = TASKS[task]
+    names = tuple(teachers) or (chosen.teacher,)
+    folders = tuple(str(features.folder(chosen.source) / name) for name in names)
+    changed = [] if variation.labelled is None else [str(variation.labelled)]
+    changed += ["unlabelled"] if variation.unlabelled else []
+    cell = Cell(
+        "/".join([task, student.name, "+".join(names), *changed]),
+        partial(load, task, variation),
+        student.spec,
+        folders,
+        {"batch_size": student.batch_size, **(settings or {})},
+    )
+    return Study(cell, tuple(methods), seeds, student.budget, student.lr, student.weight_decay, options=options or {})
