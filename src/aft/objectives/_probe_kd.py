@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aft.errors import UsageError, did_you_mean
 from aft.objectives._base import Objective
-from aft.objectives._probe import FOLDS, Task, fit_linear_probe, fit_one, sample_keys
+from aft.objectives._probe import FOLDS, Task, fit_folded_probes, sample_keys
 
 
 class ProbeKD(Objective):
@@ -88,19 +88,8 @@ class ProbeKD(Objective):
             raise UsageError("a probe is fitted on labels; received no targets; call prepare(features, targets=labels)")
         features = torch.cat([teacher_features[name].float() for name in self.teacher_dims], dim=1)
         keys = sample_keys(features)
-        folds = keys % FOLDS
-        final = fit_linear_probe(features, targets, self.task, folds=folds, outputs=self.outputs)
-        outputs = final.weight.shape[0]
-        probes = []
-        for fold in range(FOLDS):
-            inside = folds != fold
-            enough = int(inside.sum()) >= 2
-            probes.append(
-                fit_one(features[inside], targets[inside], self.task, outputs=outputs, penalty=final.penalty)
-                if enough
-                else final
-            )
-        probes.append(final)
+        final, by_fold = fit_folded_probes(features, targets, self.task, folds=keys % FOLDS, outputs=self.outputs)
+        probes = [*by_fold, final]
         self.weight = torch.stack([probe.weight.float() for probe in probes])
         self.bias = torch.stack([probe.bias.float() for probe in probes])
         self.keys = keys.unique()
