@@ -27,7 +27,7 @@ def same(one, two):
     return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
 
 
-@pytest.mark.parametrize("method", ["finetune", "aft", "kd", "rkd", "sp", "cka", "probe-kd"])
+@pytest.mark.parametrize("method", ["finetune", "aft", "kd", "rkd", "sp", "cka", "ft", "b-tuning", "probe-kd"])
 def test_each_method_trains_into_a_run_that_predicts(dataset, store, tmp_path, method):
     run = aft.train(dataset, STUDENT, store, out=tmp_path / "run", method=method, beta=1.0, **FAST)
     assert run.error < 0.45

@@ -1,5 +1,6 @@
-"""Metrics, and what a linear probe reads from a teacher's features."""
+"""Metrics, what a linear probe and LogME read from a teacher's features, and how alike features are."""
 
+from aft.evaluation._alignment import cka as cka
 from aft.evaluation._bootstrap import Difference as Difference
 from aft.evaluation._bootstrap import Interval as Interval
 from aft.evaluation._bootstrap import draw as draw
@@ -8,6 +9,9 @@ from aft.evaluation._bootstrap import normalised_error as normalised_error
 from aft.evaluation._bootstrap import paired_difference as paired_difference
 from aft.evaluation._metrics import Metrics as Metrics
 from aft.evaluation._metrics import calibrated_loss as calibrated_loss
+from aft.evaluation._metrics import confusion as confusion
 from aft.evaluation._metrics import measure as measure
+from aft.evaluation._probe import logme as logme
 from aft.evaluation._probe import probe_error as probe_error
+from aft.evaluation._throughput import latency as latency
 from aft.evaluation._throughput import throughput as throughput

@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data import Targets
-from aft.errors import DataError
+from aft.errors import DataError, UsageError
+
+#: Of the expected calibration error.
+BINS = 15
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,9 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         encoded: Labels from ``targets.encode``, of labelled samples alone.
 
     Returns:
-        Classification: error, accuracy, macro F1, log loss. Multilabel: error, micro and macro F1, log loss. Regression, in the
-        label's own units: RMSE, MAE, R2, Spearman's correlation.
+        Classification: error, accuracy, macro F1, log loss, Brier score (summed over classes), expected calibration error (15 bins).
+        Multilabel: error, micro and macro F1, log loss. Both also AUROC, the mean over classes of each against the rest, where
+        every class has samples with and without it. Regression, in the label's own units: RMSE, MAE, R2, Spearman's correlation.
 
     Raises:
         DataError: No labelled sample.
@@ -64,6 +68,7 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         micro = float(sk.f1_score(encoded, chosen, average="micro", zero_division=0.0))
         macro = float(sk.f1_score(encoded, chosen, average="macro", zero_division=0.0))
         values = {"error": 1 - micro, "micro_f1": micro, "macro_f1": macro, "log_loss": _loss(targets, logits, encoded)}
+        values |= _auroc(logits, np.asarray(encoded) > 0)
         return Metrics(1 - micro, "1 - micro F1", len(encoded), values)
     best = logits.argmax(axis=1)
     accuracy = float((best == encoded).mean())
@@ -74,7 +79,35 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         "macro_f1": macro,
         "log_loss": _loss(targets, logits, encoded),
     }
+    chances = _softmax(logits)
+    truth = np.eye(logits.shape[1], dtype=bool)[encoded]
+    values["brier"] = float(((chances - truth) ** 2).sum(axis=1).mean())
+    values["ece"] = _calibration_error(chances.max(axis=1), best == encoded)
+    values |= _auroc(chances, truth)
     return Metrics(1 - accuracy, "error", len(encoded), values)
+
+
+def confusion(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> NDArray[np.int64]:
+    """Count which class is taken for which.
+
+    Args:
+        targets: The task, a classification.
+        logits: ``(N, C)``.
+        encoded: Class indices ``(N,)`` from ``targets.encode``, of labelled samples alone.
+
+    Returns:
+        ``(C, C)``: rows are the true classes, columns the predicted ones, in the order of ``targets.classes``.
+
+    Raises:
+        UsageError: Another kind of task.
+    """
+    if targets.kind != "classification":
+        raise UsageError(
+            f"a confusion matrix is for classification; received a {targets.kind} task; read its metrics instead"
+        )
+    counts = np.zeros((targets.outputs, targets.outputs), dtype=np.int64)
+    np.add.at(counts, (np.asarray(encoded, dtype=np.int64), logits.argmax(axis=1)), 1)
+    return counts
 
 
 def calibrated_loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> float:
@@ -105,6 +138,31 @@ def _loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> floa
     top = wide.max(axis=1, keepdims=True)
     log_sum = top[:, 0] + np.log(np.exp(wide - top).sum(axis=1))
     return float(np.mean(log_sum - wide[np.arange(len(wide)), encoded]))
+
+
+def _softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    wide = logits.astype(np.float64)
+    powers: NDArray[np.float64] = np.exp(wide - wide.max(axis=1, keepdims=True))
+    chances: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return chances
+
+
+def _calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
+    """Mean distance of confidence and accuracy over bins of equal width, each by its share of the samples."""
+    if not np.isfinite(confidence).all():
+        return float("nan")
+    bins = np.ceil(confidence * BINS).astype(np.int64).clip(1, BINS) - 1
+    gaps = np.bincount(bins, weights=confidence - correct, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def _auroc(scores: NDArray[Any], truth: NDArray[np.bool_]) -> dict[str, float]:
+    """Macro average over the classes; empty where one has only samples with it, or without it, or a score is not finite."""
+    if not np.isfinite(scores).all() or not (truth.any(axis=0) & ~truth.all(axis=0)).all():
+        return {}
+    from sklearn.metrics import roc_auc_score
+
+    return {"auroc": float(roc_auc_score(truth, scores, average="macro"))}
 
 
 def _spearman(one: NDArray[Any], two: NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""What the teacher itself would score: a linear probe on its features."""
+"""What the teacher itself would score: a linear probe on its features, and LogME, which fits none."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aft.data import Targets
 from aft.evaluation._metrics import Metrics, measure
 from aft.features import FeatureStore
-from aft.objectives import fit_linear_probe
+from aft.objectives import fit_linear_probe, fit_logme
 
 
 def probe_error(
@@ -33,11 +33,34 @@ def probe_error(
     Raises:
         UnknownIdError: A store lacks some of the ids.
     """
-
-    def features(ids: Sequence[str]) -> torch.Tensor:
-        parts = [store.take(store.rows(list(ids))).astype(np.float32) for store in stores]
-        return torch.from_numpy(np.concatenate(parts, axis=1))
-
-    probe = fit_linear_probe(features(train[0]), torch.from_numpy(train[1]), targets.kind)
-    outputs = probe(features(test[0]).to(probe.weight.dtype)).numpy()
+    probe = fit_linear_probe(
+        _features(stores, train[0]), torch.from_numpy(train[1]), targets.kind, outputs=targets.outputs
+    )
+    outputs = probe(_features(stores, test[0]).to(probe.weight.dtype)).numpy()
     return measure(targets, outputs, test[1])
+
+
+def logme(stores: Sequence[FeatureStore], targets: Targets, train: tuple[Sequence[str], NDArray[Any]]) -> float:
+    """How well teachers' features explain labels, without a search or held-out samples: the log evidence a sample.
+
+    Args:
+        stores: Teachers; several are put side by side.
+        targets: The task.
+        train: Ids and encoded labels of labelled training samples.
+
+    Returns:
+        The score: higher is better; it compares teachers on one task and means nothing across tasks.
+
+    Raises:
+        UnknownIdError: A store lacks some of the ids.
+
+    Source:
+        You, Liu, Wang, Long: LogME, ICML 2021; see `aft.objectives.fit_logme`.
+    """
+    labels = torch.from_numpy(train[1])
+    return fit_logme(_features(stores, train[0]), labels, targets.kind, outputs=targets.outputs).evidence
+
+
+def _features(stores: Sequence[FeatureStore], ids: Sequence[str]) -> torch.Tensor:
+    parts = [store.take(store.rows(list(ids))).astype(np.float32) for store in stores]
+    return torch.from_numpy(np.concatenate(parts, axis=1))
