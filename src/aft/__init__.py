@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aft.objectives import ProbeKD as ProbeKD
     from aft.objectives import Strength as Strength
     from aft.training import Run as Run
+    from aft.training import rank as rank
     from aft.training import train as train
 
 #: Public name to the room that it lives in.
@@ -48,6 +49,7 @@ _ROOMS = {
     "capture": "models",
     "extract": "extraction",
     "train": "training",
+    "rank": "training",
     "Run": "training",
     "Metrics": "evaluation",
     "evaluate": "deploy",
@@ -78,6 +80,7 @@ __all__ = [
     "extract",
     "import_features",
     "load",
+    "rank",
     "train",
 ]
 

@@ -76,6 +76,24 @@ def test_a_csv_goes_all_the_way(aft_command, reviews, tmp_path):
     assert (status, "nothing is overwritten unasked" in said) == (2, True)
 
 
+def test_teachers_are_ranked_in_a_table(aft_command, reviews, tmp_path):
+    out = tmp_path / "features"
+    columns = [reviews, "--text", "sentence", "--id", "id"]
+    other = "half=python:tests.conftest:half_of_the_letters"
+    assert aft_command("extract", *columns, "--teacher", TEACHER, "--teacher", other, "--out", out)[0] == 0
+    stores = ["--features", out / "letters", "--features", out / "half"]
+    status, told, said = aft_command("rank", *columns, "--label", "label", *stores)
+    assert status == 0, said
+    heading, *rows, advice = told.splitlines()
+    assert heading.split() == ["teacher", "dim", "probe", "error", "LogME", "seconds"]
+    assert {row.split("  ")[0].strip() for row in rows} == {"letters", "half", "letters + half"}
+    assert len({len(row) for row in (heading, *rows)}) == 1
+    assert advice.startswith(f"Take {rows[0].split('  ')[0].strip()}: ")
+    assert "14 validation samples" in advice
+    status, told, _ = aft_command("rank", *columns, "--label", "label", *stores[:2])
+    assert (status, "only letters to take" in told) == (0, True)
+
+
 def test_a_config_file_under_set_under_flags(aft_command, reviews, tmp_path):
     status, template, _ = aft_command("init")
     assert status == 0
@@ -112,7 +130,7 @@ def test_a_folder_of_pictures_goes_all_the_way(aft_command, pictures, tmp_path):
 
 
 def test_help_of_every_command(aft_command):
-    for command in ("extract", "train", "evaluate", "predict", "inspect", "import-features", "init", "demo"):
+    for command in ("extract", "rank", "train", "evaluate", "predict", "inspect", "import-features", "init", "demo"):
         status, told, _ = aft_command(command, "--help")
         assert status == 0
         assert f"aft {command}" in told
@@ -131,7 +149,7 @@ def test_public_names():
     import aft
 
     expected = {"AFT", "BTuning", "CKA", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Strength", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
-                "capture", "evaluate", "extract", "import_features", "load", "train"}  # fmt: skip
+                "capture", "evaluate", "extract", "import_features", "load", "rank", "train"}  # fmt: skip
     assert set(aft.__all__) == set(dir(aft)) == expected
     for name in expected:
         assert getattr(aft, name) is not None

@@ -15,11 +15,13 @@ from aft.cli._import_features import import_features
 from aft.cli._init import init
 from aft.cli._inspect import inspect
 from aft.cli._predict import predict
+from aft.cli._rank import rank
 from aft.cli._train import train
 from aft.errors import AftError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "extract": extract,
+    "rank": rank,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,

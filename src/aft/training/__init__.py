@@ -2,6 +2,8 @@
 
 from aft.training._claim import claim as claim
 from aft.training._config import TrainConfig as TrainConfig
+from aft.training._rank import TeacherRank as TeacherRank
+from aft.training._rank import rank as rank
 from aft.training._run import Run as Run
 from aft.training._run import RunLayout as RunLayout
 from aft.training._run import gate_weights as gate_weights
