@@ -13,10 +13,10 @@ from aft.objectives._base import Objective
 SEED = 0
 LR = 3e-4
 PATIENCE = 10
-BATCH = 64
+BATCH = 32
 #: Samples that an autoencoder is shown, repeats included, where no number of epochs is asked for: about 600 steps. On 2,000 features
 #: of 768 dimensions they take it to two fifths of the variance; twice as many to a third, at twice the time.
-SHOWN = 40_000
+SHOWN = 20_000
 #: One training sample in this many is held out, to stop on.
 HELD_OUT = 10
 
@@ -33,7 +33,7 @@ class FactorTransfer(Objective):
         teacher_dims: Width ``D_m`` of each teacher's features, by name. D/2 is rounded down, to at least 1.
         student_dim: Width ``d`` of the student's features.
         max_epochs: The paraphraser trains until its error on held-out training features has not fallen for 10 epochs, and no longer
-            than this many; by default than shows it 40,000 samples, repeats included, whatever their number.
+            than this many; by default than shows it 20,000 samples, repeats included, whatever their number.
 
     Raises:
         UsageError: ``max_epochs`` below 1.
@@ -73,7 +73,7 @@ class FactorTransfer(Objective):
         student_features: Tensor | None = None,
         targets: Tensor | None = None,
     ) -> None:
-        """Fit a paraphraser a teacher: mean squared error, Adam 3e-4, batches of 64, patience 10.
+        """Fit a paraphraser a teacher: mean squared error, Adam 3e-4, batches of 32, patience 10.
 
         One sample in ten, of those handed in, is held out to stop on; the weights of the best epoch are kept. The result
         depends on the features alone: the caller's random numbers play no part and stay as they were.
