@@ -1,5 +1,6 @@
 """Whether methods differ: a paired bootstrap over seeds and test samples."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -62,15 +63,23 @@ def draw(
         ``(M, rounds)``. With one seed the draws cover test samples alone.
     """
     methods, seeds, samples = losses.shape
-    generator = np.random.default_rng(seed)
-    means = np.empty((methods, rounds))
-    for start in range(0, rounds, 500):
-        size = min(500, rounds - start)
-        drawn = generator.multinomial(samples, np.full(samples, 1 / samples), size=size) / samples
-        chosen = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=size) / seeds
-        each = losses @ drawn.T
-        means[:, start : start + size] = np.einsum("msr,rs->mr", np.sqrt(each) if root else each, chosen)
+    by_sample, by_seed = _counts(seeds, samples, rounds, seed)
+    each = np.empty((methods, seeds, rounds))
+    for place, method in enumerate(losses):
+        each[place] = method @ by_sample
+    if root:
+        each = np.sqrt(each)
+    means: NDArray[np.float64] = np.einsum("msr,sr->mr", each, by_seed)
     return means
+
+
+@functools.lru_cache(maxsize=4)
+def _counts(seeds: int, samples: int, rounds: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shares of each sample ``(N, rounds)`` and each seed ``(S, rounds)`` in each round: drawn once for all methods of a table."""
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(samples, np.full(samples, 1 / samples), size=rounds).T / samples
+    chosen = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=rounds).T / seeds
+    return np.ascontiguousarray(drawn), np.ascontiguousarray(chosen)
 
 
 def error_of(losses: NDArray[np.float64], *, root: bool = False) -> float:
