@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := train,text,vision,tables,st
+EXTRAS := train,text,vision,tables,st,report
 
 .PHONY: help setup demo demo-short test check format docs lock clean
 

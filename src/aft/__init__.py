@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aft.objectives import SP as SP
     from aft.objectives import ProbeKD as ProbeKD
     from aft.objectives import Strength as Strength
+    from aft.reporting import report as report
     from aft.training import Run as Run
     from aft.training import train as train
 
@@ -50,6 +51,7 @@ _ROOMS = {
     "load": "deploy",
     "Model": "deploy",
     "Prediction": "deploy",
+    "report": "reporting",
 }
 
 __all__ = [
@@ -72,11 +74,19 @@ __all__ = [
     "extract",
     "import_features",
     "load",
+    "report",
     "train",
 ]
 
 #: Package that a room cannot do without, and the extra that brings it.
-_EXTRAS = {"torch": "torch", "safetensors": "torch", "lightning": "train", "sklearn": "train", "tensorboard": "train"}
+_EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "lightning": "train",
+    "sklearn": "train",
+    "tensorboard": "train",
+    "jinja2": "report",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -112,7 +112,7 @@ def test_a_folder_of_pictures_goes_all_the_way(aft_command, pictures, tmp_path):
 
 
 def test_help_of_every_command(aft_command):
-    for command in ("extract", "train", "evaluate", "predict", "inspect", "import-features", "init", "demo"):
+    for command in ("extract", "train", "evaluate", "predict", "report", "inspect", "import-features", "init", "demo"):
         status, told, _ = aft_command(command, "--help")
         assert status == 0
         assert f"aft {command}" in told
@@ -131,7 +131,7 @@ def test_public_names():
     import aft
 
     expected = {"AFT", "CKA", "KD", "ProbeKD", "RKD", "SP", "Strength", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
-                "capture", "evaluate", "extract", "import_features", "load", "train"}  # fmt: skip
+                "capture", "evaluate", "extract", "import_features", "load", "report", "train"}  # fmt: skip
     assert set(aft.__all__) == set(dir(aft)) == expected
     for name in expected:
         assert getattr(aft, name) is not None

@@ -15,6 +15,7 @@ from aft.cli._import_features import import_features
 from aft.cli._init import init
 from aft.cli._inspect import inspect
 from aft.cli._predict import predict
+from aft.cli._report import report
 from aft.cli._train import train
 from aft.errors import AftError
 
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "inspect": inspect,
     "import-features": import_features,
     "init": init,
