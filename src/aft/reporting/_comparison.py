@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 FORMAT = 1
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
+# Far beyond any error or time, and far from where adding two of them overflows.
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
 # Beyond any count that is one, and small enough to be printed.
 Count = Annotated[int, Field(ge=0, le=10**15)]
 

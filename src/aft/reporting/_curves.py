@@ -82,7 +82,7 @@ def _panel(
     sheet.add(Path.through([(across(x), up(y)) for x, y in mean], f"curve {look.css}"))
     x, y = mean[-1]
     sheet.add(marker(across(x), up(y), look.shape, look.css, 4.5))
-    sheet.add(Text(2, 14, method_name(row.method), "strong", limit=26))
+    sheet.add(Text(2, 14, method_name(row.method), "strong", limit=18 if place else 30))
     if place:
         sheet.add(Text(across.end, 14, "- - fine-tuning", "muted", "end"))
     return Figure(

@@ -8,8 +8,8 @@ from aft.reporting._names import columns
 from aft.reporting._numbers import Unit
 from aft.reporting._scale import Scale, spanning, tick_label
 
-#: About the width of a letter of a figure's text.
-LETTER = 6.6
+#: About the width of a letter of a figure's text, in a wide typeface.
+LETTER = 7.2
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ class Guide:
         label: What it is.
         value: Where it stands.
         css: How it is drawn.
+        told: Whether its value stands with its name.
     """
 
     label: str
     value: float
     css: str
+    told: bool = True
 
 
 def draw_dots(
@@ -73,7 +75,8 @@ def draw_dots(
     dots = [row for row in rows if isinstance(row, Dot)]
     wide = width >= 500
     values = {id(dot): unit(dot.value) for dot in dots}
-    left = min(max(columns(dot.label) for dot in dots) * LETTER + 14, 230) if wide else 4
+    indent = 14 if wide and len(dots) < len(rows) else 0
+    left = min(max(columns(dot.label) for dot in dots) * LETTER + indent + 14, 240) if wide else 4
     right = max(len(text) for text in values.values()) * LETTER + 16 if wide else 4
     gap = gap if wide else 44
     top = 18 * len(guides) + 12
@@ -99,12 +102,12 @@ def draw_dots(
             sheet.add(Text(0 if wide else 4, y + 8, row.label, "strong", limit=int((width - 8) / LETTER)))
             continue
         if wide:
-            sheet.add(Text(left - 10, y + 4, row.label, "", "end", limit=int((left - 10) / LETTER)))
-            sheet.add(Text(width, y + 4, values[id(row)], "number", "end"))
+            sheet.add(Text(indent, y + 4, row.label, limit=int((left - 10 - indent) / LETTER)))
+            sheet.add(Text(width, y + 4, values[id(row)], "", "end"))
         else:
             room = width - (len(values[id(row)]) + 2) * LETTER
-            sheet.add(Text(4, y - 8, row.label, "", limit=int(room / LETTER)))
-            sheet.add(Text(width - 4, y - 8, values[id(row)], "number", "end"))
+            sheet.add(Text(4, y - 8, row.label, "haloed", limit=int(room / LETTER)))
+            sheet.add(Text(width - 4, y - 8, values[id(row)], "haloed", "end"))
             y += 9
         _row(sheet, row, axis, y)
     return sheet
@@ -117,7 +120,7 @@ def _axis(dots: Sequence[Dot], guides: Sequence[Guide], start: float, end: float
 
 def _name(guide: Guide, axis: Scale, y: float, unit: Unit, width: float) -> Text:
     """A line's name, above it and on the sheet."""
-    x, text = axis(guide.value), f"{guide.label} {unit(guide.value)}"
+    x, text = axis(guide.value), f"{guide.label} {unit(guide.value)}" if guide.told else guide.label
     half = columns(text) * LETTER / 2
     anchor = "start" if x < half else "end" if x + half > width else "middle"
     return Text(x, y, text, "muted haloed", anchor)

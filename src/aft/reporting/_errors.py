@@ -86,7 +86,7 @@ def differences_figure(comparison: Comparison, looks: Mapping[str, Style], unit:
         )
         for row, difference in known
     ]
-    guides = [Guide("fine-tuning", 0.0, "dashed")]
+    guides = [Guide("fine-tuning", 0.0, "dashed", told=False)]
     return Figure(
         name,
         "Difference from fine-tuning by method",

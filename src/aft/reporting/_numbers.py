@@ -14,8 +14,8 @@ def significant(value: float, digits: int = 3) -> str:
         return "0"
     if 1e-4 <= abs(value) < 10**digits:
         text = f"{value:.{digits}g}"
-        return text if "e" not in text else f"{float(text):g}"
-    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits - 1}e}"
+        return minus(text if "e" not in text else f"{float(text):g}")
+    return minus(f"{value:,.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits - 1}e}")
 
 
 def share(value: float) -> str:
@@ -64,7 +64,7 @@ class Unit:
 
     def bare(self, value: float) -> str:
         """An error without its sign of unit."""
-        return minus(f"{100 * value:.{self.digits}f}" if self.percent else significant(value, self.digits))
+        return minus(f"{100 * value:.{self.digits}f}") if self.percent else significant(value, self.digits)
 
     def __call__(self, value: float) -> str:
         """An error: ``36.1 %``, or ``0.4213``."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -121,6 +122,7 @@ def _plain(comparison: Comparison, name: str) -> str:
     return f"{count} {'method was' if count == 1 else 'methods were'} compared on {name}."
 
 
+@cache
 def _environment() -> Environment:
     """Templates with every value escaped; none of them may switch that off (a test looks)."""
     # Bandit's rule wants select_autoescape; escaping everything is stricter.
