@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aft.reporting._figure import Drawing, Line, Style, Text, marker
-from aft.reporting._names import columns
+from aft.reporting._figure import Drawing, Line, Rect, Style, Text, marker
+from aft.reporting._names import columns, short
 from aft.reporting._numbers import Unit
 from aft.reporting._scale import Scale, spanning, tick_label
 
@@ -106,8 +106,12 @@ def draw_dots(
             sheet.add(Text(width, y + 4, values[id(row)], "", "end"))
         else:
             room = width - (len(values[id(row)]) + 2) * LETTER
-            sheet.add(Text(4, y - 8, row.label, "haloed", limit=int(room / LETTER)))
-            sheet.add(Text(width - 4, y - 8, values[id(row)], "haloed", "end"))
+            # Guides run behind the words, not through them.
+            words, number = columns(short(row.label, int(room / LETTER))) * LETTER, len(values[id(row)]) * LETTER
+            sheet.add(Rect(2, y - 20, words + 4, 16, "blank"))
+            sheet.add(Rect(width - 6 - number, y - 20, number + 6, 16, "blank"))
+            sheet.add(Text(4, y - 8, row.label, "", limit=int(room / LETTER)))
+            sheet.add(Text(width - 4, y - 8, values[id(row)], "", "end"))
             y += 9
         _row(sheet, row, axis, y)
     return sheet
