@@ -5,9 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := train,text,vision,tables,st
+EXTRAS := train,text,vision,tables,st,report
 
-.PHONY: help setup demo demo-short test check format docs lock clean
+.PHONY: help setup demo demo-short test test-browser check format docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -30,8 +30,11 @@ demo: $(READY)  ## the main job on real data: a small student learns from a larg
 demo-short: $(READY)  ## the same, cut down to a few hundred sentences, for continuous integration
 	$(BIN)/aft demo --out demo/short --short
 
-test: $(READY)  ## all tests
+test: $(READY)  ## all tests but those in a browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+test-browser: $(READY)  ## the report's page in a real browser, by Debian's chromium
+	$(BIN)/python -m pytest -q tests/browser
 
 check: $(READY)  ## lint, formatting, import rules between rooms, types
 	$(BIN)/ruff check .

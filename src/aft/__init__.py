@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from aft.comparison import Comparison as Comparison
+    from aft.comparison import compare as compare
     from aft.data import Dataset as Dataset
     from aft.deploy import Model as Model
     from aft.deploy import Prediction as Prediction
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from aft.objectives import FactorTransfer as FactorTransfer
     from aft.objectives import ProbeKD as ProbeKD
     from aft.objectives import Strength as Strength
+    from aft.reporting import report as report
     from aft.training import Run as Run
     from aft.training import rank as rank
     from aft.training import train as train
@@ -56,6 +59,9 @@ _ROOMS = {
     "load": "deploy",
     "Model": "deploy",
     "Prediction": "deploy",
+    "Comparison": "comparison",
+    "compare": "comparison",
+    "report": "reporting",
 }
 
 __all__ = [
@@ -65,6 +71,7 @@ __all__ = [
     "RKD",
     "SP",
     "BTuning",
+    "Comparison",
     "Dataset",
     "FactorTransfer",
     "FeatureStore",
@@ -76,16 +83,25 @@ __all__ = [
     "Strength",
     "__version__",
     "capture",
+    "compare",
     "evaluate",
     "extract",
     "import_features",
     "load",
     "rank",
+    "report",
     "train",
 ]
 
 #: Package that a room cannot do without, and the extra that brings it.
-_EXTRAS = {"torch": "torch", "safetensors": "torch", "lightning": "train", "sklearn": "train", "tensorboard": "train"}
+_EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "lightning": "train",
+    "sklearn": "train",
+    "tensorboard": "train",
+    "jinja2": "report",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -59,6 +59,7 @@ CASES = {
     "an output folder with other things in it": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--out", foreign(d)), "holds 'thesis.txt'"),
     "imported features with pickled objects": (lambda d: ["import-features", pickled(d), "--ids", table(d, "a\n", "ids.txt"), "--name", "x", "--out", d / "f"], "save it with numpy.save"),
     "imported features with NaN": (lambda d: ["import-features", nan(d), "--ids", table(d, "a\nb\n", "ids.txt"), "--name", "x", "--out", d / "f"], "ids 'b'"),
+    "a report of a folder without comparison": (lambda d: ["report", d / "empty"], "a report is made of a finished comparison"),
     "a folder that is neither store nor run": (lambda d: ["inspect", d / "empty"], "takes a feature store or a run folder"),
 }  # fmt: skip
 

@@ -130,7 +130,19 @@ def test_a_folder_of_pictures_goes_all_the_way(aft_command, pictures, tmp_path):
 
 
 def test_help_of_every_command(aft_command):
-    for command in ("extract", "rank", "train", "evaluate", "predict", "inspect", "import-features", "init", "demo"):
+    for command in (
+        "extract",
+        "rank",
+        "train",
+        "compare",
+        "evaluate",
+        "predict",
+        "report",
+        "inspect",
+        "import-features",
+        "init",
+        "demo",
+    ):
         status, told, _ = aft_command(command, "--help")
         assert status == 0
         assert f"aft {command}" in told
@@ -148,8 +160,8 @@ def test_the_base_import_is_light():
 def test_public_names():
     import aft
 
-    expected = {"AFT", "BTuning", "CKA", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Strength", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
-                "capture", "evaluate", "extract", "import_features", "load", "rank", "train"}  # fmt: skip
+    expected = {"AFT", "BTuning", "CKA", "Comparison", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Strength", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
+                "capture", "compare", "evaluate", "extract", "import_features", "load", "rank", "report", "train"}  # fmt: skip
     assert set(aft.__all__) == set(dir(aft)) == expected
     for name in expected:
         assert getattr(aft, name) is not None

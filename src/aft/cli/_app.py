@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 import aft
+from aft.cli._compare import compare
 from aft.cli._demo import demo
 from aft.cli._evaluate import evaluate
 from aft.cli._extract import extract
@@ -16,6 +17,7 @@ from aft.cli._init import init
 from aft.cli._inspect import inspect
 from aft.cli._predict import predict
 from aft.cli._rank import rank
+from aft.cli._report import report
 from aft.cli._train import train
 from aft.errors import AftError
 
@@ -23,8 +25,10 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "extract": extract,
     "rank": rank,
     "train": train,
+    "compare": compare,
     "evaluate": evaluate,
     "predict": predict,
+    "report": report,
     "inspect": inspect,
     "import-features": import_features,
     "init": init,

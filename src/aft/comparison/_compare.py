@@ -42,6 +42,8 @@ log = logging.getLogger("aft")
 FORMAT = 1
 #: Settings that a comparison chooses for itself, or that its seeds are.
 _OWN = ("method", "seed", "options")
+#: Settings that it searches, unless the user fixes them.
+_CHOSEN = ("lr", "steps", "weight_decay", "beta", "strength")
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,9 @@ def compare(
     folder, start = Path(out), time.monotonic()
     stores = open_stores(features)
     methods = _check(methods, seeds, settings)
-    fixed = {
-        name: settings.pop(name) for name in ("lr", "steps", "weight_decay", "beta", "strength")
-        if settings.get(name) not in (None, "auto")
-    }  # fmt: skip
-    for name in ("beta", "strength"):
-        settings.pop(name, None)
+    checked = TrainConfig.of(student="", **settings).model_dump()
+    fixed = {name: checked[name] for name in _CHOSEN if checked[name] not in (None, "auto")}
+    settings = {name: value for name, value in settings.items() if name not in _CHOSEN}
     cell = Cell("comparison", dataset, student, tuple(str(s.path.absolute()) for s in stores), settings, preprocess)
     training = cell.training()
     if not len(training.parts.test):
@@ -206,7 +205,6 @@ def _check(methods: Sequence[str], seeds: int, settings: Mapping[str, Any]) -> t
     for name in _OWN:
         if name in settings:
             raise UsageError(f"a comparison sets {name} itself; received {name}={settings[name]!r}; leave it out")
-    TrainConfig.of(student="", **settings)
     return tuple(dict.fromkeys(methods))
 
 

@@ -17,7 +17,15 @@ Row = dict[str, Any]
 #: What a training's numbers depend on, beside its objective's own file.
 _ROOMS = ("models", "data/_splits.py", "data/_targets.py", "evaluation/_metrics.py")
 _TRAINING = ("_batches.py", "_config.py", "_data.py", "_fit.py", "_loss.py", "_parts.py", "_train.py")
-_OBJECTIVES = ("_base.py", "_kernels.py", "_strength.py", "_probe.py", "_logme.py", "_transform.py")
+_OBJECTIVES = (
+    "_base.py",
+    "_kernels.py",
+    "_strength.py",
+    "_probe.py",
+    "_probe_solver.py",
+    "_probe_ridge.py",
+    "_logme.py",
+)
 
 
 class Journal:
