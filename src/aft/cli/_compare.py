@@ -1,7 +1,7 @@
 """``aft compare``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -70,7 +70,7 @@ def compare(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
         group=group, bad_inputs=bad_inputs,
     )  # fmt: skip
-    given = {"layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "lr": lr, "weight_decay": weight_decay,
+    given: dict[str, Any] = {"layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "lr": lr, "weight_decay": weight_decay,
              "steps": steps, "batch_size": batch_size, "class_weights": class_weights}  # fmt: skip
     table = aft.compare(
         dataset, student, features, methods=[name.strip() for name in methods.split(",")], seeds=seeds, out=out, beta=beta,
