@@ -11,7 +11,7 @@ from torch import nn
 
 from aft.data import Dataset
 from aft.errors import BadFeatureError, FingerprintError, ModelError, UsageError
-from aft.extraction import estimate, extract
+from aft.extraction import estimate, extract, extract_all
 from aft.features import FeatureStore
 from tests.conftest import letters, sentences
 
@@ -136,3 +136,86 @@ def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(tmp_path)
     undisturbed.stdout.close()
     assert contents(tmp_path / "whole" / "letters") == contents(tmp_path / "parts" / "letters")
     assert len(FeatureStore.open(tmp_path / "parts" / "letters")) == 128
+
+
+class Deep(nn.Module):
+    """Two layers, and a count of how often they ran."""
+
+    calls = 0
+
+    def __init__(self):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.first, self.second = nn.Linear(26, 5), nn.Linear(5, 3)
+        for parameter in self.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator)
+
+    def forward(self, input):
+        Deep.calls += len(input)
+        return self.second(self.first(input))
+
+
+def deep():
+    """A python: factory."""
+    return Deep(), letters
+
+
+def test_several_teachers_in_one_pass_give_the_bytes_of_each_alone(tmp_path):
+    dataset = texts(40)
+    here = "python:tests.extraction.test_extract:deep"
+    teachers = {"last": here, "first": f"{here},layer=first", "letters": TEACHER}
+    together = extract_all(dataset, teachers, out=tmp_path / "together", shard_rows=16, progress=False)
+    assert [store.name for store in together] == list(teachers)
+    for name, teacher in teachers.items():
+        extract(dataset, teacher, name=name, out=tmp_path / "alone", shard_rows=16, progress=False)
+        assert contents(tmp_path / "together" / name) == contents(tmp_path / "alone" / name)
+
+
+def test_layers_of_one_model_share_its_forward_pass_and_samples_are_read_once(tmp_path):
+    read = []
+
+    class Items:
+        def __len__(self):
+            return 20
+
+        def __getitem__(self, index):
+            read.append(index)
+            return np.random.default_rng(index).random(26, dtype=np.float32), None
+
+    here = "python:tests.extraction.test_extract:deep_on_arrays"
+    dataset = Dataset.from_map(Items())
+    dataset.verified()
+    read.clear()
+    Deep.calls = 0
+    extract_all(
+        dataset,
+        {"last": here, "first": f"{here},layer=first"},
+        out=tmp_path,
+        batch_size=8,
+        shard_rows=256,
+        progress=False,
+    )
+    probing = 2  # one sample a teacher, to find its width
+    assert Deep.calls <= 20 + probing
+    assert max(read.count(index) for index in range(1, 20)) <= 2  # checked, then computed
+    first = Deep.calls
+    extract_all(dataset, {"last": here, "first": f"{here},layer=first"}, out=tmp_path, progress=False)
+    assert Deep.calls <= first + probing
+
+
+def deep_on_arrays():
+    """A python: factory."""
+    return Deep()
+
+
+def test_one_teacher_of_several_that_is_there_already_is_not_computed_again(tmp_path):
+    dataset = texts(30)
+    here = "python:tests.extraction.test_extract:deep"
+    extract(dataset, here, name="last", out=tmp_path, shard_rows=8, progress=False)
+    before = contents(tmp_path / "last")
+    stores = extract_all(
+        dataset, {"last": here, "first": f"{here},layer=first"}, out=tmp_path, shard_rows=8, progress=False
+    )
+    assert contents(tmp_path / "last") == before
+    assert [store.dim for store in stores] == [3, 5]
+    assert len(stores[1].ids) == 30

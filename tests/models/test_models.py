@@ -121,7 +121,7 @@ def test_a_vocabulary_is_learnt_the_same_each_time_and_cuts_are_noticed():
     assert len(long.ids) == 6
 
 
-@pytest.mark.parametrize("name", ["aft:static,vocabulary=200", "aft:transformer,vocabulary=200,width=16,layers=1", "hf:BERT,weights=random,vocabulary=150", "hf:BERT,keep_layers=1", "timm:resnet10t,weights=random,image_size=32", "hf:VIT", "python:tests.conftest:bag_of_letters", "aft:static,width=6,embeddings=BERT"])  # fmt: skip
+@pytest.mark.parametrize("name", ["aft:static,vocabulary=200", "aft:transformer,vocabulary=200,width=16,layers=1", "hf:BERT,weights=random,vocabulary=150", "hf:BERT,keep_layers=1", "hf:BERT,vocabulary=30", "timm:resnet10t,weights=random,image_size=32", "hf:VIT", "python:tests.conftest:bag_of_letters", "aft:static,width=6,embeddings=BERT"])  # fmt: skip
 def test_a_student_is_restored_from_its_config_and_weights(folders, tmp_path, name):
     from PIL import Image
 
@@ -169,3 +169,16 @@ def test_capture_gives_features_and_leaves_the_model_as_it_was():
         pass
     with pytest.raises(ModelError, match="has not run"), aft.capture(model, "2") as captured:
         _ = captured.features
+
+
+def test_a_pruned_vocabulary_keeps_the_training_texts_as_they_were(folders):
+    whole = load_backbone(f"hf:{folders / 'bert'}", role="student")
+    pruned = load_backbone(f"hf:{folders / 'bert'},vocabulary=1000", role="student", texts=lambda: TEXTS[:1])
+    assert pruned.size() < whole.size()
+    for text, same in ((TEXTS[0], True), (TEXTS[1], False)):
+        one, two = (b.eval()(b.collate(b.encode([text]))) for b in (whole, pruned))
+        assert torch.allclose(one, two) is same
+    few = load_backbone(f"hf:{folders / 'bert'},vocabulary=12", role="student", texts=lambda: TEXTS)
+    assert few.model.get_input_embeddings().num_embeddings == 12
+    with pytest.raises(UsageError, match="received none"):
+        load_backbone(f"hf:{folders / 'bert'},vocabulary=12", role="student")

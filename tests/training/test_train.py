@@ -307,3 +307,22 @@ def test_splits_are_recorded(dataset, tmp_path):
     assert set(parts) == set(dataset.ids)
     assert json.loads((run.path / "config.json").read_text())["data"]["text"] == "sentence"
     assert isinstance(Run.open(run.path), Run)
+
+
+def test_joined_methods_add_up(dataset, store, tmp_path):
+    """Each is weighed by the task alone; raw strengths are those of the sum."""
+    run = aft.train(dataset, "aft:static,width=8,hidden=8,vocabulary=200", store, method="aft+probe-kd", beta=1.0, strength="balanced",
+                    steps=10, batch_size=16, out=tmp_path / "both", progress=False)  # fmt: skip
+    assert run.method == "aft+probe-kd"
+    gates = aft.training.gate_weights(tmp_path / "both")
+    assert gates["letters"].shape == (26,)
+    alone = aft.train(dataset, "aft:static,width=8,hidden=8,vocabulary=200", store, method="aft", beta=1.0, strength="balanced",
+                      steps=10, batch_size=16, out=tmp_path / "aft", progress=False)  # fmt: skip
+    assert run.result["weights_sha256"] != alone.result["weights_sha256"]
+    for method, message in (
+        ("aft+aft", "different objectives"),
+        ("aft+finetune", "different objectives"),
+        ("aft+nothing", "unknown method"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            aft.train(dataset, "aft:static", store, method=method, out=tmp_path / "no", progress=False)
