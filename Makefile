@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := train,text,vision,tables,st,report
 
-.PHONY: help setup demo demo-short test test-browser check format docs lock clean
+.PHONY: help setup demo demo-short test test-browser claims check format docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ test: $(READY)  ## all tests but those in a browser
 
 test-browser: $(READY)  ## the report's page in a real browser, by Debian's chromium
 	$(BIN)/python -m pytest -q tests/browser
+
+claims: $(READY)  ## what is not there yet of the paper's claims, and docs/results.md
+	$(BIN)/python benchmarks/claims/better_than_alternatives.py
+	$(BIN)/python benchmarks/claims/page.py
 
 check: $(READY)  ## lint, formatting, import rules between rooms, types
 	$(BIN)/ruff check .
