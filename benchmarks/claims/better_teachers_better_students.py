@@ -1,0 +1,51 @@
+"""Do better teachers give better students, and with which method?
+
+Families of teachers of rising quality, layers of the same models, teach the same student the same task: the student's error
+against the error of a linear probe on the teacher.
+"""
+
+import harness
+import numpy as np
+import tasks
+
+METHODS = ("aft", "kd", "probe-kd")
+SEEDS = 3
+FAMILIES = {
+    ("polarity", "static"): (
+        "mpnet", "mpnet-layer10", "mpnet-layer8", "mpnet-layer6", "mpnet-layer4", "mpnet-layer2",
+        "minilm", "minilm-layer4", "minilm-layer2",
+    ),
+    ("emoji-google", "vit"): ("lite2", "lite1", "lite0", "lite2-block14", "lite2-block7", "lite0-block10", "lite0-block5"),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    studies = [
+        tasks.make_study(task, tasks.student(task, name), METHODS, teachers=(teacher,), seeds=SEEDS)
+        for (task, name), teachers in FAMILIES.items()
+        for teacher in teachers
+    ]
+    result = harness.run("Better teachers give better students.", studies, arguments)
+    result["relation"] = {
+        f"{task}/{student}": {method: _relation(result["rows"], task, student, method) for method in METHODS}
+        for task, student in FAMILIES
+    }
+    harness.write("better_teachers_better_students", result)
+
+
+def _relation(rows: list[dict[str, object]], task: str, student: str, method: str) -> dict[str, float] | None:
+    """Correlation of the student's error with the probe's, and slope of the one in the other."""
+    mine = [row for row in rows if (row["task"], row["student"]) == (task, student)]
+    probes = {row["teachers"]: row["error"] for row in mine if row["method"] == "probe"}
+    pairs = [(probes[row["teachers"]], row["error"]) for row in mine if row["method"] == method]
+    if len(pairs) < 3:
+        return None
+    x, y = np.array(pairs, dtype=float).T
+    slope = float(np.polyfit(x, y, 1)[0])
+    return {"teachers": len(pairs), "correlation": float(np.corrcoef(x, y)[0, 1]) if y.std() else 0.0, "slope": slope}
+
+
+if __name__ == "__main__":
+    main()

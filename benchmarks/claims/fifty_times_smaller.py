@@ -1,0 +1,57 @@
+"""How near does a student fifty times smaller come to mpnet?
+
+A table of token vectors with at most 2.2 million parameters, its vocabulary from the training texts, with all movie sentences
+that have no label beside 2,000 that have one: error, gap closed, and what it costs to run.
+"""
+
+import statistics
+import time
+from typing import Any
+
+import harness
+import tasks
+import torch
+
+from aft.demo import unpack_mpnet
+from aft.models import Student, forward_all, load_backbone
+
+METHODS = ("aft", "kd", "probe-kd", "aft+probe-kd")
+SEEDS = 3
+LARGEST = 2_200_000
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    study = tasks.make_study(
+        "polarity", tasks.student("polarity", "static"), METHODS, seeds=SEEDS, variation=tasks.Variation(2000, True)
+    )
+    result = harness.run(
+        "A student fifty times smaller than its teacher keeps much of what it knows.", [study], arguments
+    )
+    result["cost"] = _cost(study.cell.training())
+    harness.write("fifty_times_smaller", result)
+
+
+def _cost(training: Any) -> dict[str, float]:
+    """Parameters, and milliseconds for one sentence on one thread, side by side."""
+    torch.set_num_threads(1)
+    teacher = Student(load_backbone(f"hf:{unpack_mpnet()}"), training.targets.outputs).eval()
+    inputs = [training.dataset.inputs[place] for place in training.parts.test[:40].tolist()]
+    times: dict[str, list[float]] = {"teacher": [], "student": []}
+    for text in inputs:
+        for name, model in (("teacher", teacher), ("student", training.student)):
+            start = time.perf_counter()
+            forward_all(model, model.backbone.encode([text]))
+            times[name].append(1000 * (time.perf_counter() - start))
+    small, large = training.student.size(), teacher.size()
+    assert small <= LARGEST
+    teacher_ms, student_ms = (statistics.median(times[name][5:]) for name in ("teacher", "student"))
+    return {
+        "student_parameters": small, "teacher_parameters": large, "size_ratio": large / small,
+        "student_ms": student_ms, "teacher_ms": teacher_ms, "latency_ratio": teacher_ms / student_ms,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

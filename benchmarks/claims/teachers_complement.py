@@ -1,0 +1,67 @@
+"""Do several teachers complement each other?
+
+Pairs of teachers against each of the two alone: two text models, two picture models, and a picture model with a text model that
+reads the picture's name, which the student never sees.
+"""
+
+from typing import Any
+
+import harness
+import tasks
+
+from aft.comparison import Study, losses_of
+from aft.evaluation import paired_difference
+
+METHODS = ("aft", "kd", "probe-kd")
+SEEDS = 3
+PAIRS = (
+    ("polarity", "static", ("mpnet", "minilm")),
+    ("emoji-google", "vit", ("lite0", "lite2")),
+    ("emoji-google", "vit", ("lite2", "names")),
+)
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    wanted = {
+        (task, student, teachers)
+        for task, student, pair in PAIRS
+        for teachers in (pair, *((single,) for single in pair))
+    }
+    studies = [
+        tasks.make_study(task, tasks.student(task, student), METHODS, teachers=teachers, seeds=SEEDS)
+        for task, student, teachers in sorted(wanted)
+    ]
+    result = harness.run("Several teachers complement each other.", studies, arguments)
+    ended = {study.cell.name: study for study in result["_studies"]}
+    result["pairs"] = [_pair(ended, *pair) for pair in PAIRS]
+    harness.write("teachers_complement", result)
+
+
+def _pair(ended: dict[str, Study], task: str, student: str, pair: tuple[str, str]) -> dict[str, Any]:
+    """The pair's error less that of the single teacher whose student did best on validation data."""
+    both = ended.get(f"{task}/{student}/{'+'.join(pair)}")
+    singles = {name: ended.get(f"{task}/{student}/{name}") for name in pair}
+    found: dict[str, Any] = {"task": task, "student": student, "pair": pair, "methods": {}}
+    if both is None or None in singles.values():
+        return found
+    training = both.cell.training()
+    for method in METHODS:
+        best = min(singles, key=lambda name: _validation(singles[name], method))
+        single = singles[best]
+        assert single is not None
+        one, two = (losses_of(training.targets, training.test_labels, s.finals[method]) for s in (both, single))
+        difference = paired_difference(one, two, root=training.targets.kind == "regression")
+        found["methods"][method] = {"best_single": best, "difference": difference._asdict()}
+    return found
+
+
+def _validation(study: Study | None, method: str) -> float:
+    assert study is not None
+    rows = [*study.trials["finetune"], *study.trials.get(method, [])]
+    return min(row["validation"]["loss"] for row in rows if row["validation"]["loss"] is not None)
+
+
+if __name__ == "__main__":
+    main()
