@@ -40,7 +40,7 @@ def main() -> None:
                     *((m, made[m], "raw") for m in methods),
                     ("aft, balanced", made["aft"], "balanced"),
                 ]:
-                    result = training.fit(form, 1.0, STEPS, training._train)[2]
+                    result = training.fit(form, 1.0, STEPS, training.members)[1]
                     seconds.setdefault(name, []).append(result.seconds / STEPS)
             plain = statistics.median(seconds["finetune"])
             for name, values in seconds.items():

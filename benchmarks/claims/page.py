@@ -17,10 +17,21 @@ samples, tasks fixed. Methods joined by `+` are extensions beyond the paper.
 """
 
 
+CLAIMS = (
+    "better_than_alternatives",
+    "better_teachers_better_students",
+    "teachers_complement",
+    "fifty_times_smaller",
+    "scarce_labels",
+)
+#: What a claim finds beside its rows; shown as it is.
+FINDINGS = ("relation", "pairs", "cost")
+
+
 def main() -> None:
     """Write the page."""
     parts = [HEAD]
-    for name in ("better_than_alternatives",):
+    for name in CLAIMS:
         path = RESULTS / f"{name}.json"
         if path.exists():
             parts.append(_claim(name, json.loads(path.read_text(encoding="utf-8"))))
@@ -28,39 +39,36 @@ def main() -> None:
 
 
 def _claim(name: str, result: dict[str, Any]) -> str:
-    done = sorted({(row["task"], row["student"]) for row in result["rows"]})
+    done = list(
+        dict.fromkeys((row["task"], row["student"], row["teachers"], row["variation"]) for row in result["rows"])
+    )
     total = len(done) + len(result["missing"])
     lines = [f"## {result['claim']}", ""]
     state = "All of it has run." if result["complete"] else (
-        f"**Not finished**: {len(done)} of {total} pairs of task and student have run so far; what follows is of these alone "
-        "and may well turn when the rest has."
+        f"**Not finished**: {len(done)} of {total} comparisons have run so far; what follows is of these alone and may well turn when "
+        "the rest has."
     )  # fmt: skip
     lines += [f"`benchmarks/claims/{name}.py`, {result['seeds']} seeds. {state}", ""]
-    lines += ["| method | normalised error | 95 % interval | against fine-tuning |", "| --- | --- | --- | --- |"]
-    for method, found in sorted(result["normalised_error"].items(), key=lambda item: item[1]["mean"]):
-        verdict = (
-            ""
-            if method == "finetune"
-            else "noise"
-            if found["low"] <= 1 <= found["high"]
-            else "better"
-            if found["mean"] < 1
-            else "worse"
-        )
-        lines.append(f"| {method} | {found['mean']:.3f} | {found['low']:.3f} to {found['high']:.3f} | {verdict} |")
-    for task, student in done:
-        rows = [row for row in result["rows"] if (row["task"], row["student"]) == (task, student)]
-        regression = task == "rating"
-        lines += [
-            "",
-            f"### {task}, {student}",
-            "",
-            "| method | error | against fine-tuning | gap closed | strength |",
-            "| --- | --- | --- | --- | --- |",
+    averaged = result.get("normalised_error", {})
+    if averaged and all("mean" in found for found in averaged.values()):
+        lines += ["| method | normalised error | 95 % interval | against fine-tuning |", "| --- | --- | --- | --- |"]
+        for method, found in sorted(averaged.items(), key=lambda item: item[1]["mean"]):
+            verdict = "noise" if found["low"] <= 1 <= found["high"] else "better" if found["mean"] < 1 else "worse"
+            verdict = "" if method == "finetune" else verdict
+            lines.append(f"| {method} | {found['mean']:.3f} | {found['low']:.3f} to {found['high']:.3f} | {verdict} |")
+        lines.append("")
+    for finding in FINDINGS:
+        if finding in result:
+            lines += ["```json", json.dumps({finding: result[finding]}, indent=1), "```", ""]
+    for place in done:
+        rows = [
+            row for row in result["rows"] if (row["task"], row["student"], row["teachers"], row["variation"]) == place
         ]
-        for row in rows:
-            lines.append(_row(row, regression))
-    return "\n".join(lines) + "\n"
+        lines += [f"### {', '.join(part for part in place if part)}", ""]
+        lines += ["| method | error | against fine-tuning | gap closed | strength |", "| --- | --- | --- | --- | --- |"]
+        lines += [_row(row, place[0] == "rating") for row in rows]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _row(row: dict[str, Any], regression: bool) -> str:
@@ -76,7 +84,7 @@ def _row(row: dict[str, Any], regression: bool) -> str:
         if row["method"] == "finetune"
         else f"{shown(found['mean'], '+')} ({shown(found['low'], '+')} to {shown(found['high'], '+')})"
     )
-    gap = "-" if row["gap_closed"] is None else f"{100 * row['gap_closed']:.0f} %"
+    gap = "-" if row["gap_closed"] is None else f"{round(100 * row['gap_closed'])} %"
     strength = f"{choice['form']} {choice['beta']:g}" if choice["beta"] else "-"
     return (
         f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {against} | {gap} | {strength} |"
