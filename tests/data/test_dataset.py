@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aft.data import Dataset, Targets, check_leakage, cut
@@ -104,6 +104,9 @@ def test_arrays_and_map_style_datasets(tmp_path):
     fraction=st.sampled_from([0.1, 0.2, 0.5]),
     seed=st.integers(0, 5),
 )
+@example(
+    labels=[*"aaaaaaaab", None, *"ccbccbccc"], groups=1, fraction=0.1, seed=1
+)  # two strata of one size, nothing held out at first
 def test_a_cut_keeps_groups_and_equal_inputs_together_and_ignores_order(labels, groups, fraction, seed):
     n = len(labels)
     digests = [f"{i % max(2, n - 3):032x}" for i in range(n)]

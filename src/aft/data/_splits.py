@@ -111,7 +111,8 @@ def cut(
             taken += size
         carried = wanted - taken
     if not held.any():
-        largest = max(by_stratum.values(), key=len)
+        # By name where two are as large: the order of the samples must not matter.
+        largest = by_stratum[max(sorted(by_stratum, key=str), key=lambda stratum: len(by_stratum[stratum]))]
         held[min(largest, key=lambda m: _rank(m, digests, groups, seed))] = True
     if held.all():
         raise DataError(
