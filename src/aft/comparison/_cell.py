@@ -51,9 +51,12 @@ class Cell:
         return Training(self.samples(), self.student, self.stores(), config, preprocess=self.preprocess, progress=False)
 
     def digest(self) -> str:
-        """Of samples, teachers, student and settings: what a row belongs to."""
-        dataset = self.samples()
+        """Of samples and how they are cut into parts, of teachers, student and settings: what a row belongs to."""
+        training = self.training()
+        dataset, parts = training.dataset, training.parts
         state = hashlib.sha256()
+        for part in (parts.train, parts.inner, parts.validation, parts.test):
+            state.update(part.astype("<i8").tobytes() + b";")
         for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits, dataset.groups):
             state.update(repr(column).encode("utf-8", "surrogatepass"))
         student = portable(self.student) if isinstance(self.student, str) else weights_digest(self.student)

@@ -1,5 +1,6 @@
 """``aft.compare``: every method, fairly, from one call."""
 
+import csv
 import logging
 import platform
 import time
@@ -22,7 +23,7 @@ from aft.comparison._study import Study
 from aft.comparison._summary import in_words, summarise
 from aft.data import Dataset
 from aft.errors import DataError, RunError, UsageError
-from aft.evaluation import draw, error_of, throughput
+from aft.evaluation import draw, error_of, latency, throughput
 from aft.features import FeatureStore
 from aft.models import forward_all
 from aft.objectives import METHODS, parts_of
@@ -30,6 +31,7 @@ from aft.training import (
     RunLayout,
     TrainConfig,
     Training,
+    differences,
     gate_weights,
     load_student,
     open_stores,
@@ -216,25 +218,17 @@ def _claim(folder: Path, training: Training) -> None:
     }
     path = folder / "config.json"
     if path.exists():
-        found = read_json(path, "a comparison")
-        for section in ("settings", "data", "targets", "backbone", "teachers"):
-            one, two = ([_without_places(side.get(section))] for side in (described, found))
-            if one != two:
-                raise RunError(
-                    f"a comparison's folder holds one task, student and set of teachers; {str(folder)!r} has another ({section} differ); "
-                    "choose another --out"
-                )
+        found = differences(described, read_json(path, "a comparison"))
+        if found:
+            raise RunError(
+                f"a comparison's folder holds one task, student and set of teachers; {str(folder)!r} has another: {'; '.join(found[:4])}; "
+                "choose another --out"
+            )
         return
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"a comparison needs an empty folder; {str(folder)!r} holds other things; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(path, described)
-
-
-def _without_places(section: Any) -> Any:
-    if isinstance(section, list):
-        return [(teacher["name"], teacher["fingerprint"]) for teacher in section]
-    return {key: value for key, value in (section or {}).items() if key != "path"}
 
 
 def _content(training: Training, study: Study, stores: list[FeatureStore], folder: Path) -> dict[str, Any]:
@@ -290,13 +284,10 @@ def _speed(run: Path, training: Training) -> dict[str, float]:
     def answer(part: Sequence[Any]) -> object:
         return forward_all(student, student.backbone.encode(list(part)))
 
-    single = [1000 / throughput(answer, [item], repeats=3) for item in inputs[:16]]
-    return {"throughput": throughput(answer, inputs), "latency_ms": float(np.median(single))}
+    return {"throughput": throughput(answer, inputs), "latency_ms": latency(answer, inputs[:16], repeats=3)}
 
 
 def _curve(run: Path, seed: int) -> dict[str, Any]:
-    import csv
-
     path = run / "metrics.csv"
     if not path.exists():
         return {"seed": seed, "step": [], "task_loss": [], "objective": []}

@@ -4,19 +4,19 @@ import ast
 import functools
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import aft
 from aft.comparison._job import Job
-from aft.objectives import METHODS, parts_of
+from aft.objectives import kind_of, parts_of
+from aft.rows import add_row, read_rows
 
 Row = dict[str, Any]
 
 #: What a training's numbers depend on, beside its objective's own file.
-_ROOMS = ("models", "data/_splits.py", "data/_targets.py", "evaluation/_metrics.py")
-_TRAINING = ("_batches.py", "_config.py", "_data.py", "_fit.py", "_loss.py", "_parts.py", "_train.py")
+_ROOMS = ("models", "data/_targets.py", "evaluation/_metrics.py")
+_TRAINING = ("_batches.py", "_config.py", "_data.py", "_fit.py", "_loss.py", "_parts.py", "_training.py")
 _OBJECTIVES = (
     "_base.py",
     "_kernels.py",
@@ -41,14 +41,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._rows: dict[str, Row] = {}
-        if path.exists():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                try:
-                    row = json.loads(line)
-                except ValueError:
-                    continue  # the line that an interruption cut off
-                if isinstance(row, dict) and "key" in row:
-                    self._rows[row["key"]] = row
+        for row in read_rows(path):
+            if "key" in row:
+                self._rows[row["key"]] = row
 
     def find(self, job: Job, cell_digest: str) -> Row | None:
         """The row of a job, if the code of today has made it."""
@@ -61,12 +56,7 @@ class Journal:
             "key": key_of(job, cell_digest), "code": code_of(job.method), "aft": aft.__version__, **job.describe(), **content,
         }  # fmt: skip
         self._rows[row["key"]] = row
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        whole = not self.path.exists() or self.path.read_bytes()[-1:] in (b"", b"\n")
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(("" if whole else "\n") + json.dumps(row, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        add_row(self.path, row)
         return row
 
     def prune(self) -> int:
@@ -94,9 +84,7 @@ def code_of(method: str) -> str:
         path = root / name
         files += sorted(path.glob("*.py")) if path.is_dir() else [path]
     for part in parts_of(method):
-        kind = METHODS[part]
-        assert kind is not None
-        files.append(root / "objectives" / f"{kind.__module__.rpartition('.')[2]}.py")
+        files.append(root / "objectives" / f"{kind_of(part).__module__.rpartition('.')[2]}.py")
     state = hashlib.sha256()
     for path in files:
         if path.exists():

@@ -10,28 +10,31 @@ from numpy.typing import NDArray
 from aft.data import Targets
 
 
-def encode(targets: Targets, logits: NDArray[Any]) -> dict[str, Any]:
-    """Answers as text.
+def answers_of(targets: Targets, logits: NDArray[Any]) -> NDArray[Any]:
+    """What outputs say.
 
     Args:
         targets: The task.
         logits: ``(N, C)``.
 
     Returns:
-        Classes, bits of labels, or values in standardised units, compressed.
+        Classes ``(N,)``, bits of labels ``(N, C)``, or values ``(N,)`` in standardised units.
     """
     if targets.kind == "classification":
-        answers = logits.argmax(axis=1).astype("<u1" if targets.outputs < 256 else "<u4")
-    elif targets.kind == "multilabel":
-        answers = (logits > 0).astype("<u1")
-    else:
-        answers = logits[:, 0].astype("<f4")
+        classes: NDArray[Any] = logits.argmax(axis=1).astype("<u1" if targets.outputs < 256 else "<u4")
+        return classes
+    return (logits > 0).astype("<u1") if targets.kind == "multilabel" else logits[:, 0].astype("<f4")
+
+
+def encode(targets: Targets, logits: NDArray[Any]) -> dict[str, Any]:
+    """The answers of outputs ``(N, C)`` as text, compressed; `decode` gives them back."""
+    answers = answers_of(targets, logits)
     data = base64.b64encode(zlib.compress(np.ascontiguousarray(answers).tobytes(), 9)).decode("ascii")
     return {"dtype": answers.dtype.str, "shape": list(answers.shape), "data": data}
 
 
 def decode(packed: dict[str, Any]) -> NDArray[Any]:
-    """What `encode` was given, less what it leaves out: classes ``(N,)``, bits ``(N, C)`` or values ``(N,)``."""
+    """The answers that `encode` was given, as `answers_of` says."""
     raw = zlib.decompress(base64.b64decode(packed["data"]))
     return np.frombuffer(raw, dtype=packed["dtype"]).reshape(packed["shape"])
 
@@ -41,7 +44,7 @@ def losses(targets: Targets, answers: NDArray[Any], labels: NDArray[Any]) -> NDA
 
     Args:
         targets: The task.
-        answers: From `decode`.
+        answers: From `answers_of` or `decode`.
         labels: Encoded labels of the same samples.
 
     Returns:

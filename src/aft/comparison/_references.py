@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from aft.comparison._predictions import decode as decode
-from aft.comparison._predictions import encode, losses
+from aft.comparison._predictions import answers_of, losses
+from aft.errors import UnknownIdError
+from aft.evaluation import probe_outputs
 from aft.features import FeatureStore
-from aft.objectives import fit_linear_probe
 from aft.training import Training
 
 
@@ -24,24 +23,15 @@ def probe_losses(training: Training, stores: Sequence[FeatureStore]) -> NDArray[
     Returns:
         ``(N,)``, as `losses` gives; None where a store lacks the test samples, which no student needs.
     """
-    data, parts = training.dataset, training.parts
-    labels = data.labels or []
-    train = [i for i in parts.train.tolist() if labels[i] is not None]
-    test = parts.test.tolist()
-    if not all(has_all(store, [data.ids[i] for i in test]) for store in stores):
+    ids, labels, targets = training.dataset.ids, training.dataset.labels or [], training.targets
+    known = [i for i in training.parts.train.tolist() if labels[i] is not None]
+    train = [ids[i] for i in known]
+    encoded = targets.encode([labels[i] for i in known], train)[0]
+    try:
+        outputs = probe_outputs(stores, targets, (train, encoded), [ids[i] for i in training.parts.test.tolist()])
+    except UnknownIdError:
         return None
-
-    def features(positions: list[int]) -> torch.Tensor:
-        ids = [data.ids[i] for i in positions]
-        return torch.from_numpy(
-            np.concatenate([store.take(store.rows(ids)).astype(np.float32) for store in stores], axis=1)
-        )
-
-    targets = training.targets
-    encoded = targets.encode([labels[i] for i in train], [data.ids[i] for i in train])[0]
-    probe = fit_linear_probe(features(train), torch.from_numpy(encoded), targets.kind, outputs=targets.outputs)
-    outputs = probe(features(test)).float().numpy()
-    return losses(targets, decode(encode(targets, outputs)), training.test_labels)
+    return losses(targets, answers_of(targets, outputs), training.test_labels)
 
 
 def majority_losses(training: Training) -> NDArray[np.float64]:
@@ -63,14 +53,3 @@ def majority_losses(training: Training) -> NDArray[np.float64]:
     else:
         answer = np.full(samples, labels.mean())
     return losses(targets, answer, training.test_labels)
-
-
-def has_all(store: FeatureStore, ids: Sequence[str]) -> bool:
-    """Whether a store holds all of some samples."""
-    from aft.errors import UnknownIdError
-
-    try:
-        store.rows(list(ids))
-    except UnknownIdError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from aft.comparison._job import Choice
 from aft.comparison._journal import Row
 from aft.comparison._predictions import decode, losses
 from aft.data import Targets
-from aft.evaluation import draw, error_of, normalised_error, paired_difference
+from aft.evaluation import confusion, draw, error_of, normalised_error, paired_difference
 
 
 def losses_of(targets: Targets, labels: NDArray[Any], rows: Sequence[Row]) -> NDArray[np.float64]:
@@ -55,12 +55,11 @@ def summarise(
     gap = None
     if probe is not None and probe < base_mean:
         gap = (base_mean - mean) / (base_mean - probe)
-    confusion = None
+    confused = None
     if targets.kind == "classification":
-        counts = np.zeros((targets.outputs, targets.outputs), dtype=int)
-        for row in rows:
-            np.add.at(counts, (labels, decode(row["predictions"])), 1)
-        confusion = counts.tolist()
+        certain = np.eye(targets.outputs)
+        counted = [confusion(targets, certain[decode(row["predictions"])], labels) for row in rows]
+        confused = np.sum(counted, axis=0).tolist()
     names = [name for name in rows[0]["test"] if name != "error"]
     return {
         "method": method, **choice.__dict__, "errors": errors, "mean": mean,
@@ -72,7 +71,7 @@ def summarise(
         "same_as_finetune": method != "finetune" and not choice.beta,
         "search_seconds": sum(row["seconds"] for row in trials), "train_seconds": statistics.median(row["seconds"] for row in rows),
         "metrics": {name: statistics.mean(row["test"][name] for row in rows) for name in names},
-        "confusion": confusion,
+        "confusion": confused,
         "trials": [
             {**row["choice"], "loss": row["validation"]["loss"], "error": row["validation"]["error"],
              "seconds": row["seconds"], "pruned": row["validation"]["loss"] is None}

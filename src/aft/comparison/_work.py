@@ -53,7 +53,7 @@ class Worker:
             steps=choice.steps, lr=choice.lr, weight_decay=choice.weight_decay, seed=job.seed,
         )  # fmt: skip
         if job.part == "trial":
-            trial = training.trial(choice.form, choice.beta, choice.steps, math.inf)
+            trial = training.trial(choice.form, choice.beta, choice.steps, None)
             finite = math.isfinite(trial.loss)
             return {
                 "validation": {"loss": trial.loss if finite else None, "error": trial.error if finite else None},

@@ -13,5 +13,6 @@ from aft.evaluation._metrics import confusion as confusion
 from aft.evaluation._metrics import measure as measure
 from aft.evaluation._probe import logme as logme
 from aft.evaluation._probe import probe_error as probe_error
+from aft.evaluation._probe import probe_outputs as probe_outputs
 from aft.evaluation._throughput import latency as latency
 from aft.evaluation._throughput import throughput as throughput

@@ -19,7 +19,7 @@ def probe_error(
     train: tuple[Sequence[str], NDArray[Any]],
     test: tuple[Sequence[str], NDArray[Any]],
 ) -> Metrics:
-    """Fit a linear probe on training samples, its penalty chosen by cross-validation among them, and measure it on others.
+    """Measure what `probe_outputs` gives.
 
     Args:
         stores: Teachers; several are put side by side.
@@ -33,11 +33,35 @@ def probe_error(
     Raises:
         UnknownIdError: A store lacks some of the ids.
     """
+    return measure(targets, probe_outputs(stores, targets, train, test[0]), test[1])
+
+
+def probe_outputs(
+    stores: Sequence[FeatureStore],
+    targets: Targets,
+    train: tuple[Sequence[str], NDArray[Any]],
+    ids: Sequence[str],
+) -> NDArray[Any]:
+    """Fit a linear probe on training samples, its penalty chosen by cross-validation among them, and ask it about others.
+
+    Args:
+        stores: Teachers; several are put side by side.
+        targets: The task.
+        train: Ids and encoded labels of labelled training samples.
+        ids: Ids of the samples to answer for.
+
+    Returns:
+        Outputs ``(N, C)``.
+
+    Raises:
+        UnknownIdError: A store lacks some of the ids.
+    """
+    wanted = _features(stores, ids)  # before the fit, which takes longer than to find that some are missing
     probe = fit_linear_probe(
         _features(stores, train[0]), torch.from_numpy(train[1]), targets.kind, outputs=targets.outputs
     )
-    outputs = probe(_features(stores, test[0]).to(probe.weight.dtype)).numpy()
-    return measure(targets, outputs, test[1])
+    answers: NDArray[Any] = probe(wanted.to(probe.weight.dtype)).numpy()
+    return answers
 
 
 def logme(stores: Sequence[FeatureStore], targets: Targets, train: tuple[Sequence[str], NDArray[Any]]) -> float:

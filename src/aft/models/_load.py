@@ -122,7 +122,8 @@ def restore_backbone(
     """
     kind = config.get("class")
     if kind in ("hf-text", "hf-image"):
-        from aft.models._hf import HFImage, HFText
+        from aft.models._hf_image import HFImage
+        from aft.models._hf_text import HFText
 
         return HFText.restore(config, assets) if kind == "hf-text" else HFImage.restore(config, assets)
     if kind == "static":

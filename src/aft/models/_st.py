@@ -6,7 +6,7 @@ from torch import Tensor
 
 from aft.errors import MissingExtraError
 from aft.models._backbone import Batch, Recipe
-from aft.models._hf import _not_found
+from aft.models._hf import not_found
 from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, require_transformers
 
@@ -50,5 +50,5 @@ def load_st(spec: ModelSpec) -> SentenceTransformerText:
     try:
         model = SentenceTransformer(spec.name, device="cpu", trust_remote_code=False)
     except Exception as error:  # the hub's client and transformers raise many kinds
-        raise _not_found(spec, error) from error
+        raise not_found(spec, error) from error
     return SentenceTransformerText(model, spec.options.get("prompt", ""), spec.options.get("max_length"))

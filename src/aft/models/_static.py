@@ -85,7 +85,8 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     if "embeddings" not in options:
         tokenizer = train_tokenizer(listed, options.get("vocabulary", 8000))
         return StaticText(tokenizer, len(tokenizer), **sizes)
-    from aft.models._hf import HFText, load_hf
+    from aft.models._hf import load_hf
+    from aft.models._hf_text import HFText
 
     source = load_hf(ModelSpec("hf", options["embeddings"]), None)
     assert isinstance(source, HFText)

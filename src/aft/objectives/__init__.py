@@ -17,6 +17,7 @@ from aft.objectives._probe import LinearProbe as LinearProbe
 from aft.objectives._probe import fit_linear_probe as fit_linear_probe
 from aft.objectives._probe_kd import ProbeKD as ProbeKD
 from aft.objectives._registry import METHODS as METHODS
+from aft.objectives._registry import kind_of as kind_of
 from aft.objectives._registry import make_objective as make_objective
 from aft.objectives._registry import parts_of as parts_of
 from aft.objectives._rkd import RKD as RKD

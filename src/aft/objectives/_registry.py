@@ -51,6 +51,13 @@ def parts_of(method: str) -> tuple[str, ...]:
     return tuple(name for name in names if METHODS[name] is not None)
 
 
+def kind_of(part: str) -> type[Objective]:
+    """The class of an objective by its name, one of `parts_of` a method."""
+    kind = METHODS[part]
+    assert kind is not None
+    return kind
+
+
 def make_objective(
     method: str, teacher_dims: Mapping[str, int], student_dim: int, options: Mapping[str, Any] | None = None
 ) -> Objective:
@@ -68,8 +75,7 @@ def make_objective(
     Raises:
         UsageError: An unknown method or option.
     """
-    chosen = METHODS[parts_of(method)[0]]
-    assert chosen is not None
+    chosen = kind_of(parts_of(method)[0])
     try:
         return chosen(teacher_dims, student_dim, **(options or {}))
     except TypeError as error:

@@ -25,11 +25,11 @@ def claim(layout: RunLayout, description: dict[str, Any], overwrite: bool) -> Ru
         shutil.rmtree(layout.folder)
     if layout.config.exists():
         found = read_json(layout.config, "a run")
-        differences = _differences(description, found)
-        if not differences:
+        different = differences(description, found)
+        if not different:
             return Run.open(layout.folder) if layout.result.exists() else None
         raise RunError(
-            f"a run folder holds one training; {str(layout.folder)!r} has another: {'; '.join(differences[:4])}; "
+            f"a run folder holds one training; {str(layout.folder)!r} has another: {'; '.join(different[:4])}; "
             "choose another --out, or pass --overwrite"
         )
     if layout.folder.exists() and any(layout.folder.iterdir()):
@@ -42,14 +42,23 @@ def claim(layout: RunLayout, description: dict[str, Any], overwrite: bool) -> Ru
     return None
 
 
-def _differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    differences = []
+def differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """Say in which settings, data, teachers or student two descriptions of a training differ.
+
+    Args:
+        asked: What `Training.description` gives, or a part of it.
+        found: The one that was kept.
+
+    Returns:
+        A phrase a difference; none for the same training, wherever its files lie.
+    """
+    phrases = []
     for section in ("settings", "data", "targets", "teachers", "backbone", "student"):
         one, two = asked.get(section), found.get(section)
         if isinstance(one, dict) and isinstance(two, dict):
             # Where the data lies does not matter; what it is does.
             keys = [key for key in {**one, **two} if key not in ("path", "device", "workers")]
-            differences += [
+            phrases += [
                 f"{key} {two.get(key)!r} instead of {one.get(key)!r}"[:160]
                 for key in keys
                 if one.get(key) != two.get(key)
@@ -57,7 +66,7 @@ def _differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
         elif section == "teachers":
             one, two = ([(t["name"], t["fingerprint"]) for t in side or []] for side in (one, two))
             if one != two:
-                differences.append(
+                phrases.append(
                     f"teachers {name_some([n for n, _ in two], 8)} instead of {name_some([n for n, _ in one], 8)}"
                 )
-    return differences
+    return phrases

@@ -1,6 +1,5 @@
 """Choosing form and value of the strength, and the number of steps, on a validation part of the training data."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from aft.errors import NonFiniteError, name_some
+from aft.rows import add_row, read_rows
 
 log = logging.getLogger("aft")
 
@@ -83,8 +83,8 @@ class Selection:
         return f"chose {chosen}{self.steps} steps, from {len(self.trials)} trials ({pruned} given up early) in {self.seconds:.0f} s"
 
 
-#: Runs a trial: form, beta, steps, and the early loss beyond which to give it up.
-Runner = Callable[[str, float, int, float], Trial]
+#: Runs a trial: form, beta, steps, and the early loss beyond which to give it up; None looks at no early loss.
+Runner = Callable[[str, float, int, float | None], Trial]
 
 
 def select(
@@ -118,8 +118,7 @@ def select(
             trial = run(form, beta, length, limit)
             log.info("  %s", trial)
             if journal is not None:
-                with journal.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(trial)) + "\n")
+                add_row(journal, asdict(trial))
         trials.append(trial)
         return trial
 
@@ -163,13 +162,11 @@ def _climb(grid: tuple[float, ...], attempt: Callable[[float], Trial]) -> None:
 
 
 def _read(journal: Path | None) -> dict[tuple[str, float, int], Trial]:
-    if journal is None or not journal.exists():
-        return {}
     known = {}
-    for line in journal.read_text(encoding="utf-8").splitlines():
+    for row in [] if journal is None else read_rows(journal):
         try:
-            trial = Trial(**json.loads(line))
-        except (ValueError, TypeError):
-            continue  # the line that an interruption cut off
+            trial = Trial(**row)
+        except TypeError:
+            continue  # of another version
         known[trial.form, trial.beta, trial.steps] = trial
     return known

@@ -1,0 +1,49 @@
+"""A pretrained token table cut to the tokens of a task."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aft.errors import UsageError
+
+
+def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], most: int) -> Tensor:
+    """Cut a model's token table to the tokens of the training texts: what a small model mostly consists of is words.
+
+    Args:
+        model: The model; its table is replaced.
+        tokenizer: Its tokenizer, which is kept whole: words that were cut become the unknown token.
+        texts: Training texts.
+        most: How many tokens to keep at most, the most frequent ones.
+
+    Returns:
+        For each of the tokenizer's ids its row in the new table, ``(vocabulary,)``.
+
+    Raises:
+        UsageError: No texts.
+    """
+    listed = list(texts)
+    if not listed:
+        raise UsageError(
+            "a vocabulary is cut to the tokens of the training texts; received none; leave out the option vocabulary"
+        )
+    counts = Counter(token for ids in tokenizer(listed, truncation=True)["input_ids"] for token in ids)
+    special = set(tokenizer.all_special_ids)
+    frequent = [
+        token for token, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if token not in special
+    ]
+    kept = sorted({*special, *frequent[: max(0, most - len(special))]})
+    table = model.get_input_embeddings()
+    unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
+    rows = torch.full((table.num_embeddings,), kept.index(unknown), dtype=torch.long)
+    rows[torch.tensor(kept)] = torch.arange(len(kept))
+    smaller = nn.Embedding(len(kept), table.embedding_dim, padding_idx=int(rows[tokenizer.pad_token_id]))
+    with torch.no_grad():
+        smaller.weight.copy_(table.weight[torch.tensor(kept)])
+    model.set_input_embeddings(smaller)
+    model.config.vocab_size = len(kept)
+    model.config.pad_token_id = int(rows[tokenizer.pad_token_id])
+    return rows
