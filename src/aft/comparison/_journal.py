@@ -84,7 +84,8 @@ def code_of(method: str) -> str:
         path = root / name
         files += sorted(path.glob("*.py")) if path.is_dir() else [path]
     for part in parts_of(method):
-        files.append(root / "objectives" / f"{kind_of(part).__module__.rpartition('.')[2]}.py")
+        kinds = dict.fromkeys([kind_of(part), kind_of(part.partition("@")[0])])
+        files += [root / "objectives" / f"{kind.__module__.rpartition('.')[2]}.py" for kind in kinds]
     state = hashlib.sha256()
     for path in files:
         if path.exists():

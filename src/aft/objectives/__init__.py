@@ -16,10 +16,13 @@ from aft.objectives._logme import fit_logme as fit_logme
 from aft.objectives._probe import LinearProbe as LinearProbe
 from aft.objectives._probe import fit_linear_probe as fit_linear_probe
 from aft.objectives._probe_kd import ProbeKD as ProbeKD
+from aft.objectives._registry import DEFAULT_METHOD as DEFAULT_METHOD
 from aft.objectives._registry import METHODS as METHODS
 from aft.objectives._registry import kind_of as kind_of
 from aft.objectives._registry import make_objective as make_objective
 from aft.objectives._registry import parts_of as parts_of
+from aft.objectives._remedies import REMEDIES as REMEDIES
+from aft.objectives._remedies import Remedied as Remedied
 from aft.objectives._rkd import RKD as RKD
 from aft.objectives._sp import SP as SP
 from aft.objectives._strength import Strength as Strength

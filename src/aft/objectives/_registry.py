@@ -11,6 +11,7 @@ from aft.objectives._cka import CKA
 from aft.objectives._factor_transfer import FactorTransfer
 from aft.objectives._kd import KD
 from aft.objectives._probe_kd import ProbeKD
+from aft.objectives._remedies import REMEDIES, Remedied
 from aft.objectives._rkd import RKD
 from aft.objectives._sp import SP
 
@@ -27,33 +28,52 @@ METHODS: dict[str, type[Objective] | None] = {
     "probe-kd": ProbeKD,
 }
 
+#: What is used where nobody asks for a method: what came out best on validation data over all tasks, whatever its name.
+DEFAULT_METHOD = "aft"
+
 
 def parts_of(method: str) -> tuple[str, ...]:
-    """The objectives of a method: none of ``finetune``, one of ``aft``, two of ``aft+probe-kd``.
+    """The objectives of a method: none of ``finetune``, one of ``aft``, two of ``aft@whiten+probe-kd``.
 
     Args:
-        method: A name of `METHODS`, or several of them, joined by ``+``.
+        method: A name of `METHODS`, or several of them, joined by ``+``; each may be followed by `REMEDIES`, after an ``@`` each.
 
     Returns:
-        Names of `METHODS` that are objectives.
+        The objectives, with their remedies.
 
     Raises:
-        UsageError: An unknown name, the same one twice, or ``finetune`` beside others.
+        UsageError: An unknown name, the same objective twice, or ``finetune`` beside others.
     """
-    names = method.split("+")
-    for name in names:
-        if name not in METHODS:
-            raise UsageError(f"unknown method {name!r}{did_you_mean(name, METHODS)}")
-    if len(set(names)) != len(names) or (len(names) > 1 and "finetune" in names):
+    parts = method.split("+")
+    names = [_checked(part) for part in parts]
+    if len(set(names)) != len(names) or ("finetune" in names and method != "finetune"):
         raise UsageError(
             f"a method joins different objectives by +; received {method!r}; write for example aft+probe-kd"
         )
-    return tuple(name for name in names if METHODS[name] is not None)
+    return () if method == "finetune" else tuple(parts)
+
+
+def _checked(part: str) -> str:
+    name, *remedies = part.split("@")
+    if name not in METHODS:
+        raise UsageError(f"unknown method {name!r}{did_you_mean(name, METHODS)}")
+    for remedy in remedies:
+        if remedy not in REMEDIES:
+            raise UsageError(f"unknown remedy {remedy!r}{did_you_mean(remedy, REMEDIES)}")
+    return name
 
 
 def kind_of(part: str) -> type[Objective]:
-    """The class of an objective by its name, one of `parts_of` a method."""
-    kind = METHODS[part]
+    """The class of an objective.
+
+    Args:
+        part: One of `parts_of` a method.
+
+    Returns:
+        Its class; `Remedied` for one with remedies.
+    """
+    name, remedies, _ = part.partition("@")
+    kind = Remedied if remedies else METHODS[name]
     assert kind is not None
     return kind
 
@@ -67,7 +87,7 @@ def make_objective(
         method: One of `parts_of` a method.
         teacher_dims: Width of each teacher's features, by name.
         student_dim: Width of the student's features.
-        options: The objective's keyword options.
+        options: The objective's keyword options; with remedies, ``task`` is for both.
 
     Returns:
         The objective.
@@ -75,10 +95,12 @@ def make_objective(
     Raises:
         UsageError: An unknown method or option.
     """
-    chosen = kind_of(parts_of(method)[0])
+    name, *remedies = parts_of(method)[0].split("@")
+    given = dict(options or {})
+    kind = kind_of(name)
+    own = given if kind.needs_task or not remedies else {k: v for k, v in given.items() if k not in ("task", "outputs")}
     try:
-        return chosen(teacher_dims, student_dim, **(options or {}))
+        objective = kind(teacher_dims, student_dim, **own)
     except TypeError as error:
-        raise UsageError(
-            f"method {method!r} does not take these options; received {dict(options or {})}; {error}"
-        ) from error
+        raise UsageError(f"method {method!r} does not take these options; received {given}; {error}") from error
+    return Remedied(objective, remedies, task=given.get("task", "classification")) if remedies else objective

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aft.errors import UsageError, did_you_mean
+from aft.objectives import DEFAULT_METHOD
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -41,7 +42,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     student: str
-    method: str = "aft"
+    method: str = DEFAULT_METHOD
     beta: Literal["auto"] | Annotated[float, Field(ge=0, allow_inf_nan=False)] = "auto"
     strength: Literal["auto", "raw", "balanced"] = "auto"
     options: dict[str, Any] = Field(default_factory=dict)
