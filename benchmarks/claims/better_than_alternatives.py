@@ -28,6 +28,8 @@ def main() -> None:
         arguments,
     )
     result["normalised_error"] = harness.averaged(result["_studies"], ("finetune", *METHODS, *EXTENSIONS))
+    # What the default of `aft train` is chosen by.
+    result["validation_loss_ratio"] = harness.validated(result["_studies"], (*METHODS, *EXTENSIONS))
     harness.write("better_than_alternatives", result)
 
 

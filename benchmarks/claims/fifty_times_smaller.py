@@ -29,7 +29,7 @@ def main() -> None:
     result = harness.run(
         "A student fifty times smaller than its teacher keeps much of what it knows.", [study], arguments
     )
-    result["cost"] = _cost(study.cell.training())
+    result["cost"] = _cost(harness.training_of(study))
     harness.write("fifty_times_smaller", result)
 
 

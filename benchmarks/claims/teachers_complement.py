@@ -46,7 +46,7 @@ def _pair(ended: dict[str, Study], task: str, student: str, pair: tuple[str, str
     found: dict[str, Any] = {"task": task, "student": student, "pair": pair, "methods": {}}
     if both is None or None in singles.values():
         return found
-    training = both.cell.training()
+    training = harness.training_of(both)
     for method in METHODS:
         best = min(singles, key=lambda name: _validation(singles[name], method))
         single = singles[best]
@@ -59,8 +59,7 @@ def _pair(ended: dict[str, Study], task: str, student: str, pair: tuple[str, str
 
 def _validation(study: Study | None, method: str) -> float:
     assert study is not None
-    rows = [*study.trials["finetune"], *study.trials.get(method, [])]
-    return min(row["validation"]["loss"] for row in rows if row["validation"]["loss"] is not None)
+    return harness.best_loss([*study.trials["finetune"], *study.trials.get(method, [])])
 
 
 if __name__ == "__main__":

@@ -219,3 +219,13 @@ def test_one_teacher_of_several_that_is_there_already_is_not_computed_again(tmp_
     assert contents(tmp_path / "last") == before
     assert [store.dim for store in stores] == [3, 5]
     assert len(stores[1].ids) == 30
+
+
+def test_options_for_all_teachers_are_in_the_fingerprint_of_each(tmp_path):
+    dataset, here = texts(20), "python:tests.extraction.test_extract:deep"
+    together = extract_all(
+        dataset, {"last": f"{here},layer=second", "first": here}, out=tmp_path / "a", layer="first", progress=False
+    )
+    alone = extract(dataset, here, name="first", out=tmp_path / "b", layer="first", progress=False)
+    assert together[1].fingerprint == alone.fingerprint
+    assert contents(tmp_path / "a" / "first") == contents(tmp_path / "b" / "first")

@@ -10,14 +10,9 @@ from aft.cli import _options as o
 
 def compare(
     data: o.Data,
-    student: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL", help="timm:NAME, hf:NAME-or-FOLDER, aft:static, aft:transformer, python:module:factory."
-        ),
-    ],
+    student: o.Student,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the comparison; its runs are kept in it.")],
-    features: Annotated[list[Path], typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")],
+    features: o.Teachers,
     label: o.Label = None,
     methods: Annotated[
         str,
@@ -26,9 +21,9 @@ def compare(
         ),
     ] = "finetune,kd,rkd,ft,b-tuning,probe-kd,sp,cka,aft",
     seeds: Annotated[int, typer.Option(help="Trainings a method, beside its search.")] = 5,
-    beta: Annotated[str, typer.Option(metavar="auto|X", help="Strength; auto chooses it on validation data.")] = "auto",
-    strength: Annotated[str, typer.Option(help="Form of the strength: raw, balanced, or auto.")] = "auto",
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps; by default chosen by fine-tuning.")] = None,
+    beta: o.Beta = "auto",
+    strength: o.Strength = "auto",
+    steps: o.Steps = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -36,18 +31,16 @@ def compare(
     id: o.Id = None,  # noqa: A002
     split: o.Split = None,
     group: o.Group = None,
-    task: Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")] = "auto",
-    lr: Annotated[float | None, typer.Option(help="Learning rate; by default chosen by fine-tuning.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay; by default chosen by fine-tuning.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step; by default by student and data.")] = None,
-    unlabelled: Annotated[str, typer.Option(help="Samples without a label: use, skip or error.")] = "use",
-    class_weights: Annotated[str | None, typer.Option(help="balanced: weigh classes against their frequency.")] = None,
-    split_seed: Annotated[int, typer.Option(help="Of the parts that are held out.")] = 0,
-    test_fraction: Annotated[float, typer.Option(help="Share held out where the data gives no split.")] = 0.2,
-    validation_fraction: Annotated[float, typer.Option(help="Share of the training samples to choose on.")] = 0.2,
-    leakage: Annotated[
-        str, typer.Option(help="Samples on both sides of a split: error, or drop them from training.")
-    ] = "error",
+    task: o.Task = "auto",
+    lr: o.LearningRate = None,
+    weight_decay: o.WeightDecay = None,
+    batch_size: o.BatchSize = None,
+    unlabelled: o.Unlabelled = "use",
+    class_weights: o.ClassWeights = None,
+    split_seed: o.SplitSeed = 0,
+    test_fraction: o.TestFraction = 0.2,
+    validation_fraction: o.ValidationFraction = 0.2,
+    leakage: o.Leakage = "error",
     processes: Annotated[int | None, typer.Option(help="Trainings side by side; by default one a core.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of each.")] = 1,
     layer: o.Layer = None,

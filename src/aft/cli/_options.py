@@ -31,6 +31,32 @@ Layer = Annotated[str | None, typer.Option(help="Layer to take features from; by
 Pooling = Annotated[str | None, typer.Option(help="mean, cls, last, max: how one vector is made of tokens or space.")]
 Weights = Annotated[str | None, typer.Option(help="pretrained, random, or a file.")]
 Prompt = Annotated[str | None, typer.Option(help="Put before every text, where the model wants that.")]
+Student = Annotated[
+    str,
+    typer.Option(
+        metavar="MODEL", help="timm:NAME, hf:NAME-or-FOLDER, aft:static, aft:transformer, python:module:factory."
+    ),
+]
+Teachers = Annotated[list[Path], typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")]
+Task = Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")]
+Beta = Annotated[
+    str, typer.Option(metavar="auto|X", help="Strength; auto chooses it, and the steps, on validation data.")
+]
+Strength = Annotated[str, typer.Option(help="Form of the strength: raw, balanced, or auto.")]
+Steps = Annotated[int | None, typer.Option(help="Optimiser steps; by default chosen, or by student and data.")]
+LearningRate = Annotated[
+    float | None, typer.Option(help="Learning rate; by default by student, or chosen in a comparison.")
+]
+WeightDecay = Annotated[
+    float | None, typer.Option(help="Weight decay; by default by student, or chosen in a comparison.")
+]
+BatchSize = Annotated[int | None, typer.Option(help="Samples a step; by default by student and data.")]
+Unlabelled = Annotated[str, typer.Option(help="Samples without a label: use, skip or error.")]
+ClassWeights = Annotated[str | None, typer.Option(help="balanced: weigh classes against their frequency.")]
+SplitSeed = Annotated[int, typer.Option(help="Of the parts that are held out.")]
+TestFraction = Annotated[float, typer.Option(help="Share held out where the data gives no split; 0 for none.")]
+ValidationFraction = Annotated[float, typer.Option(help="Share of the training samples to choose on.")]
+Leakage = Annotated[str, typer.Option(help="Samples on both sides of a split: error, or drop them from training.")]
 Config = Annotated[
     Path | None,
     typer.Option(

@@ -1,8 +1,5 @@
 """``aft rank``."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from aft.cli import _options as o
@@ -10,7 +7,7 @@ from aft.cli import _options as o
 
 def rank(
     data: o.Data,
-    features: Annotated[list[Path], typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")],
+    features: o.Teachers,
     label: o.Label = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,
@@ -19,15 +16,11 @@ def rank(
     id: o.Id = None,  # noqa: A002
     split: o.Split = None,
     group: o.Group = None,
-    task: Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")] = "auto",
-    split_seed: Annotated[int, typer.Option(help="Of the parts that are held out.")] = 0,
-    test_fraction: Annotated[
-        float, typer.Option(help="Share held out where the data gives no split; 0 for none.")
-    ] = 0.2,
-    validation_fraction: Annotated[float, typer.Option(help="Share of the training samples to measure on.")] = 0.2,
-    leakage: Annotated[
-        str, typer.Option(help="Samples on both sides of a split: error, or drop them from training.")
-    ] = "error",
+    task: o.Task = "auto",
+    split_seed: o.SplitSeed = 0,
+    test_fraction: o.TestFraction = 0.2,
+    validation_fraction: o.ValidationFraction = 0.2,
+    leakage: o.Leakage = "error",
     bad_inputs: o.BadInputs = "error",
     config: o.Config = None,
     set_: o.Set = None,

@@ -1,7 +1,7 @@
 """``aft train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,27 +10,21 @@ from aft.cli import _options as o
 
 def train(
     data: o.Data,
-    student: Annotated[
-        str,
-        typer.Option(
-            metavar="MODEL", help="timm:NAME, hf:NAME-or-FOLDER, aft:static, aft:transformer, python:module:factory."
-        ),
-    ],
+    student: o.Student,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run folder.")],
     label: o.Label = None,
     features: Annotated[
         list[Path] | None, typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")
     ] = None,
-    method: Annotated[str, typer.Option(help="aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, or finetune.")] = "aft",
-    beta: Annotated[
-        str, typer.Option(metavar="auto|X", help="Strength; auto chooses it, and the steps, on validation data.")
-    ] = "auto",
-    strength: Annotated[str, typer.Option(help="Form of the strength: raw, balanced, or auto.")] = "auto",
-    steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps; by default chosen, or by student and data.")
+    method: Annotated[
+        str | None,
+        typer.Option(help="aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, finetune; aft+probe-kd joins two."),
     ] = None,
+    beta: o.Beta = "auto",
+    strength: o.Strength = "auto",
+    steps: o.Steps = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
-    split_seed: Annotated[int, typer.Option(help="Of the parts that are held out.")] = 0,
+    split_seed: o.SplitSeed = 0,
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -38,20 +32,16 @@ def train(
     id: o.Id = None,  # noqa: A002
     split: o.Split = None,
     group: o.Group = None,
-    task: Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")] = "auto",
-    lr: Annotated[float | None, typer.Option(help="Learning rate; by default by student.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Weight decay; by default by student.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step; by default by student and data.")] = None,
-    unlabelled: Annotated[str, typer.Option(help="Samples without a label: use, skip or error.")] = "use",
-    class_weights: Annotated[str | None, typer.Option(help="balanced: weigh classes against their frequency.")] = None,
+    task: o.Task = "auto",
+    lr: o.LearningRate = None,
+    weight_decay: o.WeightDecay = None,
+    batch_size: o.BatchSize = None,
+    unlabelled: o.Unlabelled = "use",
+    class_weights: o.ClassWeights = None,
     label_smoothing: Annotated[float, typer.Option(help="Share of each label spread over all classes.")] = 0.0,
-    test_fraction: Annotated[
-        float, typer.Option(help="Share held out where the data gives no split; 0 for none.")
-    ] = 0.2,
-    validation_fraction: Annotated[float, typer.Option(help="Share of the training samples to choose on.")] = 0.2,
-    leakage: Annotated[
-        str, typer.Option(help="Samples on both sides of a split: error, or drop them from training.")
-    ] = "error",
+    test_fraction: o.TestFraction = 0.2,
+    validation_fraction: o.ValidationFraction = 0.2,
+    leakage: o.Leakage = "error",
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,
@@ -74,8 +64,9 @@ def train(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
         group=group, bad_inputs=bad_inputs,
     )  # fmt: skip
+    given: dict[str, Any] = {"method": method} if method else {}
     run = aft.train(
-        dataset, student, features or [], out=out, overwrite=overwrite, method=method, beta=beta, strength=strength, steps=steps,
+        dataset, student, features or [], out=out, overwrite=overwrite, **given, beta=beta, strength=strength, steps=steps,
         seed=seed, split_seed=split_seed, task=task, lr=lr, weight_decay=weight_decay, batch_size=batch_size,
         unlabelled=unlabelled, class_weights=class_weights, label_smoothing=label_smoothing, test_fraction=test_fraction,
         validation_fraction=validation_fraction, leakage=leakage, layer=layer, pooling=pooling, weights=weights,

@@ -6,6 +6,7 @@ from aft.comparison._compare import compare as compare
 from aft.comparison._job import Choice as Choice
 from aft.comparison._job import Job as Job
 from aft.comparison._journal import Journal as Journal
+from aft.comparison._journal import Row as Row
 from aft.comparison._predictions import decode as decode
 from aft.comparison._predictions import losses as losses
 from aft.comparison._references import majority_losses as majority_losses
@@ -13,3 +14,4 @@ from aft.comparison._references import probe_losses as probe_losses
 from aft.comparison._scheduler import Scheduler as Scheduler
 from aft.comparison._study import Study as Study
 from aft.comparison._summary import losses_of as losses_of
+from aft.comparison._summary import summarise as summarise

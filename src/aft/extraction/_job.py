@@ -66,24 +66,25 @@ def load_teachers(dataset: Dataset, teachers: Mapping[str, str | nn.Module], set
     """
     loaded: dict[str, Backbone] = {}
     first: dict[tuple[Any, ...], Backbone] = {}
+    asked = {name: getattr(settings, name) for name in ("layer", "pooling", "weights", "prompt")}
+    given = {name: value for name, value in asked.items() if value is not None}
     for name, teacher in teachers.items():
         key: tuple[Any, ...] = (id(teacher),)
         spec = None
         if isinstance(teacher, str):
-            spec = ModelSpec.parse(teacher)
+            parsed = ModelSpec.parse(teacher)
+            spec = ModelSpec(parsed.kind, parsed.name, {**given, **parsed.options})
             rest = {k: v for k, v in spec.options.items() if k not in ("layer", "pooling")}
             key = (spec.kind, spec.name, tuple(sorted(rest.items())))
         backbone = None
         if spec is not None and key in first:
-            layer, pooling = spec.options.get("layer", settings.layer), spec.options.get("pooling", settings.pooling)
-            backbone = first[key].reading(layer, pooling, dataset.inputs[0])
+            backbone = first[key].reading(spec.options.get("layer"), spec.options.get("pooling"), dataset.inputs[0])
             if backbone is not None:
-                backbone.spec = teacher if isinstance(teacher, str) else ""
+                backbone.spec = str(spec)  # as if it had been loaded by itself
         if backbone is None:
             backbone = load_backbone(
                 copy.deepcopy(teacher) if isinstance(teacher, nn.Module) else teacher,  # its precision is changed below
-                role="teacher", example=dataset.inputs[0], preprocess=settings.preprocess, layer=settings.layer,
-                pooling=settings.pooling, weights=settings.weights, prompt=settings.prompt,
+                role="teacher", example=dataset.inputs[0], preprocess=settings.preprocess, **asked,
             )  # fmt: skip
             first.setdefault(key, backbone)
         if dataset.kind not in backbone.accepts:
