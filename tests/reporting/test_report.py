@@ -6,12 +6,14 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 import aft
 import aft.reporting
 from aft.errors import RunError, UsageError
+from aft.reporting import Column, Dot, Figure, Guide, draw_dots, draw_scatter, styles, svg
 from aft.reporting._names import all_visible, short, visible
 from aft.reporting._numbers import Unit, significant
 from aft.reporting._scale import round_values, spanning, tick_label
@@ -127,8 +129,24 @@ def test_no_template_and_no_code_switches_escaping_off():
     for path in [*ROOM.glob("templates/*.jinja"), *ROOM.glob("*.py")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe|Markup\(|autoescape (false|True)|autoescape=False|<script", text), path
-    calls = [node for node in ast.walk(ast.parse((ROOM / "_page.py").read_text())) if isinstance(node, ast.keyword)]
+    calls = [
+        node for node in ast.walk(ast.parse((ROOM / "_environment.py").read_text())) if isinstance(node, ast.keyword)
+    ]
     assert [call.value.value for call in calls if call.arg == "autoescape"] == [True]
+
+
+def test_a_figure_of_its_own_is_well_formed_and_shows_hostile_names_as_text():
+    names = [visible(name) for name in HOSTILE]
+    looks = styles(["aft"])
+    dots = [Dot(name, 0.25, looks["aft"], 0.2, 0.3) for name in names]
+    unit = Unit(percent=True, digits=1, name="error")
+    text = svg(Figure("one", names[0], "Two dots.", draw_dots(dots, [Guide("plain", 0.3, "dashed")], unit, 720)))
+    root = ElementTree.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert not [element for element in root.iter() if element.tag.endswith("script")]
+    columns = [Column("a", 0.1, {"aft": 0.3}), Column("b", 0.2, {"aft": 0.4})]
+    drawn = svg(Figure("two", "t", "d", draw_scatter(columns, looks, 720, 400, "across", "up")))
+    assert len(ElementTree.fromstring(drawn).findall(".//*[@class='strong haloed']")) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,15 @@
-"""A comparison's results as one HTML page that needs nothing else."""
+"""A comparison's results as one HTML page that needs nothing else, and its figures."""
 
+from aft.reporting._dots import Dot as Dot
+from aft.reporting._dots import Guide as Guide
+from aft.reporting._dots import Heading as Heading
+from aft.reporting._dots import draw_dots as draw_dots
+from aft.reporting._figure import Figure as Figure
+from aft.reporting._figure import Style as Style
+from aft.reporting._figure import styles as styles
+from aft.reporting._names import method_name as method_name
+from aft.reporting._numbers import Unit as Unit
 from aft.reporting._report import report as report
+from aft.reporting._scatter import Column as Column
+from aft.reporting._scatter import draw_scatter as draw_scatter
+from aft.reporting._svg import svg as svg

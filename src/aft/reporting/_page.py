@@ -1,20 +1,17 @@
 """The page: what stands on it, in which order, handed to the templates."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from aft.reporting._comparison import Comparison, Row
 from aft.reporting._confusion import PAIRS, Confusion, confusions
 from aft.reporting._curves import curve_figures
+from aft.reporting._environment import environment
 from aft.reporting._errors import constant_answer, differences_figure, errors_figure, far_majority
 from aft.reporting._facts import facts, name_of
 from aft.reporting._figure import Figure, Style, styles
 from aft.reporting._gates import GatesPanel, gate_panels
-from aft.reporting._names import method_name, short
-from aft.reporting._numbers import Unit, seconds, share, significant
+from aft.reporting._numbers import Unit
 from aft.reporting._overview import overview
 from aft.reporting._quality import ladder_figure, scatter_figure
 from aft.reporting._table import TableRow, table_rows
@@ -82,7 +79,7 @@ def render(comparisons: Mapping[str, Comparison]) -> str:
     sections = [_section(n, name, comparison, looks) for n, (name, comparison) in enumerate(named.items(), 1)]
     shares = [(section.number, section.comparison) for section in sections if section.unit.percent]
     several = len(sections) > 1
-    return _environment().get_template("page.html.jinja").render(
+    return environment().get_template("page.html.jinja").render(
         generator=GENERATOR,
         sections=sections,
         overview=overview(named) if several else None,
@@ -120,26 +117,3 @@ def _section(number: int, name: str, comparison: Comparison, looks: dict[str, St
 def _plain(comparison: Comparison, name: str) -> str:
     count = len(comparison.rows)
     return f"{count} {'method was' if count == 1 else 'methods were'} compared on {name}."
-
-
-@cache
-def _environment() -> Environment:
-    """Templates with every value escaped; none of them may switch that off (a test looks)."""
-    # Bandit's rule wants select_autoescape; escaping everything is stricter.
-    environment = Environment(
-        loader=PackageLoader("aft.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Callable[..., str]] = {
-        "place": lambda value: f"{value:.1f}".removesuffix(".0"),
-        "short": short,
-        "share": share,
-        "significant": significant,
-        "seconds": seconds,
-        "method": method_name,
-    }
-    environment.filters |= filters
-    return environment

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from aft.reporting._comparison import Comparison
 from aft.reporting._dots import Dot, Guide, Heading, draw_dots
-from aft.reporting._figure import Drawing, Figure, Line, Style, Text, marker
-from aft.reporting._names import columns, method_name
+from aft.reporting._figure import Figure, Style
+from aft.reporting._names import method_name
 from aft.reporting._numbers import Unit
-from aft.reporting._scale import spanning, tick_label
+from aft.reporting._scatter import Column, draw_scatter
 
 _TEACHER = Style("diamond", "teacher")
 _TOGETHER = Style("hexagon", "teacher")
@@ -76,75 +76,14 @@ def scatter_figure(
         + ", ".join(f"{method_name(row.method)} {Unit(True, 1, '')(row.error)}" for row in comparison.rows if row.error is not None)
         for number, comparison in known
     )  # fmt: skip
+    points = [
+        Column(str(number), comparison.probe.error or 0.0, {row.method: row.error for row in comparison.rows if row.error is not None})
+        for number, comparison in known
+    ]  # fmt: skip
     return Figure(
         name,
         "Teachers’ quality against the student’s, over all comparisons",
         f"By the comparison’s number. {said}.",
-        _scatter(known, looks, 720, 400),
-        _scatter(known, looks, 340, 340),
+        draw_scatter(points, looks, 720, 400, "teachers’ probe error, %", "student’s error, %"),
+        draw_scatter(points, looks, 340, 340, "teachers’ probe error, %", "student’s error, %"),
     )
-
-
-def _scatter(
-    known: Sequence[tuple[int, Comparison]], looks: Mapping[str, Style], width: float, height: float
-) -> Drawing:
-    methods = list(dict.fromkeys(row.method for _, comparison in known for row in comparison.rows))
-    key, lines = _key(methods, width)
-    sheet = Drawing(width, height + 20 * lines)
-    top, bottom, left, right = 20 * lines + 40, height + 20 * lines - 46, 44, width - 14
-    across = spanning([comparison.probe.error or 0.0 for _, comparison in known], left + 14, right - 10)
-    up = spanning([row.error for _, c in known for row in c.rows if row.error is not None], bottom - 6, top + 6)
-
-    for axis, count in ((across, 6 if width > 500 else 4), (up, 6)):
-        ticks = axis.ticks(count)
-        shown = [100 * tick for tick in ticks]
-        for tick, value in zip(ticks, shown, strict=True):
-            place = axis(tick)
-            if axis is across:
-                sheet.add(Line(place, top, place, bottom, "grid"))
-                sheet.add(Text(place, bottom + 16, tick_label(value, shown), "muted", "middle"))
-            else:
-                sheet.add(Line(left, place, right, place, "grid"))
-                sheet.add(Text(left - 6, place + 4, tick_label(value, shown), "muted", "end"))
-    sheet.add(Line(left, bottom, right, bottom, "axis"), Line(left, top, left, bottom, "axis"))
-    sheet.add(Text((left + right) / 2, bottom + 38, "teachers’ probe error, %", "muted", "middle"))
-    sheet.add(Text(2, top - 24, "student’s error, %", "muted"))
-    first, last = max(across.low, up.low), min(across.high, up.high)
-    if last > first:
-        sheet.add(Line(across(first), up(first), across(last), up(last), "guide dotted"))
-    for x, y, method in key:
-        sheet.add(marker(x + 6, y - 4, looks[method].shape, looks[method].css))
-        sheet.add(Text(x + 18, y, method_name(method), "", limit=22))
-    taken: list[tuple[float, float]] = []
-    for number, comparison in known:
-        x = across(comparison.probe.error or 0.0)
-        marks = [(up(row.error), looks[row.method]) for row in comparison.rows if row.error is not None]
-        sheet.add(
-            Line(
-                x,
-                min(marks)[0] if len(marks) == 1 else min(y for y, _ in marks),
-                x,
-                max(y for y, _ in marks),
-                "whisker base",
-            )
-        )
-        for y, look in marks:
-            sheet.add(marker(x, y, look.shape, look.css))
-        y = min(y for y, _ in marks) - 10
-        while any(abs(x - a) < 16 and abs(y - b) < 13 for a, b in taken):
-            y -= 13
-        taken.append((x, y))
-        sheet.add(Text(x, y, str(number), "strong haloed", "middle"))
-    return sheet
-
-
-def _key(methods: Sequence[str], width: float) -> tuple[list[tuple[float, float, str]], int]:
-    """Where each method's entry of the key stands, and how many lines the key has."""
-    placed, x, line = [], 0.0, 0
-    for method in methods:
-        room = 18 + min(columns(method_name(method)), 22) * 6.6 + 16
-        if x and x + room > width:
-            x, line = 0.0, line + 1
-        placed.append((x, 14.0 + 20 * line, method))
-        x += room
-    return placed, line + 1

@@ -1,0 +1,103 @@
+"""What does transfer cost a training, and what would it cost with the teacher in the loop?
+
+Seconds a step and memory of real trainings, each in a process of its own, taken in turns; the teacher in the loop computes the
+features of each batch while the student trains, as one would without a store.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+from typing import Any
+
+import harness
+import tasks
+import torch
+from numpy.typing import NDArray
+
+import features
+from aft.data import Dataset
+from aft.models import load_backbone
+from aft.training import Training
+
+METHODS = ("finetune", "aft", "kd", "probe-kd", "aft+probe-kd")
+IN_LOOP = "aft, teacher in the loop"
+PLACES = (("polarity", "static"), ("polarity", "transformer"), ("emoji-google", "vit"))
+ROUNDS, STEPS, STEPS_IN_LOOP = 3, 60, 3
+
+
+def main() -> None:
+    """Run the children in turns, or be one of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--child", nargs=3, metavar=("TASK", "STUDENT", "METHOD"))
+    parser.add_argument("--minutes", type=float, help="not used: this takes some minutes, and is not resumed")
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(_measure(*arguments.child)))
+        return
+    found: dict[tuple[str, str], dict[str, list[dict[str, float]]]] = {}
+    for _ in range(ROUNDS):
+        for place in PLACES:
+            for method in (*METHODS, IN_LOOP):
+                command = [sys.executable, __file__, "--child", *place, method]
+                line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+                found.setdefault(place, {}).setdefault(method, []).append(json.loads(line))
+    rows = []
+    for (task, student), methods in found.items():
+        plain = methods["finetune"]
+        for method, runs in methods.items():
+            # Ratios of neighbours in one round, so that what else the machine did counts for both.
+            ratios = [one["seconds"] / two["seconds"] for one, two in zip(runs, plain, strict=True)]
+            more = [one["megabytes"] - two["megabytes"] for one, two in zip(runs, plain, strict=True)]
+            rows.append({
+                "task": task, "student": student, "method": method, "milliseconds": round(1000 * statistics.median(run["seconds"] for run in runs), 2),
+                "ratio": round(statistics.median(ratios), 3), "low": round(min(ratios), 3), "high": round(max(ratios), 3),
+                "megabytes": round(statistics.median(run["megabytes"] for run in runs)), "more_megabytes": round(statistics.median(more)),
+            })  # fmt: skip
+            print(rows[-1], file=sys.stderr)
+    harness.write("little_overhead", {
+        "claim": "Transfer from stored features adds little to a training's time and memory.", "complete": True, "missing": [],
+        "tasks": sorted({task for task, _ in PLACES}), "students": sorted({student for _, student in PLACES}), "seeds": ROUNDS, "rows": rows,
+    })  # fmt: skip
+
+
+def _measure(task: str, name: str, method: str) -> dict[str, float]:
+    """Seconds a step, and the process's largest memory."""
+    torch.set_num_threads(1)
+    student = tasks.student(task, name)
+    cell = tasks.make_study(task, student, ()).cell
+    in_loop = method == IN_LOOP
+    training = cell.training().variant(method="aft" if in_loop else method, lr=student.lr, steps=student.budget, seed=0)
+    steps = STEPS
+    if in_loop:
+        steps = STEPS_IN_LOOP
+        _compute_while_training(training, task)
+    best = float("inf")
+    for _ in range(1 if in_loop else 3):
+        _, result = training.fit("balanced", 1.0, steps, training.members)
+        best = min(best, result.seconds / steps)
+    return {"seconds": best, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def _compute_while_training(training: Training, task: str) -> None:
+    """Put the teacher in the place of its store."""
+    chosen = tasks.TASKS[task]
+    teachers = features.text_teachers() if chosen.source == "movie" else features.LITE_DEPTHS
+    teacher = load_backbone(teachers[chosen.teacher]).eval()
+    dataset: Dataset = training.data.dataset
+
+    class Live(type(training.data)):  # type: ignore[misc]
+        """Reads the teacher itself."""
+
+        def features(self, indices: NDArray[Any]) -> dict[str, torch.Tensor]:
+            with torch.inference_mode():
+                inputs = teacher.encode([dataset.inputs[index] for index in indices.tolist()])
+                return {chosen.teacher: teacher(teacher.collate(inputs)).clone()}
+
+    training.data.__class__ = Live
+
+
+if __name__ == "__main__":
+    main()
