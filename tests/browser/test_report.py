@@ -1,6 +1,7 @@
 """The page in a real browser: Debian's chromium, without a sandbox where this runs as root."""
 
 import io
+import os
 import shutil
 
 import numpy as np
@@ -26,8 +27,14 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="module", params=["one", "several", "regression", "hostile"])
+#: A folder that `aft compare` wrote, to look at beside those made here; see benchmarks/compare_movie.py.
+GIVEN = os.environ.get("AFT_COMPARISON")
+
+
+@pytest.fixture(scope="module", params=["one", "several", "regression", "hostile", *(["given"] if GIVEN else [])])
 def path(request, tmp_path_factory):
+    if request.param == "given":
+        return aft.report(GIVEN)
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "several":
         write(folder / "reviews", make_comparison())
