@@ -15,6 +15,7 @@ from aft.cli._extract import extract
 from aft.cli._import_features import import_features
 from aft.cli._init import init
 from aft.cli._inspect import inspect
+from aft.cli._merge import merge
 from aft.cli._predict import predict
 from aft.cli._rank import rank
 from aft.cli._report import report
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "report": report,
     "inspect": inspect,
     "import-features": import_features,
+    "merge": merge,
     "init": init,
     "demo": demo,
 }

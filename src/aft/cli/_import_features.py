@@ -9,16 +9,29 @@ from aft.cli import _options as o
 
 
 def import_features(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .npy array, a row a sample.")],
-    ids: Annotated[Path, typer.Option(metavar="FILE", help="Text file of ids, one a line, in the order of the rows.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Vectors: a .npy array, a .parquet table, or .jsonl lines.")
+    ],
     name: Annotated[str, typer.Option(help="What to call the teacher.")],
-    out: Annotated[Path, typer.Option(help="Folder of feature stores.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of feature stores.")],
+    ids: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For an array: text file of ids, one a line, in the order of the rows."),
+    ] = None,
+    id: Annotated[str, typer.Option("--id", help="Column or field of ids, in a table or in lines.")] = "id",  # noqa: A002
+    vector: Annotated[
+        str | None,
+        typer.Option(help="Column or field of vectors, by default the only one; dots lead deeper: data.0.embedding."),
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float16 or float32, on disk.")] = "float32",
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Make a feature store of features that another tool computed."""
+    """Make a feature store of vectors that another tool computed."""
     import aft
 
-    typer.echo(aft.import_features(file, ids=ids, name=name, out=out, dtype=dtype, overwrite=overwrite).path)  # type: ignore[arg-type]
+    store = aft.import_features(
+        file, ids=ids, name=name, out=out, id=id, vector=vector, dtype=dtype, overwrite=overwrite,  # type: ignore[arg-type]
+    )  # fmt: skip
+    typer.echo(store.path)

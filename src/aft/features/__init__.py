@@ -5,8 +5,10 @@
 """
 
 from aft.features._import import import_features as import_features
+from aft.features._merge import merge as merge
 from aft.features._records import Sample as Sample
 from aft.features._records import compare_fingerprints as compare_fingerprints
+from aft.features._repair import repair as repair
 from aft.features._store import FeatureStore as FeatureStore
 from aft.features._verify import verify as verify
 from aft.features._writer import StoreWriter as StoreWriter
