@@ -1,6 +1,7 @@
 """Small fakes: a task of texts, a task of pictures, a teacher."""
 
 import csv
+import socket
 
 import numpy as np
 import pytest
@@ -90,3 +91,15 @@ def pictures(tmp_path):
             pixels[..., channel] += 120
             Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{n:02}.png")
     return tmp_path / "pictures"
+
+
+@pytest.fixture
+def free_port():
+    """Finds a port that nobody listens on."""
+
+    def find():
+        with socket.socket() as socket_:
+            socket_.bind(("127.0.0.1", 0))
+            return socket_.getsockname()[1]
+
+    return find

@@ -139,20 +139,20 @@ def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(tmp_path)
 
 
 class Deep(nn.Module):
-    """Two layers, and a count of how often they ran."""
+    """Two layers with dropout between, which must never act, and a count of how often they ran."""
 
     calls = 0
 
     def __init__(self):
         super().__init__()
         generator = torch.Generator().manual_seed(0)
-        self.first, self.second = nn.Linear(26, 5), nn.Linear(5, 3)
+        self.first, self.second, self.drop = nn.Linear(26, 5), nn.Linear(5, 3), nn.Dropout(0.5)
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator)
 
     def forward(self, input):
         Deep.calls += len(input)
-        return self.second(self.first(input))
+        return self.second(self.drop(self.first(input)))
 
 
 def deep():

@@ -32,6 +32,10 @@ def extract(
     batch_size: Annotated[int, typer.Option(help="Samples a forward pass.")] = 32,
     shard_rows: Annotated[int | None, typer.Option(help="Samples a shard: what an interruption can cost.")] = None,
     dtype: Annotated[str, typer.Option(help="float16 or float32, on disk.")] = "float16",
+    processes: Annotated[
+        int, typer.Option(help="Processes that compute side by side; torchrun's share the work by themselves.")
+    ] = 1,
+    threads: Annotated[int | None, typer.Option(help="Threads of each; by default the cores shared out.")] = None,
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
     bad_inputs: o.BadInputs = "error",
@@ -45,6 +49,7 @@ def extract(
     """
     from aft.errors import UsageError
     from aft.extraction import default_name, estimate, extract_all
+    from aft.processes import rank
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, bad_inputs=bad_inputs
@@ -66,5 +71,8 @@ def extract(
         for name, model in teachers.items():
             typer.echo(f"{name}: {estimate(dataset, model, name=name, out=out, **options)}")
         return
-    for store in extract_all(dataset, teachers, out=out, shard_rows=shard_rows, overwrite=overwrite, **options):
+    stores = extract_all(
+        dataset, teachers, out=out, shard_rows=shard_rows, overwrite=overwrite, processes=processes, threads=threads, **options
+    )  # fmt: skip
+    for store in stores if rank() == 0 else ():
         typer.echo(store.path)

@@ -1,13 +1,10 @@
 """Keeping the processors busy with the trainings of several studies."""
 
 import logging
-import multiprocessing
 import os
-import pickle
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
@@ -18,8 +15,9 @@ import torch
 from aft.comparison._job import Job
 from aft.comparison._journal import Journal, Row
 from aft.comparison._study import Plan, Study
-from aft.comparison._work import Worker, picklable, start, work
+from aft.comparison._work import Worker
 from aft.errors import TrainingError
+from aft.processes import picklable, pool
 from aft.progress import Progress
 
 log = logging.getLogger("aft")
@@ -141,19 +139,8 @@ class Scheduler:
             finally:
                 torch.set_num_threads(before)
             return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "cells"
-            path.write_bytes(pickle.dumps((cells, self._runs)))
-            context = multiprocessing.get_context("spawn")  # a fork of a process whose threads compute may hang
-            pool = ProcessPoolExecutor(self.processes, context, initializer=start, initargs=(str(path), self.threads))
-            try:
-                yield lambda job: pool.submit(work, job)
-            except BaseException:
-                for process in list((pool._processes or {}).values()):
-                    process.terminate()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-            pool.shutdown()
+        with pool(partial(Worker, cells, self._runs), self.processes, self.threads) as call:
+            yield partial(call, "work")
 
 
 def _here(worker: Worker, job: Job) -> "Future[Row]":

@@ -1,15 +1,9 @@
 """Doing a job: in this process or in one of several."""
 
 import math
-import os
-import pickle
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from aft.comparison._cell import Cell
 from aft.comparison._job import Job
@@ -85,42 +79,3 @@ def _train_into(training: Training, layout: RunLayout) -> None:
         training.run(layout)
     else:
         training.restore(layout)
-
-
-_worker: Worker | None = None
-
-
-def start(path: str, threads: int) -> None:
-    """Set a process up: called once in each."""
-    global _worker  # noqa: PLW0603 - a process of a pool has nowhere else to keep what its calls share
-    torch.set_num_threads(threads)
-    _watch_parent()
-    cells, runs = pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the parent a moment ago
-    _worker = Worker(cells, runs)
-
-
-def work(job: Job) -> Row:
-    """Do a job in a process that `start` has set up."""
-    assert _worker is not None
-    return _worker.work(job)
-
-
-def _watch_parent() -> None:
-    """End with the parent: one that is killed cannot tell its children."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def picklable(value: Any) -> bool:
-    """Whether other processes can be handed this."""
-    try:
-        pickle.dumps(value)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return False
-    return True

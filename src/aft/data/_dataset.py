@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from aft.data._inputs import ImageFiles, Inputs, Items, Kind, Texts, kind_of
-from aft.data._reading import Columns, as_id, as_text, content_ids, has, inside, pick
+from aft.data._reading import Columns, as_id, as_text, content_ids, has, inside, pick, pick_all
 from aft.data._splits import assign_splits, is_split_name, split_of
 from aft.data._tables import read_columns
 from aft.data._targets import clean_label
@@ -294,11 +295,8 @@ class Dataset:
             raise DataError("a dataset needs at least one sample; received none; check the data")
         keys = input if isinstance(input, tuple) else (input,)
 
-        def fetch(index: int) -> Any:
-            item = dataset[index]
-            values = [pick(item, key) for key in keys]
-            return tuple(values) if len(values) == 2 else values[0]
-
+        # No closure: other processes may have to be sent it.
+        fetch = partial(pick_all, dataset, keys)
         first = dataset[0]
         labelled = label is not None and has(first, label)
         names = (

@@ -1,6 +1,7 @@
 """What the sources of samples share: items, cells, paths, ids from content."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,13 @@ class Columns:
         if self._targets is None:
             return (self._inputs[index],)
         return self._inputs[index], self._targets[index]
+
+
+def pick_all(dataset: Any, keys: Sequence[str | int], index: int) -> Any:
+    """The input of an item: one value, or a tuple of two."""
+    item = dataset[index]
+    values = [pick(item, key) for key in keys]
+    return tuple(values) if len(values) == 2 else values[0]
 
 
 def has(item: Any, key: str | int) -> bool:

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +13,13 @@ import numpy as np
 from torch import nn
 
 from aft.data import Dataset
-from aft.extraction._job import Dtype, Group, Job, Precision, Settings, compute, default_name, group, load_teachers
-from aft.features import FeatureStore, StoreWriter, committed_ids
+from aft.errors import UsageError
+from aft.extraction._engine import run_units
+from aft.extraction._job import Dtype, Job, Precision, Settings, compute, default_name, group, load_teachers
+from aft.extraction._worker import Unit, Worker
+from aft.features import FeatureStore, committed_ids
 from aft.models import choose_device
+from aft.processes import rank, wait_for_all, world
 from aft.progress import Progress, duration, size
 
 log = logging.getLogger("aft")
@@ -68,6 +73,8 @@ def extract(
     bad_inputs: Literal["error", "skip"] | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    processes: int = 1,
+    threads: int | None = None,
 ) -> FeatureStore:
     """Run a teacher over a dataset and keep its features in a store. Labels are not needed.
 
@@ -92,6 +99,9 @@ def extract(
         bad_inputs: ``"skip"`` leaves out inputs that cannot be read, and says how many; by default as the dataset was made.
         overwrite: Replace a store of something else.
         progress: Show progress on the standard error stream.
+        processes: How many compute shards side by side; more than one on a CPU with many cores, or on several under a launcher like torchrun,
+            whose ranks share the shards by themselves. The bytes are the same, at equal threads.
+        threads: Threads of each; by default torch's for one process, and the cores shared out among several.
 
     Returns:
         The finished store.
@@ -106,7 +116,17 @@ def extract(
         >>> store = aft.extract(dataset, teacher="timm:vit_small_patch14_dinov2.lvd142m", name="dinov2", out="features/")
     """
     settings = Settings(layer, pooling, weights, prompt, preprocess, device, precision, dtype, batch_size, bad_inputs)
-    stores = _run(dataset, {name or default_name(teacher): teacher}, out, settings, shard_rows, overwrite, progress)
+    stores = _run(
+        dataset,
+        {name or default_name(teacher): teacher},
+        out,
+        settings,
+        shard_rows,
+        overwrite,
+        progress,
+        processes,
+        threads,
+    )
     return stores[0]
 
 
@@ -118,6 +138,8 @@ def extract_all(
     shard_rows: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    processes: int = 1,
+    threads: int | None = None,
     **options: Any,
 ) -> list[FeatureStore]:
     """Run several teachers over a dataset in one pass: each sample is read once, and is computed by all.
@@ -131,6 +153,8 @@ def extract_all(
         shard_rows: As for `extract`.
         overwrite: As for `extract`.
         progress: As for `extract`.
+        processes: As for `extract`.
+        threads: As for `extract`.
         **options: Fields of `Settings`, for all of them.
 
     Returns:
@@ -142,7 +166,7 @@ def extract_all(
     Example:
         >>> extract_all(dataset, {"last": "hf:MODEL", "third": "hf:MODEL,layer=encoder.layer.2"}, out="features/")
     """
-    return _run(dataset, teachers, out, Settings(**options), shard_rows, overwrite, progress)
+    return _run(dataset, teachers, out, Settings(**options), shard_rows, overwrite, progress, processes, threads)
 
 
 def _run(
@@ -153,55 +177,62 @@ def _run(
     shard_rows: int | None,
     overwrite: bool,
     progress: bool,
+    processes: int,
+    threads: int | None,
 ) -> list[FeatureStore]:
-    device = choose_device(settings.device)
+    if processes < 1 or (threads is not None and threads < 1):
+        raise UsageError(
+            f"an extraction needs a process and a thread at least; received processes={processes}, threads={threads}; leave them out for the usual"
+        )
+    first, start = rank() == 0, time.monotonic()
+    progress = progress and first
     with Progress(len(dataset), "reading inputs", "samples", quiet=not progress) as bar:
         readable = dataset.verified(settings.bad_inputs, bar)
     if len(readable) < len(dataset):
         log.warning("%d of %d inputs cannot be read and were left out", len(dataset) - len(readable), len(dataset))
-    backbones = load_teachers(readable, teachers, settings)
-    jobs = [Job(readable, backbone, name, out, settings, device) for name, backbone in backbones.items()]
-    writers = [job.plan(shard_rows, overwrite) for job in jobs]
-    pending = _pending(writers)
-    for job, writer in zip(jobs, writers, strict=True):
-        if not writer.pending():
-            log.info("%s: all %d samples are there; nothing to compute", job.name, len(readable))
-    if not pending:
-        return [writer.finish() for writer in writers]
-    start = time.monotonic()
-    position = {sample_id: index for index, sample_id in enumerate(readable.ids)}
-    total = sum(len(ids) * len(shards) for ids, shards in pending.items())
-    unit = "samples" if len(jobs) == 1 else "vectors"
-    grouped: dict[tuple[int, ...], list[Group]] = {}
-    with Progress(total, ", ".join(job.name for job in jobs), unit, quiet=not progress) as bar:
-        for ids, shards in pending.items():
-            numbers = tuple(number for number, _ in shards)
-            if numbers not in grouped:
-                grouped[numbers] = group([jobs[number] for number in numbers])
-            features = compute(grouped[numbers], [position[sample_id] for sample_id in ids], bar)
-            for number, shard in shards:
-                writers[number].commit(shard, features[jobs[number].name])
-    stores = [writer.finish() for writer in writers]
-    seconds = time.monotonic() - start
-    for job, store in zip(jobs, stores, strict=True):
-        if job.computed:
-            log.info("%s: %d samples x %d in %s (%.1f a second), %s on disk",
-                     job.name, job.computed, store.dim, duration(seconds), job.computed / seconds, size(store.nbytes))  # fmt: skip
-        if job.cut:
-            log.warning(
-                "%s: %d of %d inputs were longer than %s and were cut",
-                job.name, job.cut, job.computed, job.backbone.limit(),
-            )  # fmt: skip
+    if not first:
+        wait_for_all()  # the first rank plans; the others find its plan
+    worker = Worker(readable, teachers, out, settings, shard_rows, overwrite and first)
+    units = worker.pending()
+    if first:
+        wait_for_all()
+        for job, writer in zip(worker.jobs, worker.writers, strict=True):
+            if not writer.pending():
+                log.info("%s: all %d samples are there; nothing to compute", job.name, len(readable))
+    wait_for_all()  # nobody commits before everybody has seen the same that is missing
+    mine = units[rank() :: world()]
+    total = sum(unit.vectors for unit in mine)
+    done = [0] * len(worker.jobs)
+    names = ", ".join(
+        worker.jobs[number].name for number in sorted({number for unit in units for number, _ in unit.shards})
+    )
+    with Progress(total, names, "samples" if "," not in names else "vectors", quiet=not progress) as bar:
+        for cut in run_units(worker, mine, partial(Worker, readable, teachers, out, settings), processes, threads, bar):
+            done = [before + now for before, now in zip(done, cut, strict=True)]
+    wait_for_all()
+    if first:
+        stores = [writer.finish() for writer in worker.writers]
+        wait_for_all()
+    else:
+        wait_for_all()
+        stores = [FeatureStore.open(writer.folder) for writer in worker.writers]
+    _tell(worker, units, stores, done, time.monotonic() - start)
     return stores
 
 
-def _pending(writers: Sequence[StoreWriter]) -> dict[tuple[str, ...], list[tuple[int, int]]]:
-    """Samples to compute, a shard's at a time: for each the writers, and their shards, that lack just these."""
-    found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
-    for number, writer in enumerate(writers):
-        for shard in writer.pending():
-            found.setdefault(tuple(sample.id for sample in writer.samples(shard)), []).append((number, shard))
-    return found
+def _tell(
+    worker: Worker, units: Sequence[Unit], stores: Sequence[FeatureStore], cut: Sequence[int], seconds: float
+) -> None:
+    """Say what was computed, how fast, and how much of it was cut."""
+    for number, (job, store) in enumerate(zip(worker.jobs, stores, strict=True)):
+        computed = sum(unit.vectors // len(unit.shards) for unit in units if number in dict(unit.shards))
+        if computed and rank() == 0:
+            log.info("%s: %d samples x %d in %s (%.1f a second), %s on disk",
+                     job.name, computed, store.dim, duration(seconds), computed / seconds, size(store.nbytes))  # fmt: skip
+        if cut[number]:
+            log.warning(
+                "%s: %d of %d inputs were longer than %s and were cut", job.name, cut[number], computed, job.backbone.limit()
+            )  # fmt: skip
 
 
 def estimate(

@@ -93,6 +93,8 @@ def load_teachers(dataset: Dataset, teachers: Mapping[str, str | nn.Module], set
                 f"dataset holds {dataset.kind} inputs; choose another teacher or column"
             )
         loaded[name] = backbone
+    for backbone in loaded.values():
+        backbone.eval()  # only now: to read a shared network at another layer begins with a fresh wrapper, in training mode
     return loaded
 
 

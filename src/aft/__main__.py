@@ -1,0 +1,5 @@
+"""``python -m aft``."""
+
+from aft.cli._app import main
+
+main()

@@ -1,0 +1,67 @@
+"""Who computes the shards: this process, or several."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+import torch
+
+from aft.errors import TrainingError, UsageError
+from aft.extraction._worker import Unit, Worker
+from aft.processes import picklable, pool
+from aft.progress import Progress
+
+
+def run_units(
+    worker: Worker,
+    units: Sequence[Unit],
+    make: Callable[[], Worker],
+    processes: int,
+    threads: int | None,
+    bar: Progress,
+) -> Iterator[list[int]]:
+    """Compute units; each is committed by whoever computed it.
+
+    Args:
+        worker: This process's.
+        units: What to compute.
+        make: Makes such a worker in another process.
+        processes: How many compute.
+        threads: Threads of each.
+        bar: Told of the vectors.
+
+    Yields:
+        What `Worker.work` returns, as units are done.
+
+    Raises:
+        UsageError: A dataset or teacher that other processes cannot be sent.
+        TrainingError: A process was killed.
+    """
+    if processes == 1 or not units:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads or before)
+        try:
+            for unit in units:
+                yield worker.work(unit, bar)
+        finally:
+            torch.set_num_threads(before)
+        return
+    if not picklable(make):
+        raise UsageError(
+            f"processes are sent dataset and teacher; received some that cannot be pickled, and processes={processes}; "
+            "name the teacher, or leave out processes"
+        )
+    threads = threads or max(1, (os.cpu_count() or 1) // processes)
+    with pool(make, min(processes, max(1, len(units))), threads) as call:
+        vectors = {call("work", unit): unit.vectors for unit in units}
+        for future in as_completed(vectors):
+            try:
+                cut: list[int] = future.result()
+            except BrokenProcessPool as error:
+                raise TrainingError(
+                    "an extraction needs its processes to the end; one was killed, for lack of memory perhaps; what was committed is "
+                    "safe: run the same command again, with fewer processes"
+                ) from error
+            bar(vectors[future])
+            yield cut

@@ -1,0 +1,140 @@
+"""Extraction by several processes, of our own and of a launcher: the same bytes as by one."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from aft.data import Dataset
+from aft.errors import TrainingError, UsageError
+from aft.extraction import extract, extract_all
+from aft.features import verify
+
+TEACHER = "python:tests.extraction.test_processes:teacher"
+
+
+def teacher():
+    """A python: factory: a transformer, whose numbers depend on how texts are batched."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+
+    class Letters(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = nn.Embedding(256, 16)
+            self.block = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+
+        def forward(self, input):
+            return self.block(self.table(input)).mean(dim=1)
+
+    def letters(text):
+        return torch.tensor(list(text.encode()[:24].ljust(24)), dtype=torch.long)
+
+    return Letters(), letters
+
+
+def dying_teacher():
+    """The same, until there is a file that says to die."""
+    module, letters = teacher()
+    forward = module.forward
+
+    def deadly(input):
+        path = os.environ["AFT_TEST_DIE"]
+        if len(input) > 1 and os.path.exists(path):
+            os.remove(path)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return forward(input)
+
+    module.forward = deadly
+    return module, letters
+
+
+def texts(count=60):
+    return Dataset.from_arrays(
+        [f"sample number {n} " + "x" * (n % 7) for n in range(count)], ids=[str(n) for n in range(count)]
+    )
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def alone(tmp_path):
+    store = extract(texts(), TEACHER, name="t", out=tmp_path / "alone", shard_rows=8, threads=1, progress=False)
+    return contents(store.path)
+
+
+def test_two_processes_write_the_bytes_of_one(tmp_path, alone):
+    stores = extract_all(
+        texts(), {"t": TEACHER, "again": TEACHER}, out=tmp_path, shard_rows=8, processes=2, threads=1, progress=False
+    )
+    assert contents(stores[0].path) == alone
+    assert verify(stores[1].path) == []
+
+
+def test_a_process_that_is_killed_costs_one_shard(tmp_path, alone, monkeypatch):
+    order = tmp_path / "die"
+    monkeypatch.setenv("AFT_TEST_DIE", str(order))
+    dying = "python:tests.extraction.test_processes:dying_teacher"
+    order.write_text("")
+    options = {"name": "t", "out": tmp_path, "shard_rows": 8, "processes": 2, "threads": 1, "progress": False}
+    with pytest.raises(TrainingError, match="what was committed is safe"):
+        extract(texts(), dying, **options)
+    assert not order.exists(), "nothing was killed"
+    store = extract(texts(), dying, **options)
+    rest = {name: content for name, content in contents(store.path).items() if name.endswith(".npy")}
+    assert rest == {name: content for name, content in alone.items() if name.endswith(".npy")}
+
+
+def test_what_other_processes_cannot_be_sent_is_refused(tmp_path):
+    class Items:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return f"text {index}", None
+
+    with pytest.raises(UsageError, match="cannot be pickled"):
+        extract(Dataset.from_map(Items()), TEACHER, out=tmp_path, processes=2, progress=False)
+    with pytest.raises(UsageError, match="a process and a thread at least"):
+        extract(texts(), TEACHER, out=tmp_path, processes=0)
+
+
+def launch(table, out, port):
+    """Two ranks of torchrun, a thread each."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port), "--no-python",
+        sys.executable, "-m", "aft", "extract", str(table), "--text", "text", "--id", "id", "--teacher", f"t={TEACHER}", "--out", str(out),
+        "--shard-rows", "8", "--threads", "1",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_ranks_of_torchrun_share_the_shards_and_write_the_bytes_of_one(tmp_path, alone, free_port):
+    table, dataset = tmp_path / "t.csv", texts()
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "text"), *zip(dataset.ids, dataset.inputs, strict=True)])
+    killed = launch(table, tmp_path / "many", free_port())
+    record = tmp_path / "many" / "t" / "shard-000001.json"
+    deadline = time.monotonic() + 120
+    while not record.exists() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert record.exists()
+    again = launch(table, tmp_path / "many", free_port())
+    output, error = again.communicate(timeout=240)
+    assert again.returncode == 0, error
+    assert output.split() == [str(tmp_path / "many" / "t")]  # said once, not by every rank
+    rest = {name: content for name, content in contents(tmp_path / "many" / "t").items() if name.endswith(".npy")}
+    assert rest == {name: content for name, content in alone.items() if name.endswith(".npy")}
