@@ -103,12 +103,12 @@ def _cost(result: Row) -> Lines:
 
 def _scarce(result: Row) -> Lines:
     methods = list(dict.fromkeys(method for found in result["normalised_error"].values() for method in found))
-    places = sorted(result["normalised_error"], key=lambda name: (int(name.split("/")[3]), "unlabelled" in name))
-    heads = [f"{name.split('/')[3]}{' +' if name.endswith('unlabelled') else ''}" for name in places]
+    places = sorted(result["normalised_error"], key=lambda name: (int(name.split("/")[0]), name))
+    heads = [f"{name.split('/')[0]}{' +' if name.endswith('unlabelled') else ''}" for name in places]
     lines = table("method", *heads)
     rows = {(row["variation"], row["method"]): row for row in result["rows"]}
     for method in ["probe", *methods]:
-        cells = [rows.get(("/".join(name.split("/")[3:]), method)) for name in places]
+        cells = [rows.get((name, method)) for name in places]
         shown = ["" if row is None or row["error"] is None else f"{100 * row['error']:.1f}" for row in cells]
         lines.append(f"| {method} | {' | '.join(shown)} |")
     return [*lines, "", "Error in percent by the number of labelled sentences; + with the rest of the sentences as samples without a label.", ""]  # fmt: skip

@@ -17,7 +17,7 @@ FITTED = tuple(f"{name}@{remedy}" for name in METHODS if name != "probe-kd" for 
 QUEUED = tuple(f"{name}@queue" for name in ("aft", "rkd", "sp", "cka"))
 JOINED = tuple(f"{name}+probe-kd" for name in METHODS if name != "probe-kd")
 BOTH = tuple(f"{name}@whiten@separate" for name in ("aft", "kd", "sp", "cka"))
-CELLS = (("polarity", "static"), ("rating", "static"), ("emoji-google", "vit"), ("emoji-google", "resnet"))
+CELLS = (("polarity", "static"), ("rating", "static"), ("emoji-google", "vit"))
 #: For the remedy of several layers: the teacher with two of its earlier ones.
 LAYERS = {
     "polarity": ("mpnet", "mpnet-layer10", "mpnet-layer6"),
