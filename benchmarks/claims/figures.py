@@ -6,7 +6,7 @@ from typing import Any
 from aft.reporting import Column, Dot, Figure, Guide, Heading, Unit, draw_dots, draw_scatter, method_name, styles
 
 Row = dict[str, Any]
-RATIO = Unit(percent=False, digits=3, name="error over fine-tuning’s")
+RATIO = Unit(percent=False, digits=4, name="error over fine-tuning’s")
 ERROR = Unit(percent=True, digits=1, name="test error")
 WIDTH = 720
 
@@ -113,7 +113,7 @@ def remedies(result: Row) -> Figure | None:
         lines.append(Heading(method_name(method)))
         mine = [row for row in result["rows"] if row["method"] == method]
         lines += [Dot(row["remedy"], row["loss_ratio"], looks[row["remedy"]]) for row in mine]
-    unit = Unit(percent=False, digits=3, name="validation loss over fine-tuning’s")
+    unit = Unit(percent=False, digits=4, name="validation loss over fine-tuning’s")
     guides = [Guide("fine-tuning", 1.0, "dashed", told=False)]
     return _figure(result, "remedies", draw_dots(lines, guides, unit, WIDTH, gap=20)) if names else None
 

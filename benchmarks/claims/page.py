@@ -47,7 +47,12 @@ def _start(name: str, result: Row, drawn: bool) -> Lines:
         f" **Not finished**: {done} of {done + missing} comparisons have run so far; what follows is of these alone and may turn when the rest has."
     )  # fmt: skip
     seeds = f", {result['seeds']} seeds" if result["seeds"] else ""
-    lines = [f"## {result['claim']}", "", f"`benchmarks/claims/{name}.py`{seeds}.{state}", ""]
+    lines = [
+        f"## Claim: {result['claim'][0].lower() if not result['claim'].startswith('AFT') else 'A'}{result['claim'][1:].removesuffix('.')}",
+        "",
+        f"`benchmarks/claims/{name}.py`{seeds}.{state}",
+        "",
+    ]
     return [*lines, f"![{result['claim']} The numbers are in the tables.](figures/{name}.svg)", ""] if drawn else lines
 
 
@@ -61,7 +66,12 @@ def _normalised(result: Row) -> Lines:
             f"{'' if loss is None else f'{loss:.3f}'} |"
         )
     best = next(iter(result["validation_loss_ratio"]))
+    aft = result["normalised_error"]["aft"]
+    below = [name for name, found in result["normalised_error"].items() if found["mean"] < aft["mean"]]
     return [
+        f"**Outcome:** AFT's error is {aft['mean']:.3f} of fine-tuning's ({aft['low']:.3f} to {aft['high']:.3f}), "
+        f"{'noise' if aft['low'] <= 1 <= aft['high'] else 'better' if aft['mean'] < 1 else 'worse'}. "
+        f"{f'Lower than that of AFT are {_listed(below)}.' if below else 'No other is lower.'}", "",
         *lines, "", f"Averaged over {result['normalised_error']['finetune']['studies']} pairs of task and student. The last column is what the default of "
         f"`aft train` is chosen by: the lowest validation loss of a method's six trials over fine-tuning's, 1 where it did not beat it, as a geometric mean; test data plays no part. "
         f"The lowest is that of `{best}`.", "",
@@ -69,6 +79,8 @@ def _normalised(result: Row) -> Lines:
 
 
 def _relation(result: Row) -> Lines:
+    all_found = [found for methods in result["relation"].values() for found in methods.values() if found is not None]
+    rising = sum(found["slope"] > 0 for found in all_found)
     lines = table("task, student", "method", "teachers", "correlation", "slope")
     for place, methods in result["relation"].items():
         for method, found in methods.items():
@@ -76,7 +88,8 @@ def _relation(result: Row) -> Lines:
                 lines.append(
                     f"| {place.replace('/', ', ')} | {method} | {found['teachers']} | {found['correlation']:.2f} | {found['slope']:.2f} |"
                 )
-    return [*lines, "", "Correlation of the student's error with the error of a linear probe on its teacher, and the slope of the one in the other: above 0, better teachers give better students.", ""]  # fmt: skip
+    said = f"**Outcome:** the better the teacher, the better the student in {rising} of {len(all_found)} families and methods."
+    return [said, "", *lines, "", "Correlation of the student's error with the error of a linear probe on its teacher, and the slope of the one in the other: above 0, better teachers give better students.", ""]  # fmt: skip
 
 
 def _pairs(result: Row) -> Lines:
@@ -89,7 +102,10 @@ def _pairs(result: Row) -> Lines:
                 f"| {pair['task']}, {pair['student']} | {' + '.join(pair['pair'])} | {method} | {found['best_single']} | "
                 f"{shown} ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}) |"
             )
-    return [*lines, "", "The single teacher is the one whose student did best on validation data.", ""]
+    found = [one["difference"] for pair in result["pairs"] for one in pair["methods"].values()]
+    better, worse = sum(one["high"] < 0 for one in found), sum(one["low"] > 0 for one in found)
+    said = f"**Outcome:** of {len(found)} pairs and methods, two teachers are better than the better one of them in {better}, worse in {worse}, and the rest is noise."
+    return [said, "", *lines, "", "The single teacher is the one whose student did best on validation data.", ""]
 
 
 def _cost(result: Row) -> Lines:
@@ -175,6 +191,11 @@ def _row(row: Row, regression: bool) -> str:
     return (
         f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {against} | {gap} | {strength} |"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
 def table(*heads: str) -> Lines:

@@ -1,0 +1,104 @@
+"""Full disks and several writers: nothing that was committed is lost, and running it again finishes the work."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from aft.features import FeatureStore, verify
+
+ROWS, DIM, SHARD = 240, 16, 20
+#: An extraction in a process of its own: a limit on the size of files stands for a disk that is full at that point.
+EXTRACTION = f"""
+import resource, signal, sys
+import numpy as np
+from aft.errors import AftError
+from aft.features import Sample, StoreWriter
+folder, limit, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+if limit:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+samples = [Sample("id%d" % n, "ab" * 16) for n in range({ROWS})]
+try:
+    writer = StoreWriter.plan(folder, name="t", fingerprint={{"model": "m"}}, dim={DIM}, samples=samples, shard_rows={SHARD})
+    if pause:
+        import time; time.sleep(max(0, pause - time.time() % pause))
+    for shard in writer.pending():
+        numbers = [int(sample.id[2:]) for sample in writer.samples(shard)]
+        writer.commit(shard, np.repeat(np.array(numbers, dtype=float)[:, None] / 8, {DIM}, axis=1))
+    writer.finish()
+except AftError as error:
+    print(error, file=sys.stderr)
+    sys.exit(2)
+"""
+
+
+def start(folder, limit=0, pause=0.0):
+    command = [sys.executable, "-c", EXTRACTION, str(folder), str(limit), str(pause)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def end(process):
+    """How it ended, and what it said."""
+    said = process.communicate()[1]
+    return process.returncode, said
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "t"
+    assert end(start(folder)) == (0, "")
+    return contents(folder)
+
+
+def check(folder, whole):
+    assert verify(folder) == []
+    store = FeatureStore.open(folder)
+    assert np.array_equal(store["id17"], np.full(DIM, 17 / 8, dtype=np.float16))
+    assert contents(folder) == whole
+
+
+def test_a_disk_that_is_full_at_any_write_costs_nothing_that_was_committed(tmp_path, whole):
+    sizes = sorted({len(content) for content in whole.values()})
+    # Full in the middle of each kind of file, from the smallest to the largest.
+    for number, size in enumerate([size // 2 for size in sizes] + [sizes[-1] - 1]):
+        folder = tmp_path / str(number) / "t"
+        code, said = end(start(folder, limit=max(size, 1)))
+        assert code == 2, said
+        assert said.count("\n") == 1
+        assert "make room and run the same command again" in said
+        kept = contents(folder)
+        assert not [name for name in kept if name.startswith(".writing-")]
+        assert all(whole[name] == content for name, content in kept.items() if name in whole)
+        assert end(start(folder)) == (0, "")
+        check(folder, whole)
+
+
+def test_the_disk_fills_up_again_and_again(tmp_path, whole):
+    folder = tmp_path / "t"
+    sizes = sorted({len(content) for content in whole.values()})
+    done = 0
+    for limit in [*(size + 1 for size in sizes[:-1]), 0]:
+        end(start(folder, limit=limit))
+        records = len(list(folder.glob("shard-*[0-9].json"))) if folder.exists() else 0
+        assert records >= done
+        done = records
+    check(folder, whole)
+
+
+def test_two_writers_of_one_store(tmp_path, whole):
+    for attempt in range(4):
+        folder = tmp_path / str(attempt) / "t"
+        writers = [start(folder, pause=1.0) for _ in range(2)]
+        # Whoever is second to finish may find that its work is done; it says so in a sentence, or not at all.
+        for code, said in [end(writer) for writer in writers]:
+            assert code in (0, 2), said
+            assert said.count("\n") == (code != 0)
+        assert end(start(folder)) == (0, "")
+        check(folder, whole)
