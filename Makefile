@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := train,text,vision,tables,st,report
+EXTRAS := train,text,vision,tables,st,report,ray
 
 .PHONY: help setup demo demo-short test test-browser claims check format docs lock clean
 

@@ -33,8 +33,9 @@ def extract(
     shard_rows: Annotated[int | None, typer.Option(help="Samples a shard: what an interruption can cost.")] = None,
     dtype: Annotated[str, typer.Option(help="float16 or float32, on disk.")] = "float16",
     processes: Annotated[
-        int, typer.Option(help="Processes that compute side by side; torchrun's share the work by themselves.")
-    ] = 1,
+        int | None, typer.Option(help="Processes that compute side by side; torchrun's share the work by themselves.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: actors of the cluster that RAY_ADDRESS names.")] = "local",
     threads: Annotated[int | None, typer.Option(help="Threads of each; by default the cores shared out.")] = None,
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
@@ -72,7 +73,8 @@ def extract(
             typer.echo(f"{name}: {estimate(dataset, model, name=name, out=out, **options)}")
         return
     stores = extract_all(
-        dataset, teachers, out=out, shard_rows=shard_rows, overwrite=overwrite, processes=processes, threads=threads, **options
+        dataset, teachers, out=out, shard_rows=shard_rows, overwrite=overwrite, processes=processes, threads=threads,
+        engine=engine, **options,  # type: ignore[arg-type]
     )  # fmt: skip
     for store in stores if rank() == 0 else ():
         typer.echo(store.path)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from typing import Literal
 
 import torch
 
@@ -12,14 +13,17 @@ from aft.extraction._worker import Unit, Worker
 from aft.processes import picklable, pool
 from aft.progress import Progress
 
+Engine = Literal["local", "ray"]
+
 
 def run_units(
     worker: Worker,
     units: Sequence[Unit],
     make: Callable[[], Worker],
-    processes: int,
+    processes: int | None,
     threads: int | None,
     bar: Progress,
+    engine: Engine = "local",
 ) -> Iterator[list[int]]:
     """Compute units; each is committed by whoever computed it.
 
@@ -27,9 +31,10 @@ def run_units(
         worker: This process's.
         units: What to compute.
         make: Makes such a worker in another process.
-        processes: How many compute.
+        processes: How many compute; None for one, or with Ray as many as there is room for.
         threads: Threads of each.
         bar: Told of the vectors.
+        engine: ``local`` or ``ray``.
 
     Yields:
         What `Worker.work` returns, as units are done.
@@ -38,6 +43,12 @@ def run_units(
         UsageError: A dataset or teacher that other processes cannot be sent.
         TrainingError: A process was killed.
     """
+    if engine == "ray" and units:
+        from aft.extraction._ray import run_on_ray
+
+        yield from run_on_ray(units, make, processes, threads, bar)
+        return
+    processes = processes or 1
     if processes == 1 or not units:
         before = torch.get_num_threads()
         torch.set_num_threads(threads or before)

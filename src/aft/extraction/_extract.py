@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from torch import nn
 
 from aft.data import Dataset
-from aft.errors import UsageError
-from aft.extraction._engine import run_units
+from aft.errors import UsageError, did_you_mean
+from aft.extraction._engine import Engine, run_units
 from aft.extraction._job import Dtype, Job, Precision, Settings, compute, default_name, group, load_teachers
 from aft.extraction._worker import Unit, Worker
 from aft.features import FeatureStore, committed_ids
@@ -73,8 +73,9 @@ def extract(
     bad_inputs: Literal["error", "skip"] | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    processes: int = 1,
+    processes: int | None = None,
     threads: int | None = None,
+    engine: Engine = "local",
 ) -> FeatureStore:
     """Run a teacher over a dataset and keep its features in a store. Labels are not needed.
 
@@ -102,6 +103,8 @@ def extract(
         processes: How many compute shards side by side; more than one on a CPU with many cores, or on several under a launcher like torchrun,
             whose ranks share the shards by themselves. The bytes are the same, at equal threads.
         threads: Threads of each; by default torch's for one process, and the cores shared out among several.
+        engine: ``"ray"`` computes by actors of the Ray cluster that ``RAY_ADDRESS`` names, or of one on this machine; all machines must see
+            ``out`` in the same place.
 
     Returns:
         The finished store.
@@ -116,17 +119,8 @@ def extract(
         >>> store = aft.extract(dataset, teacher="timm:vit_small_patch14_dinov2.lvd142m", name="dinov2", out="features/")
     """
     settings = Settings(layer, pooling, weights, prompt, preprocess, device, precision, dtype, batch_size, bad_inputs)
-    stores = _run(
-        dataset,
-        {name or default_name(teacher): teacher},
-        out,
-        settings,
-        shard_rows,
-        overwrite,
-        progress,
-        processes,
-        threads,
-    )
+    teachers = {name or default_name(teacher): teacher}
+    stores = _run(dataset, teachers, out, settings, shard_rows, overwrite, progress, processes, threads, engine)
     return stores[0]
 
 
@@ -138,8 +132,9 @@ def extract_all(
     shard_rows: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    processes: int = 1,
+    processes: int | None = None,
     threads: int | None = None,
+    engine: Engine = "local",
     **options: Any,
 ) -> list[FeatureStore]:
     """Run several teachers over a dataset in one pass: each sample is read once, and is computed by all.
@@ -155,6 +150,7 @@ def extract_all(
         progress: As for `extract`.
         processes: As for `extract`.
         threads: As for `extract`.
+        engine: As for `extract`.
         **options: Fields of `Settings`, for all of them.
 
     Returns:
@@ -166,7 +162,9 @@ def extract_all(
     Example:
         >>> extract_all(dataset, {"last": "hf:MODEL", "third": "hf:MODEL,layer=encoder.layer.2"}, out="features/")
     """
-    return _run(dataset, teachers, out, Settings(**options), shard_rows, overwrite, progress, processes, threads)
+    return _run(
+        dataset, teachers, out, Settings(**options), shard_rows, overwrite, progress, processes, threads, engine
+    )
 
 
 def _run(
@@ -177,10 +175,13 @@ def _run(
     shard_rows: int | None,
     overwrite: bool,
     progress: bool,
-    processes: int,
+    processes: int | None,
     threads: int | None,
+    engine: Engine,
 ) -> list[FeatureStore]:
-    if processes < 1 or (threads is not None and threads < 1):
+    if engine not in get_args(Engine):
+        raise UsageError(f"unknown engine {engine!r}{did_you_mean(str(engine), get_args(Engine))}")
+    if any(count is not None and count < 1 for count in (processes, threads)):
         raise UsageError(
             f"an extraction needs a process and a thread at least; received processes={processes}, threads={threads}; leave them out for the usual"
         )
@@ -207,7 +208,9 @@ def _run(
         worker.jobs[number].name for number in sorted({number for unit in units for number, _ in unit.shards})
     )
     with Progress(total, names, "samples" if "," not in names else "vectors", quiet=not progress) as bar:
-        for cut in run_units(worker, mine, partial(Worker, readable, teachers, out, settings), processes, threads, bar):
+        for cut in run_units(
+            worker, mine, partial(Worker, readable, teachers, out, settings), processes, threads, bar, engine
+        ):
             done = [before + now for before, now in zip(done, cut, strict=True)]
     wait_for_all()
     if first:

@@ -1,0 +1,126 @@
+"""Extraction by Ray on a cluster of two nodes of this machine, with an actor and a node killed half-way."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from aft.errors import TrainingError, UsageError
+from aft.extraction import extract
+from aft.features import verify
+from tests.extraction.test_processes import TEACHER, contents, teacher, texts
+
+NOTE = "AFT_TEST_NOTE"
+#: Ray leaves sockets and files to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def noting_teacher():
+    """The teacher of the other tests; it notes in which process it runs, and after its first shard waits for a sign."""
+    module, letters = teacher()
+    forward, notes = module.forward, Path(os.environ[NOTE])
+    mine = notes / str(os.getpid())
+
+    def slow(input):
+        if len(input) > 1:
+            with mine.open("a") as file:
+                file.write("x")
+            deadline = time.monotonic() + 60
+            while mine.stat().st_size > 1 and not (notes / "go").exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        return forward(input)
+
+    module.forward = slow
+    return module, letters
+
+
+def deadly_teacher():
+    """Kills whoever computes with it."""
+    module, letters = teacher()
+    forward = module.forward
+
+    def deadly(input):
+        if len(input) > 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return forward(input)
+
+    module.forward = deadly
+    return module, letters
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """Two nodes with one processor each."""
+    (tmp_path / "notes").mkdir()
+    monkeypatch.setenv(NOTE, str(tmp_path / "notes"))
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 100 << 20})
+    cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+    ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.CRITICAL)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def alone(tmp_path):
+    store = extract(texts(), TEACHER, name="t", out=tmp_path / "alone", shard_rows=8, threads=1, progress=False)
+    return {name: content for name, content in contents(store.path).items() if name.endswith(".npy")}
+
+
+def wait_for(notes, processes):
+    """Wait until so many processes have computed something."""
+    deadline = time.monotonic() + 100
+    while len(list(notes.iterdir())) < processes and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return sorted(notes.iterdir())
+
+
+def run(tmp_path, name="noting_teacher"):
+    return extract(
+        texts(), f"python:tests.extraction.test_ray:{name}", name="t", out=tmp_path / "ray", shard_rows=8, engine="ray", progress=False,
+    )  # fmt: skip
+
+
+def test_killed_actors_and_nodes_are_made_good_and_the_bytes_are_those_of_one_process(tmp_path, cluster, alone):
+    notes, killed = tmp_path / "notes", []
+
+    def kill_an_actor_then_a_node():
+        victim = wait_for(notes, 2)[0]
+        while victim.stat().st_size < 2:  # it is at its second shard
+            time.sleep(0.02)
+        os.kill(int(victim.name), signal.SIGKILL)
+        killed.append(victim.name)
+        wait_for(notes, 3)
+        cluster.remove_node(
+            next(node for node in cluster.list_all_nodes() if node is not cluster.head_node), allow_graceful=False
+        )
+        killed.append("node")
+        (notes / "go").write_text("")
+
+    thread = threading.Thread(target=kill_an_actor_then_a_node)
+    thread.start()
+    store = run(tmp_path)
+    thread.join()
+    assert killed[1:] == ["node"], "nothing was killed"
+    assert verify(store.path) == []
+    assert {name: content for name, content in contents(store.path).items() if name.endswith(".npy")} == alone
+    computed = sum(len(path.read_text()) for path in notes.iterdir())
+    shards = len(alone) - 1  # one of the arrays is the index
+    assert shards < computed <= shards + 3  # what the dead were at was computed twice, and nothing else
+
+
+def test_a_shard_that_kills_every_actor_ends_in_a_sentence(tmp_path, cluster):
+    with pytest.raises(TrainingError, match="4 died at the same shard"):
+        run(tmp_path, "deadly_teacher")
+
+
+def test_unknown_engines_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="did you mean 'ray'"):
+        extract(texts(), TEACHER, out=tmp_path, engine="rai")
