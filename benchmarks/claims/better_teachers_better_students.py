@@ -43,8 +43,10 @@ def _relation(rows: list[dict[str, object]], task: str, student: str, method: st
     if len(pairs) < 3:
         return None
     x, y = np.array(pairs, dtype=float).T
+    if np.ptp(y) < 1e-9:  # a method that chose no strength with any teacher
+        return {"teachers": len(pairs), "correlation": 0.0, "slope": 0.0}
     slope = float(np.polyfit(x, y, 1)[0])
-    return {"teachers": len(pairs), "correlation": float(np.corrcoef(x, y)[0, 1]) if y.std() else 0.0, "slope": slope}
+    return {"teachers": len(pairs), "correlation": float(np.corrcoef(x, y)[0, 1]), "slope": slope}
 
 
 if __name__ == "__main__":

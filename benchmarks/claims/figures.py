@@ -57,7 +57,7 @@ def teachers_complement(result: Row) -> Figure | None:
         for name, found in pair["methods"].items():
             one = found["difference"]
             rows.append(Dot(method_name(name), one["mean"], looks[name], one["low"], one["high"]))
-    unit = Unit(percent=True, digits=1, name="difference from the better single teacher, points")
+    unit = Unit(percent=True, digits=1, name="difference from the better single teacher")
     guides = [Guide("no difference", 0.0, "dashed", told=False)]
     return _figure(result, "pairs", draw_dots(rows, guides, unit, WIDTH, gap=26)) if methods else None
 
