@@ -9,17 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from aft.data._folder import read_folder
 from aft.data._inputs import ImageFiles, Inputs, Items, Kind, Texts, kind_of
 from aft.data._reading import Columns, as_id, as_text, content_ids, has, inside, pick, pick_all
-from aft.data._splits import assign_splits, is_split_name, split_of
+from aft.data._splits import assign_splits
 from aft.data._tables import read_columns
 from aft.data._targets import clean_label
 from aft.errors import DataError, UsageError, name_some
 
 OnBad = Literal["error", "skip"]
-#: Folder of images without a label, beside train, validation and test, or beside the classes.
-UNLABELLED = "unlabelled"
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
 
 
 class Skipped(NamedTuple):
@@ -187,40 +185,13 @@ class Dataset:
         Example:
             >>> Dataset.from_folder("pets/")
         """
-        root = Path(path)
-        if not root.is_dir():
-            raise DataError(f"an image folder holds a folder a class; there is no folder {str(root)!r}; check the path")
-        files = sorted(
-            (file for file in root.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()),
-            key=lambda file: file.relative_to(root).as_posix(),
-        )
-        files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(root).parts)]
-        if not files:
-            raise DataError(f"an image folder holds images, a folder a class; {str(root)!r} has none; check the path")
-        real = root.resolve()
-        outside = [str(file) for file in files if not file.resolve().is_relative_to(real)]
-        if outside:
-            raise DataError(
-                f"images lie inside their folder; received links out of it, {name_some(outside)}; copy the files there"
-            )
-        parts = [file.relative_to(root).parts for file in files]
-        top = {part[0] for part in parts if len(part) > 1}
-        given = any(is_split_name(part[0]) for part in parts if len(part) > 2)
-        beside = sorted({part[0] for part in parts if len(part) == 1 or not is_split_name(part[0])} - {UNLABELLED})
-        if given and beside:
-            raise DataError(
-                f"beside {name_some(sorted(name for name in top if is_split_name(name)))} a folder holds nothing but {UNLABELLED!r}; "
-                f"{str(root)!r} also holds {name_some(beside)}; move it into one of them"
-            )
-        splits = [split_of(part[0]) if part[0] != UNLABELLED else "train" for part in parts] if given else None
-        depth = 0 if splits is None else 1
-        labels = [part[depth] if len(part) > depth + 1 and part[0] != UNLABELLED else None for part in parts]
+        files, ids, labels, splits = read_folder(Path(path))
         return cls(
-            ["/".join(part) for part in parts],
+            ids,
             ImageFiles(files),
             labels=labels,
             splits=None if splits is None else assign_splits(splits),
-            source={"kind": "image", "path": str(root), "labels": "folders"},
+            source={"kind": "image", "path": str(Path(path)), "labels": "folders"},
             bad_inputs=bad_inputs,
         )
 
