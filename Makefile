@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := train,text,vision,tables,st,report,ray
 
-.PHONY: help setup demo demo-short test test-browser claims check format docs lock clean
+.PHONY: help setup demo demo-short test test-browser claims faults faults-short check format docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ claims: $(READY)  ## what is not there yet of the paper's claims, and docs/resul
 	for claim in better_than_alternatives better_teachers_better_students teachers_complement fifty_times_smaller scarce_labels remedies little_overhead; do \
 		$(BIN)/python benchmarks/claims/$$claim.py || exit 1; done
 	$(BIN)/python benchmarks/claims/page.py
+
+faults: $(READY)  ## break things on purpose, and count what is lost: kills, flipped bits, full disks, two writers
+	$(BIN)/python benchmarks/faults.py
+
+faults-short: $(READY)  ## the same with 6 kills, for continuous integration
+	$(BIN)/python benchmarks/faults.py --kills 6
 
 check: $(READY)  ## lint, formatting, import rules between rooms, types
 	$(BIN)/ruff check .
