@@ -17,7 +17,8 @@ def compare(
     methods: Annotated[
         str,
         typer.Option(
-            metavar="NAME,...", help="finetune, aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka; aft+probe-kd joins two."
+            metavar="NAME,...",
+            help="finetune, aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka; aft+probe-kd joins two, aft@whiten adds a remedy.",
         ),
     ] = "finetune,kd,rkd,ft,b-tuning,probe-kd,sp,cka,aft",
     seeds: Annotated[int, typer.Option(help="Trainings a method, beside its search.")] = 5,

@@ -10,7 +10,7 @@ from aft.cli import _options as o
 
 def merge(
     stores: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Feature stores of one model, over parts of a dataset.")
+        list[Path], typer.Argument(metavar="DIR", help="Feature stores of one model, over parts of a dataset.")
     ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of feature stores; the result is called as its parts are.")
