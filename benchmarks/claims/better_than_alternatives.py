@@ -7,6 +7,8 @@ objective with probe-kd are extensions beyond the paper, each beside the others 
 import harness
 import tasks
 
+from aft.comparison import Study
+
 METHODS = ("aft", "kd", "rkd", "ft", "b-tuning", "probe-kd", "sp", "cka")
 EXTENSIONS = ("aft+probe-kd", "kd+probe-kd", "sp+probe-kd")
 SEEDS = 5
@@ -14,21 +16,24 @@ SEEDS = 5
 ORDER = ("static", "vit", "resnet", "transformer", "minilm2")
 
 
-def main() -> None:
-    """Run it."""
-    arguments = harness.parse(__doc__)
+def studies() -> list[Study]:
+    """Every pair of task and student."""
     cells = sorted(
         ((task, student) for task in tasks.TASKS for student in tasks.students(task)),
         key=lambda pair: ORDER.index(pair[1].name),
     )
-    studies = [tasks.make_study(task, student, (*METHODS, *EXTENSIONS), seeds=SEEDS) for task, student in cells]
+    return [tasks.make_study(task, student, (*METHODS, *EXTENSIONS), seeds=SEEDS) for task, student in cells]
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
     result = harness.run(
         "AFT gives a lower test error than fine-tuning and than every other transfer of similar cost.",
-        studies,
+        studies(),
         arguments,
     )
     result["normalised_error"] = harness.averaged(result["_studies"], ("finetune", *METHODS, *EXTENSIONS))
-    # What the default of `aft train` is chosen by.
     result["validation_loss_ratio"] = harness.validated(result["_studies"], (*METHODS, *EXTENSIONS))
     harness.write("better_than_alternatives", result)
 

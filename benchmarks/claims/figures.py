@@ -118,6 +118,16 @@ def remedies(result: Row) -> Figure | None:
     return _figure(result, "remedies", draw_dots(lines, guides, unit, WIDTH, gap=20)) if names else None
 
 
+def default_method(result: Row) -> Figure:
+    """Validation loss over fine-tuning's, over all comparisons."""
+    found = result["validation_loss_ratio"]
+    looks = styles(list(found))
+    dots = [Dot(method_name(name), value, looks[name]) for name, value in found.items()]
+    unit = Unit(percent=False, digits=4, name="validation loss over fine-tuning’s")
+    guides = [Guide("fine-tuning", 1.0, "dashed", told=False)]
+    return _figure(result, "default", draw_dots(dots, guides, unit, WIDTH, gap=26))
+
+
 def _figure(result: Row, name: str, drawing: Any) -> Figure:
     return Figure(name, result["claim"], "The numbers are in the tables below it.", drawing)
 
@@ -129,5 +139,6 @@ FIGURES: dict[str, Callable[[Row], Figure | None]] = {
     "fifty_times_smaller": fifty_times_smaller,
     "little_overhead": little_overhead,
     "scarce_labels": scarce_labels,
+    "default_method": default_method,
     "remedies": remedies,
 }

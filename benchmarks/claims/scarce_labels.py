@@ -6,18 +6,19 @@
 import harness
 import tasks
 
+from aft.comparison import Study
+
 METHODS = ("aft", "kd", "rkd", "ft", "b-tuning", "probe-kd", "sp", "cka", "aft+probe-kd", "kd+probe-kd", "sp+probe-kd")
 SEEDS = 3
 LABELS = (1000, 250, 2000, 500)
 
 
-def main() -> None:
-    """Run it."""
-    arguments = harness.parse(__doc__)
+def studies() -> dict[str, Study]:
+    """By the number of labels, and whether the other samples are used without."""
     student = tasks.student("polarity", "static")
     usual = tasks.TASKS["polarity"].labelled
-    studies = {
-        (labelled, unlabelled): tasks.make_study(
+    return {
+        f"{labelled}/unlabelled" if unlabelled else str(labelled): tasks.make_study(
             "polarity", student, METHODS, seeds=SEEDS,
             # The task's own number of labels goes by no other name, so that its rows are the first claim's.
             variation=tasks.Variation(None if labelled == usual else labelled, unlabelled),
@@ -25,13 +26,16 @@ def main() -> None:
         for labelled in LABELS
         for unlabelled in (True, False)
     }  # fmt: skip
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    found = studies()
     result = harness.run(
-        "Samples without a label are worth most where labels are few.", list(studies.values()), arguments
+        "Samples without a label are worth most where labels are few.", list(found.values()), arguments
     )
-    names = {
-        study.cell.name: f"{labelled}/unlabelled" if unlabelled else str(labelled)
-        for (labelled, unlabelled), study in studies.items()
-    }
+    names = {study.cell.name: name for name, study in found.items()}
     for row in result["rows"]:
         place = [row["task"], row["student"], row["teachers"], row["variation"]]
         row["variation"] = names["/".join(part for part in place if part)]

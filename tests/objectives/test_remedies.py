@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aft.errors import UsageError
-from aft.objectives import AFT, KD, SP, Remedied, kind_of, make_objective, parts_of
+from aft.objectives import AFT, KD, SP, Remedied, check_options, kind_of, make_objective, parts_of
 from aft.objectives._remedies import QUEUE, separability, whitening
 
 DIMS = {"one.with.dots": 7, "b": 4}
@@ -202,3 +202,11 @@ def test_remedies_that_are_fitted_say_so():
         objective.fitted_state()
     with pytest.raises(UsageError, match="received none"):
         objective.prepare(psi)
+
+
+def test_options_of_joined_methods_go_by_their_objectives():
+    check_options("aft", {"gates": "fixed"})
+    check_options("aft+probe-kd", {"aft": {"gates": "fixed"}, "probe-kd": {"temperature": 1.0}})
+    for options in ({"gates": "fixed"}, {"kd": {}}, {"aft": "fixed"}):
+        with pytest.raises(UsageError, match="go by its objectives"):
+            check_options("aft+probe-kd", options)

@@ -20,7 +20,7 @@ def compare(
             metavar="NAME,...",
             help="finetune, aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka; aft+probe-kd joins two, aft@whiten adds a remedy.",
         ),
-    ] = "finetune,kd,rkd,ft,b-tuning,probe-kd,sp,cka,aft",
+    ] = "finetune,kd,rkd,ft,b-tuning,probe-kd,sp,cka,aft,aft+probe-kd",
     seeds: Annotated[int, typer.Option(help="Trainings a method, beside its search.")] = 5,
     beta: o.Beta = "auto",
     strength: o.Strength = "auto",

@@ -21,7 +21,7 @@ device: auto
 # aft train
 features: [features/mpnet] # the teachers' feature stores
 student: aft:transformer   # or timm:NAME, hf:NAME-or-FOLDER, aft:static, python:module:factory
-method: aft                # aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, finetune
+method: aft+probe-kd       # aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, finetune
 beta: auto                 # or a number
 strength: auto             # raw, balanced
 unlabelled: use            # use, skip, error

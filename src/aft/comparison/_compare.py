@@ -26,7 +26,7 @@ from aft.errors import DataError, RunError, UsageError
 from aft.evaluation import draw, error_of, latency, throughput
 from aft.features import FeatureStore
 from aft.models import forward_all
-from aft.objectives import METHODS, parts_of
+from aft.objectives import DEFAULT_METHOD, METHODS, check_options, parts_of
 from aft.training import (
     RunLayout,
     TrainConfig,
@@ -115,7 +115,7 @@ def compare(
     student: str | nn.Module,
     features: Sequence[FeatureStore | str | Path] | FeatureStore | str | Path,
     *,
-    methods: Sequence[str] = tuple(METHODS),
+    methods: Sequence[str] = (*METHODS, DEFAULT_METHOD),
     seeds: int = 5,
     out: str | Path,
     options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -162,6 +162,8 @@ def compare(
     folder, start = Path(out), time.monotonic()
     stores = open_stores(features)
     methods = _check(methods, seeds, settings)
+    for method, own in (options or {}).items():
+        check_options(method, own)
     checked = TrainConfig.of(student="", **settings).model_dump()
     fixed = {name: checked[name] for name in _CHOSEN if checked[name] not in (None, "auto")}
     settings = {name: value for name, value in settings.items() if name not in _CHOSEN}

@@ -18,6 +18,7 @@ from aft.objectives._probe import fit_linear_probe as fit_linear_probe
 from aft.objectives._probe_kd import ProbeKD as ProbeKD
 from aft.objectives._registry import DEFAULT_METHOD as DEFAULT_METHOD
 from aft.objectives._registry import METHODS as METHODS
+from aft.objectives._registry import check_options as check_options
 from aft.objectives._registry import kind_of as kind_of
 from aft.objectives._registry import make_objective as make_objective
 from aft.objectives._registry import parts_of as parts_of

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aft.errors import UsageError, did_you_mean
+from aft.errors import UsageError, did_you_mean, name_some
 from aft.objectives._aft import AFT
 from aft.objectives._b_tuning import BTuning
 from aft.objectives._base import Objective
@@ -28,9 +28,9 @@ METHODS: dict[str, type[Objective] | None] = {
     "probe-kd": ProbeKD,
 }
 
-#: What is used where nobody asks for a method: what came out best on validation data over all tasks, whatever its name; see
-#: ``validation_loss_ratio`` in benchmarks/results/better_than_alternatives.json.
-DEFAULT_METHOD = "aft"
+#: What is used where nobody asks for a method: what came out best on validation data over all tasks, whatever its name
+#: (benchmarks/claims/default_method.py).
+DEFAULT_METHOD = "aft+probe-kd"
 
 
 def parts_of(method: str) -> tuple[str, ...]:
@@ -77,6 +77,26 @@ def kind_of(part: str) -> type[Objective]:
     kind = Remedied if remedies else METHODS[name]
     assert kind is not None
     return kind
+
+
+def check_options(method: str, options: Mapping[str, Any]) -> None:
+    """Check whose options these are, before anything is computed.
+
+    Args:
+        method: A method's name.
+        options: The objective's own, or, where the method joins several, a mapping of options for each.
+
+    Raises:
+        UsageError: Options of no objective of a method that joins several.
+    """
+    parts = parts_of(method)
+    if len(parts) > 1:
+        for name, own in options.items():
+            if name not in parts or not isinstance(own, Mapping):
+                raise UsageError(
+                    f"options of method {method!r} go by its objectives, {name_some(parts)}; received {name!r}; "
+                    f"write for example {{{parts[0]!r}: {{...}}}}, or choose a single method"
+                )
 
 
 def make_objective(

@@ -10,6 +10,7 @@ from torch import nn
 from aft.data import Dataset
 from aft.errors import UsageError, name_some
 from aft.features import FeatureStore
+from aft.objectives import check_options
 from aft.training._claim import claim
 from aft.training._config import TrainConfig
 from aft.training._run import Run, RunLayout
@@ -60,6 +61,7 @@ def train(
     """
     name = student if isinstance(student, str) else f"module:{type(student).__name__}"
     config = TrainConfig.of(student=name, **settings)
+    check_options(config.method, config.options)
     stores = open_stores(features)
     training = Training(dataset, student, stores, config, preprocess=preprocess, progress=progress)
     layout = RunLayout(Path(out))

@@ -1,0 +1,35 @@
+"""Which method should be the default of ``aft train``? The one that is best on validation data over all tasks, whatever its name.
+
+Over every comparison of the claims in which every method took part: twelve pairs of task and student, and one pair with fewer and more labels, with and
+without the other samples. No test data is looked at.
+"""
+
+import better_than_alternatives
+import harness
+import scarce_labels
+
+from aft.objectives import DEFAULT_METHOD
+
+METHODS = (*better_than_alternatives.METHODS, *better_than_alternatives.EXTENSIONS)
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    studies = {study.cell.name: study for study in better_than_alternatives.studies()}
+    studies |= {study.cell.name: study for study in scarce_labels.studies().values() if study.cell.name not in studies}
+    result = harness.run(
+        "One method is the best choice where nothing is known.", list(studies.values()), arguments, tested=False
+    )
+    ended = result["_studies"]
+    bare = [study for study in ended if study.cell.name.endswith("unlabelled")]
+    result["validation_loss_ratio"] = harness.validated(ended, METHODS)
+    result["labelled_alone"] = harness.validated([study for study in ended if study not in bare], METHODS)
+    result["with_unlabelled"] = harness.validated(bare, METHODS)
+    result["studies"] = len(ended)
+    result["best"], result["default"] = next(iter(result["validation_loss_ratio"])), DEFAULT_METHOD
+    harness.write("default_method", result)
+
+
+if __name__ == "__main__":
+    main()
