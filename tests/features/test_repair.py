@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -62,6 +62,8 @@ def damage(path, kind, other, chance):
     seed=st.integers(0, 1 << 30),
     unfinished=st.booleans(),
 )
+@example(hurt=[(2, "remove")], seed=0, unfinished=True)
+@example(hurt=[(2, "remove")], seed=0, unfinished=False)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_damaged_the_same_extraction_finishes_after_a_repair(tmp_path, hurt, seed, unfinished):
     folder = tmp_path / "t"
@@ -76,6 +78,8 @@ def test_whatever_is_damaged_the_same_extraction_finishes_after_a_repair(tmp_pat
     hurt_files = {
         name for name in before if not (folder / name).is_file() or (folder / name).read_bytes() != before[name]
     }
+    # Without its manifest a store is unfinished, and a record that is gone is a shard not computed yet.
+    finished = (folder / "manifest.json").exists()
     try:
         done = repair(folder)
     except StoreError as error:
@@ -83,7 +87,7 @@ def test_whatever_is_damaged_the_same_extraction_finishes_after_a_repair(tmp_pat
         assert "extract it again with --overwrite" in str(error)
         assert "plan.json" in hurt_files
         return
-    assert bool(done) or not (hurt_files - {"manifest.json"})
+    assert bool(done) or not (finished and hurt_files)
     assert repair(folder) == []
     extract(folder)
     assert verify(folder) == []
