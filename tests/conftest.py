@@ -1,7 +1,11 @@
 """Small fakes: a task of texts, a task of pictures, a teacher."""
 
+import contextlib
 import csv
+import os
+import signal
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +56,18 @@ def bag_of_letters():
 def half_of_the_letters():
     """A python: factory of a teacher that knows less: features (B, 13)."""
     return Bag(), lambda text: letters(text)[:13]
+
+
+def kill_with_children(process):
+    """SIGKILL to a process and all that it has started: torchrun gives each rank a session of its own."""
+    doomed = [process.pid]
+    for parent in doomed:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            doomed += [int(child) for child in task.read_text().split()]
+    for victim in doomed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+    process.communicate()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Processes that work for one another: a pool whose workers keep what they have made, and the ranks of a launcher."""
 
+import atexit
 import multiprocessing
 import os
 import pickle
@@ -11,12 +12,13 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 #: Ranks wait for each other this long: the slowest may compute for days.
 PATIENCE = timedelta(days=7)
 
 Call = Callable[..., "Future[Any]"]
+T = TypeVar("T")
 
 
 @contextmanager
@@ -100,11 +102,90 @@ def world() -> int:
     return int(os.environ.get("WORLD_SIZE", "1")) if launched else 1
 
 
+def local_rank() -> int:
+    """This process's number among those of its machine, which is that of the accelerator it takes."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if world() > 1 else 0
+
+
+def meet() -> None:
+    """Connect the ranks that a launcher has started; nothing where this process is alone, or where they are connected."""
+    if world() == 1:
+        return
+    import torch
+
+    if not torch.distributed.is_initialized():
+        backend = "gloo"
+        if torch.cuda.is_available():
+            torch.cuda.set_device(local_rank())
+            backend = "cpu:gloo,cuda:nccl"
+        torch.distributed.init_process_group(backend, timeout=PATIENCE)
+        atexit.register(_part)
+
+
+def _part() -> None:
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def wait_for_all() -> None:
     """Wait until every rank is here; nothing where this process is alone."""
     if world() > 1:
         import torch
 
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("gloo", timeout=PATIENCE)
+        meet()
         torch.distributed.barrier()
+
+
+def agree(value: T) -> T:
+    """Take the first rank's value for one that the ranks may each have another of, such as a time or a rounded number.
+
+    Args:
+        value: This rank's.
+
+    Returns:
+        The first rank's, in all; the value itself where this process is alone.
+    """
+    if world() == 1:
+        return value
+    import torch
+
+    meet()
+    held = [value if rank() == 0 else None]
+    torch.distributed.broadcast_object_list(held, device=torch.device("cpu"))
+    return held[0]  # type: ignore[return-value]
+
+
+def of_all(value: T) -> list[T]:
+    """What each rank has, by rank."""
+    if world() == 1:
+        return [value]
+    import torch
+
+    meet()
+    values: list[Any] = [None] * world()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def by_first(work: Callable[[], T]) -> T:
+    """Do something once, in the first rank; what came of it, an error too, comes to all.
+
+    Args:
+        work: What to do; its result must be picklable.
+
+    Returns:
+        Its result.
+    """
+    result: T | None = None
+    error: Exception | None = None
+    if rank() == 0:
+        try:
+            result = work()
+        except Exception as raised:
+            error = raised
+    result, error = agree((result, error))
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]

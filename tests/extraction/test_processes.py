@@ -13,6 +13,7 @@ from aft.data import Dataset
 from aft.errors import TrainingError, UsageError
 from aft.extraction import extract, extract_all
 from aft.features import verify
+from tests.conftest import kill_with_children
 
 TEACHER = "python:tests.extraction.test_processes:teacher"
 
@@ -129,8 +130,7 @@ def test_ranks_of_torchrun_share_the_shards_and_write_the_bytes_of_one(tmp_path,
     deadline = time.monotonic() + 120
     while not record.exists() and killed.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    kill_with_children(killed)
     assert record.exists()
     again = launch(table, tmp_path / "many", free_port())
     output, error = again.communicate(timeout=240)

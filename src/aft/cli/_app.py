@@ -1,6 +1,7 @@
 """All commands, and what an expected error looks like."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -66,6 +67,16 @@ def _root(
     """Train a small model to keep what large frozen models know about your data."""
 
 
+def _speak_once(log: logging.Logger) -> None:
+    """Of several ranks of a launcher the first tells how it goes, the others what went wrong."""
+    from aft.processes import rank
+
+    if rank() > 0:
+        log.setLevel(logging.WARNING)
+    # Torch warns, in each process, that it need not have looked for unused parameters; some students have them.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
 def main() -> None:
     """Run a command. Expected errors are one sentence on the standard error stream and exit status 2."""
     handler = logging.StreamHandler(sys.stderr)
@@ -73,6 +84,8 @@ def main() -> None:
     log = logging.getLogger("aft")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+    if "RANK" in os.environ:
+        _speak_once(log)
     log.propagate = False
     try:
         app()

@@ -49,6 +49,9 @@ def train(
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
     workers: Annotated[int, typer.Option(help="Processes that prepare batches.")] = 0,
+    objective_batch: Annotated[
+        str, typer.Option(help="What the objective sees under torchrun: the global batch, or the local share.")
+    ] = "global",
     bad_inputs: o.BadInputs = "error",
     overwrite: o.Overwrite = False,
     config: o.Config = None,
@@ -59,6 +62,7 @@ def train(
     Interrupted, it goes on where it stopped when run again.
     """
     import aft
+    from aft.processes import rank
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
@@ -71,7 +75,10 @@ def train(
         unlabelled=unlabelled, class_weights=class_weights, label_smoothing=label_smoothing, test_fraction=test_fraction,
         validation_fraction=validation_fraction, leakage=leakage, layer=layer, pooling=pooling, weights=weights,
         prompt=prompt, precision=precision, device=device, workers=workers,
+        objective_batch=objective_batch,
     )  # fmt: skip
+    if rank() > 0:
+        return
     test = run.result["test"]
     if test is not None:
         typer.echo(f"{test['error_name']} {test['error']:.4f} on {test['samples']} test samples")

@@ -27,6 +27,7 @@ from aft.evaluation import draw, error_of, latency, throughput
 from aft.features import FeatureStore
 from aft.models import forward_all
 from aft.objectives import DEFAULT_METHOD, METHODS, check_options, parts_of
+from aft.processes import world
 from aft.training import (
     RunLayout,
     TrainConfig,
@@ -159,6 +160,10 @@ def compare(
         >>> table = aft.compare(dataset, "aft:static", ["features/mpnet"], methods=["aft", "kd"], seeds=5, out="runs/c")
         >>> print(table)
     """
+    if world() > 1:
+        raise UsageError(
+            f"a comparison spreads its trainings over the cores by itself; torchrun started {world()} processes of it; start it alone"
+        )
     folder, start = Path(out), time.monotonic()
     stores = open_stores(features)
     methods = _check(methods, seeds, settings)

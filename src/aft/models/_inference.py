@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from aft.errors import UsageError
 from aft.models._student import Student
+from aft.processes import local_rank, world
 
 
 def choose_device(device: str) -> torch.device:
     """The device that a name means.
 
     Args:
-        device: ``"auto"`` takes an accelerator where there is one; else a name of torch's.
+        device: ``"auto"`` takes an accelerator where there is one; else a name of torch's. Of several accelerators, each rank of
+            a launcher takes its own.
 
     Returns:
         The device.
@@ -24,9 +26,7 @@ def choose_device(device: str) -> torch.device:
         UsageError: No such device here.
     """
     if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
@@ -34,6 +34,8 @@ def choose_device(device: str) -> torch.device:
         raise UsageError(
             f"a device is auto, cpu, cuda or mps, and must be there; received {device!r}; use --device auto"
         ) from error
+    if chosen.type == "cuda" and chosen.index is None and world() > 1:
+        chosen = torch.device("cuda", local_rank())
     return chosen
 
 

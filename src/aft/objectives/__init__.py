@@ -10,6 +10,7 @@ from aft.objectives._b_tuning import BTuning as BTuning
 from aft.objectives._base import Objective as Objective
 from aft.objectives._cka import CKA as CKA
 from aft.objectives._factor_transfer import FactorTransfer as FactorTransfer
+from aft.objectives._gather import gather as gather
 from aft.objectives._kd import KD as KD
 from aft.objectives._logme import LogME as LogME
 from aft.objectives._logme import fit_logme as fit_logme

@@ -37,7 +37,7 @@ class Strength(nn.Module):
     one student and ruinous for another; ``balanced`` measures R's gradient at the student's features by the task's:
     ``beta * (EMA ||dL/dphi|| / EMA ||dR/dphi||) * dR/dphi``. The objective's own parameters train on R itself in both.
 
-    The running norms are buffers: they are kept in checkpoints, and averaged over processes where several train together.
+    The running norms are buffers: they are kept in checkpoints, and taken over all samples where several processes train together.
 
     Args:
         form: ``"raw"`` or ``"balanced"``.
@@ -144,7 +144,9 @@ class Strength(nn.Module):
                 ]
             )
             if torch.distributed.is_available() and torch.distributed.is_initialized():
-                torch.distributed.all_reduce(norms)  # the ratio needs no division by the number of processes
+                norms.square_()  # each process holds the rows of its own samples
+                torch.distributed.all_reduce(norms)
+                norms.sqrt_()
             self.task_norm.mul_(DECAY).add_(norms[0], alpha=1 - DECAY)
             self.objective_norm.mul_(DECAY).add_(norms[1], alpha=1 - DECAY)
             self.updates.add_(1)

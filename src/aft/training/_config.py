@@ -21,7 +21,7 @@ class TrainConfig(BaseModel):
         options: Options of the objective.
         task: ``classification``, ``multilabel``, ``regression`` or ``auto``.
         steps: Optimiser steps; None lets ``beta="auto"`` choose.
-        batch_size: Samples a step.
+        batch_size: Samples a step, of all processes together.
         lr: The student's learning rate.
         weight_decay: Decoupled, of the student.
         warmup: Share of the steps over which the rate rises.
@@ -37,6 +37,8 @@ class TrainConfig(BaseModel):
         precision: ``fp32``, ``bf16`` or ``fp16``.
         device: ``auto``, ``cpu``, ``cuda``, ...
         workers: Processes that prepare batches; 0 for the training's own.
+        objective_batch: What the objective sees where several processes train together: ``global``, the batch of all, or
+            ``local``, each its own share of it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -64,6 +66,7 @@ class TrainConfig(BaseModel):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     device: str = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
+    objective_batch: Literal["global", "local"] = "global"
     layer: str | None = None
     pooling: str | None = None
     weights: str | None = None

@@ -88,14 +88,24 @@ class TrainingData:
 
     def __getitems__(self, indices: list[int]) -> dict[str, Any]:
         """A batch; torch's loader asks for all its samples at once."""
-        chosen = np.asarray(indices, dtype=np.int64)
+        return self.batch(indices, indices)
+
+    def batch(self, indices: list[int], seen: list[int]) -> dict[str, Any]:
+        """A batch.
+
+        Args:
+            indices: Samples that the student gets.
+            seen: Samples whose features and targets the objective gets.
+        """
+        chosen, other = np.asarray(indices, dtype=np.int64), np.asarray(seen, dtype=np.int64)
         return {
             "ids": [self.dataset.ids[index] for index in indices],
             "inputs": self.backbone.collate(self.encoded(indices)),
             "targets": torch.from_numpy(self.labels[chosen]),
             "labelled": torch.from_numpy(self.labelled[chosen]),
             "any_labelled": bool(self.labelled[chosen].any()),
-            "features": self.features(chosen),
+            "features": self.features(other),
+            "seen_targets": torch.from_numpy(self.labels[other]),
         }
 
 

@@ -22,11 +22,20 @@ from torch.utils.data import DataLoader
 
 from aft.errors import NonFiniteError, TrainingError, name_some
 from aft.models import Student, StudentOutput
-from aft.objectives import Objective, Strength
+from aft.objectives import Objective, Strength, gather
+from aft.processes import agree, of_all, rank, world
 from aft.training._batches import BatchSchedule, StepSampler, streams
 from aft.training._data import TrainingData, as_is
 from aft.training._loss import TaskLoss
 from aft.training._metrics_file import MetricsFile
+from aft.training._shares import (
+    Scope,
+    SharedData,
+    everywhere_finite,
+    mean_of_all,
+    synchronise_buffers,
+    trainer_options,
+)
 
 #: Steps between two looks at whether a loss was NaN: looking waits for the device.
 CHECK_EVERY = 50
@@ -99,12 +108,18 @@ class TrainingModule(L.LightningModule):
         """The loss of a batch."""
         output: StudentOutput = self.student(batch["inputs"])
         task: Tensor = self.loss(output.logits, batch["targets"], batch["labelled"])
+        if "weight" in batch:
+            task = task * batch["weight"]
+        sizes = batch.get("sizes")
         total, measured = task, task.detach()
         row: dict[str, Tensor] = {"task_loss": measured}
         for objective, strength in self._terms():
 
             def value(features: Tensor, logits: Tensor | None, objective: Objective = objective) -> Tensor:
-                result: Tensor = objective(features, batch["features"], logits=logits, targets=batch["targets"])
+                if sizes is not None:
+                    features = gather(features, sizes)
+                    logits = None if logits is None else gather(logits, sizes)
+                result: Tensor = objective(features, batch["features"], logits=logits, targets=batch["seen_targets"])
                 return result
 
             combined = strength.combine(
@@ -125,8 +140,9 @@ class TrainingModule(L.LightningModule):
         if len(self._watched) >= CHECK_EVERY:
             self.check()
         if self.global_step % CHECK_EVERY == 0 or self.global_step == self.settings.steps - 1:
+            values = dict(zip(row, mean_of_all(list(row.values())), strict=True))
             for logger in self.loggers:
-                logger.log_metrics({name: float(value) for name, value in row.items()}, step=self.global_step)
+                logger.log_metrics(values, step=self.global_step)
         return total
 
     def _terms(self) -> Iterator[tuple[Objective, Strength]]:
@@ -142,7 +158,7 @@ class TrainingModule(L.LightningModule):
             NonFiniteError: One was NaN or infinite; step and ids are named.
         """
         if self._watched:
-            finite = torch.stack([flag for _, flag, _ in self._watched]).tolist()
+            finite = everywhere_finite(torch.stack([flag for _, flag, _ in self._watched])).tolist()
             for (step, _, ids), good in zip(self._watched, finite, strict=True):
                 if not good:
                     raise NonFiniteError(
@@ -211,22 +227,32 @@ class _Checkpoint(Callback):
         self._last = time.monotonic()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if time.monotonic() - self._last >= CHECKPOINT_EVERY and trainer.global_step < trainer.max_steps:
+        if trainer.global_step < trainer.max_steps and self._due(trainer.global_step):
             temporary = self._path.with_name(f".writing-{self._path.name}")
             trainer.save_checkpoint(temporary)
-            temporary.replace(self._path)
+            if rank() == 0:
+                temporary.replace(self._path)
             self._last = time.monotonic()
+
+    def _due(self, step: int) -> bool:
+        # Several processes save together: they ask each other now and then whether it is time, not at every step.
+        if world() > 1 and step % CHECK_EVERY:
+            return False
+        return agree(time.monotonic() - self._last >= CHECKPOINT_EVERY)
 
     def state_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             state["cuda"] = torch.cuda.get_rng_state_all()
-        return state
+        return {"ranks": of_all(state)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        torch.set_rng_state(state_dict["cpu"].cpu())
-        if "cuda" in state_dict and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([value.cpu() for value in state_dict["cuda"]])
+        if rank() >= len(state_dict["ranks"]):
+            return  # more processes than were interrupted: this one draws anew
+        state = state_dict["ranks"][rank()]
+        torch.set_rng_state(state["cpu"].cpu())
+        if "cuda" in state and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda"]])
 
 
 class _Watch(Callback):
@@ -265,10 +291,11 @@ def fit(
     folder: Path | None = None,
     tick: Callable[[int], object] | None = None,
     watcher: tuple[Callable[[int], bool], int] | None = None,
+    scope: Scope = "global",
 ) -> FitResult:
     """Train a student in place.
 
-    The numbers depend on the settings, the data and the weights handed in, and on nothing else; the caller's random numbers
+    Where a launcher has started several processes, they train it together, each on its share of every batch. The numbers depend on the settings, the data and the weights handed in, and on nothing else; the caller's random numbers
     are left as they were. With a folder, checkpoints go there, and a training that finds one goes on from it.
 
     Args:
@@ -282,6 +309,7 @@ def fit(
         folder: The run folder, for checkpoints and metrics.
         tick: Called with 1 after each step.
         watcher: A function of the step that tells whether to go on, and how often to ask it.
+        scope: What the objectives see where several processes train together: the ``global`` batch or the ``local`` share.
 
     Returns:
         What it took.
@@ -294,6 +322,9 @@ def fit(
     sampler = StepSampler(BatchSchedule(streams(members, data.labelled, settings.batch_size), settings.seed))
     clock = _Clock(tick)
     callbacks: list[Callback] = [clock]
+    shared = data if world() == 1 else SharedData(data, settings.batch_size, scope)
+    if world() > 1:
+        synchronise_buffers(module.to(device))
     watch = None if watcher is None else _Watch(*watcher)
     callbacks += [] if watch is None else [watch]
     checkpoint, loggers = None, []
@@ -303,9 +334,9 @@ def fit(
         callbacks.append(_Checkpoint(checkpoint))
         if checkpoint.exists():
             sampler.start = _step_of(checkpoint)
-        loggers = _loggers(folder, sampler.start)
+        loggers = _loggers(folder, sampler.start) if rank() == 0 else []
     loader = _Resumable(
-        data,  # type: ignore[arg-type]
+        shared,  # type: ignore[arg-type]
         batch_sampler=sampler,
         collate_fn=as_is,
         generator=torch.Generator(),  # else each loader would draw from the numbers that dropout uses
@@ -313,10 +344,9 @@ def fit(
         persistent_workers=settings.workers > 0,
     )
     with _quiet(), torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(settings.seed + rank())
         trainer = L.Trainer(
-            accelerator="gpu" if device.type == "cuda" else device.type,
-            devices=[device.index or 0] if device.type == "cuda" else 1,
+            **trainer_options(device),
             precision=PRECISIONS[settings.precision],
             max_steps=settings.steps,
             max_epochs=-1,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from aft.errors import NonFiniteError, name_some
+from aft.processes import agree, by_first, rank
 from aft.rows import add_row, read_rows
 
 log = logging.getLogger("aft")
@@ -109,15 +110,15 @@ def select(
     Returns:
         The choice: the trial of the lowest validation loss.
     """
-    known = _read(journal)
+    known = by_first(lambda: _read(journal))
     trials: list[Trial] = []
 
     def attempt(form: str, beta: float, length: int, limit: float) -> Trial:
         trial = known.get((form, beta, length))
         if trial is None:
-            trial = run(form, beta, length, limit)
+            trial = agree(run(form, beta, length, limit))
             log.info("  %s", trial)
-            if journal is not None:
+            if journal is not None and rank() == 0:
                 add_row(journal, asdict(trial))
         trials.append(trial)
         return trial

@@ -11,6 +11,7 @@ from aft.data import Dataset
 from aft.errors import UsageError, name_some
 from aft.features import FeatureStore
 from aft.objectives import check_options
+from aft.processes import by_first
 from aft.training._claim import claim
 from aft.training._config import TrainConfig
 from aft.training._run import Run, RunLayout
@@ -33,6 +34,8 @@ def train(
     """Train a small model on a labelled task, keeping what the teachers' features say that the task needs.
 
     Interrupted, it goes on where it stopped when it is called again; a finished run of the same settings is returned as it is.
+    Where torchrun has started several processes, all call this, and train the student together: each on its share of every
+    batch, to the same end as one process; the first alone writes to the run folder.
 
     Args:
         dataset: The samples; those without a label still feed the objective.
@@ -65,7 +68,7 @@ def train(
     stores = open_stores(features)
     training = Training(dataset, student, stores, config, preprocess=preprocess, progress=progress)
     layout = RunLayout(Path(out))
-    finished = claim(layout, training.description(), overwrite)
+    finished = by_first(lambda: claim(layout, training.description(), overwrite))
     if finished is not None:
         log.info("%s is finished already; nothing to do", layout.folder)
         return finished

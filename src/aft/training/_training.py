@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import Student, choose_device, forward_all, load_backbone, weights_digest
 from aft.objectives import Objective, Strength, kind_of, make_objective, parts_of
+from aft.processes import agree, by_first, rank, world
 from aft.progress import Progress
 from aft.training._card import write_card
 from aft.training._config import TrainConfig
@@ -189,11 +190,12 @@ class Training:
         }
 
     def run(self, layout: RunLayout) -> Run:
-        """Choose what is to be chosen, train, measure, and write the run, in a folder that is claimed."""
+        """Choose what is to be chosen, train, measure, and write the run, in a folder that is claimed.
+
+        Where a launcher has started several processes, all call this; the first one alone writes.
+        """
         config, start = self.config, time.monotonic()
-        layout.assets.mkdir(exist_ok=True)
-        self.student.backbone.save_assets(layout.assets)
-        self.parts.write(layout.splits, self.dataset)
+        by_first(lambda: self._write_inputs(layout))
         selection: Selection | None = None
         if config.beta == "auto":
             log.info("choosing on %d validation samples, by the lowest loss:", len(self._validation))
@@ -214,13 +216,30 @@ class Training:
             form = "raw" if config.strength == "auto" else config.strength
             beta, steps = config.beta if self.stores else 0.0, self.usual_steps
         terms, result = self.fit(form, beta, steps, self._train, folder=layout.folder)
+        chosen = _Chosen(form, beta, steps, selection)
+        return by_first(lambda: self._write_outcome(layout, chosen, terms, result, time.monotonic() - start))
+
+    def _write_inputs(self, layout: RunLayout) -> None:
+        layout.assets.mkdir(exist_ok=True)
+        self.student.backbone.save_assets(layout.assets)
+        self.parts.write(layout.splits, self.dataset)
+
+    def _write_outcome(
+        self,
+        layout: RunLayout,
+        chosen: "_Chosen",
+        terms: list[tuple[Objective, Strength]],
+        result: FitResult,
+        seconds: float,
+    ) -> Run:
+        config, selection = self.config, chosen.selection
         logits = self.test_logits()
         test = None if logits is None else measure(self.targets, logits, self.test_labels)
         content = {
-            "format": FORMAT, "aft": aft.__version__, "method": config.method, "strength": form, "beta": beta, "steps": steps,
+            "format": FORMAT, "aft": aft.__version__, "method": config.method, "strength": chosen.form, "beta": chosen.beta, "steps": chosen.steps,
             "batch_size": self.batch_size, "lr": self.lr, "weight_decay": self.weight_decay, "seed": config.seed,
             "parameters": self.student.size(), "seconds": round(result.seconds, 3), "waiting_for_data": round(result.waiting, 4),
-            "total_seconds": round(time.monotonic() - start, 3), "samples": self.counts, "truncated": self.data.truncated,
+            "total_seconds": round(seconds, 3), "processes": world(), "samples": self.counts, "truncated": self.data.truncated,
             "selection": None if selection is None else {
                 "seconds": round(selection.seconds, 3), "chosen": str(selection), "trials": [_finite(asdict(t)) for t in selection.trials],
             },
@@ -270,7 +289,7 @@ class Training:
             if step > third:
                 return True
             early.append(calibrated_loss(self.targets, forward_all(self.student, encoded).logits, labels))
-            return limit is None or early[-1] <= limit
+            return agree(limit is None or early[-1] <= limit)
 
         third = max(1, steps // 3)
         try:
@@ -314,10 +333,10 @@ class Training:
             steps=steps, batch_size=self._batch(members), lr=self.lr, weight_decay=self.weight_decay, warmup=config.warmup,
             gate_lr=config.gate_lr, seed=config.seed, precision=config.precision, workers=config.workers,
         )  # fmt: skip
-        with Progress(steps, "training", "steps", quiet=not self.progress or folder is None) as bar:
+        with Progress(steps, "training", "steps", quiet=not self.progress or folder is None or rank() > 0) as bar:
             result = fit(
                 self.student, terms, self.data, members, loss.to(self.device), settings,
-                device=self.device, folder=folder, tick=bar, watcher=watcher,
+                device=self.device, folder=folder, tick=bar, watcher=watcher, scope=config.objective_batch,
             )  # fmt: skip
         return terms, result
 
@@ -366,6 +385,16 @@ class Training:
         if not self._encoded_test:
             self._encoded_test.extend(self._encode(self.parts.test))
         return forward_all(self.student, self._encoded_test).logits
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What a run is trained with in the end."""
+
+    form: str
+    beta: float
+    steps: int
+    selection: Selection | None
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:
