@@ -8,6 +8,8 @@ import harness
 import numpy as np
 import tasks
 
+from aft.comparison import Study
+
 METHODS = ("aft", "kd", "probe-kd")
 SEEDS = 3
 FAMILIES = {
@@ -19,15 +21,19 @@ FAMILIES = {
 }  # fmt: skip
 
 
-def main() -> None:
-    """Run it."""
-    arguments = harness.parse(__doc__)
-    studies = [
+def studies() -> list[Study]:
+    """Each teacher of each family."""
+    return [
         tasks.make_study(task, tasks.student(task, name), METHODS, teachers=(teacher,), seeds=SEEDS)
         for (task, name), teachers in FAMILIES.items()
         for teacher in teachers
     ]
-    result = harness.run("Better teachers give better students.", studies, arguments)
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    result = harness.run("Better teachers give better students.", studies(), arguments)
     result["relation"] = {
         f"{task}/{student}": {method: _relation(result["rows"], task, student, method) for method in METHODS}
         for task, student in FAMILIES

@@ -12,6 +12,7 @@ import harness
 import tasks
 import torch
 
+from aft.comparison import Study
 from aft.demo import unpack_mpnet
 from aft.models import Student, forward_all, load_backbone
 
@@ -20,12 +21,18 @@ SEEDS = 3
 LARGEST = 2_200_000
 
 
+def studies() -> list[Study]:
+    """The smallest student, with 2,000 labels and the other samples without."""
+    variation = tasks.Variation(2000, True)
+    return [
+        tasks.make_study("polarity", tasks.student("polarity", "static"), METHODS, seeds=SEEDS, variation=variation)
+    ]
+
+
 def main() -> None:
     """Run it."""
     arguments = harness.parse(__doc__)
-    study = tasks.make_study(
-        "polarity", tasks.student("polarity", "static"), METHODS, seeds=SEEDS, variation=tasks.Variation(2000, True)
-    )
+    (study,) = studies()
     result = harness.run(
         "A student fifty times smaller than its teacher keeps much of what it knows.", [study], arguments
     )

@@ -26,18 +26,23 @@ LAYERS = {
 }
 
 
-def main() -> None:
-    """Run it."""
-    arguments = harness.parse(__doc__)
+def studies() -> list[Study]:
+    """Each cell with its teacher and all methods with remedies; then each with three layers as teachers."""
     methods = (*METHODS, *FITTED, *QUEUED, *JOINED)
     single = [tasks.make_study(task, tasks.student(task, name), methods, seeds=0) for task, name in CELLS]
     layered = [
         tasks.make_study(task, tasks.student(task, name), METHODS, teachers=LAYERS[task], seeds=0)
         for task, name in CELLS
     ]
-    result = harness.run(
-        "Remedies beyond the paper lower the validation loss.", [*single, *layered], arguments, tested=False
-    )
+    return [*single, *layered]
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    asked = studies()
+    single, layered = asked[: len(CELLS)], asked[len(CELLS) :]
+    result = harness.run("Remedies beyond the paper lower the validation loss.", asked, arguments, tested=False)
     ended = {study.cell.name: study for study in result["_studies"]}
     rows = [
         {

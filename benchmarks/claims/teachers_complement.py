@@ -21,19 +21,23 @@ PAIRS = (
 )
 
 
-def main() -> None:
-    """Run it."""
-    arguments = harness.parse(__doc__)
+def studies() -> list[Study]:
+    """Each pair of teachers, and each of its teachers alone."""
     wanted = {
         (task, student, teachers)
         for task, student, pair in PAIRS
         for teachers in (pair, *((single,) for single in pair))
     }
-    studies = [
+    return [
         tasks.make_study(task, tasks.student(task, student), METHODS, teachers=teachers, seeds=SEEDS)
         for task, student, teachers in sorted(wanted)
     ]
-    result = harness.run("Several teachers complement each other.", studies, arguments)
+
+
+def main() -> None:
+    """Run it."""
+    arguments = harness.parse(__doc__)
+    result = harness.run("Several teachers complement each other.", studies(), arguments)
     ended = {study.cell.name: study for study in result["_studies"]}
     result["pairs"] = [_pair(ended, *pair) for pair in PAIRS]
     harness.write("teachers_complement", result)

@@ -11,6 +11,7 @@
     │   ├── FingerprintError            features of another model, layer, preprocessing or input
     │   ├── UnknownIdError (KeyError)   ids that a store does not hold
     │   └── BadFeatureError             NaN, infinity, or a value that the store's type cannot hold
+    ├── OutOfMemoryError (MemoryError)  a batch that does not fit
     └── TrainingError (RuntimeError)    training that cannot go on
         ├── NonFiniteError              a loss or gradient that is NaN or infinite
         └── RunError (ValueError)       a run folder that cannot be used
@@ -30,6 +31,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NonFiniteError",
+    "OutOfMemoryError",
     "RunError",
     "StoreError",
     "TrainingError",
@@ -85,6 +87,10 @@ class UnknownIdError(StoreError, KeyError):
 
 class BadFeatureError(StoreError):
     """NaN, infinity, or a value that the store's type cannot hold."""
+
+
+class OutOfMemoryError(AftError, MemoryError):
+    """A batch that does not fit."""
 
 
 class TrainingError(AftError, RuntimeError):

@@ -9,11 +9,11 @@ from torch import nn
 
 import aft
 from aft.data import Dataset
-from aft.errors import DataError, NonFiniteError, RunError, UnknownIdError, UsageError
+from aft.errors import DataError, NonFiniteError, OutOfMemoryError, RunError, UnknownIdError, UsageError
 from aft.training import Run, RunLayout, TrainConfig, Training, gate_weights
 from aft.training._batches import BatchSchedule, streams
 from aft.training._select import Trial, select
-from tests.conftest import sentences
+from tests.conftest import letters, sentences
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
 FAST = {"steps": 60, "batch_size": 16, "lr": 0.02, "progress": False}
@@ -326,3 +326,23 @@ def test_joined_methods_add_up(dataset, store, tmp_path):
     ):
         with pytest.raises(UsageError, match=message):
             aft.train(dataset, "aft:static", store, method=method, out=tmp_path / "no", progress=False)
+
+
+def test_a_batch_that_does_not_fit_says_what_to_lower(dataset, tmp_path):
+    class Huge(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(26, 4)
+
+        def forward(self, input):
+            if len(input) > 8:  # more than an address space holds, of the machine's own allocator
+                torch.empty(1 << 60)
+            return self.fc(input)
+
+    with pytest.raises(OutOfMemoryError, match="samples do not; lower --batch-size"):
+        aft.train(dataset, Huge(), method="finetune", preprocess=letters, beta=0, out=tmp_path / "r", **FAST)
+    settings = {**FAST, "batch_size": 8}
+    run = aft.train(
+        dataset, Huge(), method="finetune", preprocess=letters, beta=0, out=tmp_path / "r", overwrite=True, **settings
+    )
+    assert run.error is not None

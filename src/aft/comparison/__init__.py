@@ -7,6 +7,7 @@ from aft.comparison._job import Choice as Choice
 from aft.comparison._job import Job as Job
 from aft.comparison._journal import Journal as Journal
 from aft.comparison._journal import Row as Row
+from aft.comparison._journal import key_of as key_of
 from aft.comparison._predictions import decode as decode
 from aft.comparison._predictions import losses as losses
 from aft.comparison._references import majority_losses as majority_losses
@@ -15,3 +16,4 @@ from aft.comparison._scheduler import Scheduler as Scheduler
 from aft.comparison._study import Study as Study
 from aft.comparison._summary import losses_of as losses_of
 from aft.comparison._summary import summarise as summarise
+from aft.comparison._work import Worker as Worker

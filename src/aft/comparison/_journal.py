@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ class Journal:
         self._rows[row["key"]] = row
         add_row(self.path, row)
         return row
+
+    def stale(self) -> list[Row]:
+        """Rows that other code has made."""
+        return [row for row in self._rows.values() if row["code"] != code_of(row["method"])]
+
+    def renew(self, rows: Iterable[Row]) -> None:
+        """Take stale rows for good, in memory: for a change of code that is shown to change no number; `prune` writes them."""
+        for row in rows:
+            row["code"] = code_of(row["method"])
 
     def prune(self) -> int:
         """Rewrite the file with the newest row of each training alone; returns how many rows it then has."""

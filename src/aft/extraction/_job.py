@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,6 +14,7 @@ from torch import nn
 from aft.data import Dataset
 from aft.errors import ModelError, UsageError, did_you_mean
 from aft.features import Sample, StoreWriter
+from aft.memory import advised
 from aft.models import Backbone, ModelSpec, load_backbone, weights_digest
 from aft.progress import Progress
 
@@ -184,7 +184,7 @@ class Group:
             self._shared.forget()
         cut = sum(self.backbone.truncated(item) for item in encoded)
         for job in self.jobs:
-            with _explained(self._settings.batch_size):
+            with advised(self._settings.batch_size):
                 features: NDArray[np.float32] = job.backbone(batch).float().cpu().numpy()
             job.computed += len(features)
             job.cut += cut
@@ -247,21 +247,6 @@ def default_name(teacher: str | nn.Module) -> str:
         return type(teacher).__name__
     path = teacher.partition(":")[2].partition(",")[0].rstrip("/")
     return path.replace(":", "/").rpartition("/")[2].lstrip(".") or "teacher"
-
-
-def _explained(batch_size: int) -> AbstractContextManager[None]:
-    return _OutOfMemory(batch_size) if torch.cuda.is_available() else nullcontext()
-
-
-class _OutOfMemory(AbstractContextManager[None]):
-    def __init__(self, batch_size: int) -> None:
-        self._batch_size = batch_size
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, torch.OutOfMemoryError):
-            raise ModelError(
-                f"a batch must fit in the device's memory; {self._batch_size} samples do not; lower --batch-size or use --precision bf16"
-            ) from error
 
 
 def _scalar(value: Any) -> str | int | float | bool | None:

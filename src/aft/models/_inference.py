@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aft.errors import UsageError
+from aft.errors import OutOfMemoryError, UsageError
+from aft.memory import advised
 from aft.models._student import Student
 from aft.processes import local_rank, world
 
@@ -57,10 +58,13 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
     Args:
         student: The student, on the device to use; left in the mode it was in.
         encoded: From its backbone's ``encode``.
-        batch_size: Samples a forward pass.
+        batch_size: Samples a forward pass; fewer where memory is too small for them.
 
     Returns:
         Logits and features, in the order given.
+
+    Raises:
+        OutOfMemoryError: A single sample does not fit.
     """
     device = next(student.parameters()).device
     order = sorted(range(len(encoded)), key=lambda place: student.backbone.length(encoded[place]))
@@ -70,10 +74,19 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
     student.eval()
     try:
         with torch.inference_mode():
-            for start in range(0, len(order), batch_size):
+            start = 0
+            while start < len(order):
                 places = order[start : start + batch_size]
                 batch = student.backbone.collate([encoded[place] for place in places])
-                output = student({key: value.to(device) for key, value in batch.items()})
+                try:
+                    with advised(len(places)):
+                        output = student({key: value.to(device) for key, value in batch.items()})
+                except OutOfMemoryError:
+                    if len(places) == 1:
+                        raise
+                    batch_size = len(places) // 2
+                    continue
+                start += len(places)
                 if logits is None or features is None:
                     logits = np.empty((len(order), output.logits.shape[1]), dtype=np.float32)
                     features = np.empty((len(order), output.features.shape[1]), dtype=np.float32)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from aft.errors import NonFiniteError, TrainingError, name_some
+from aft.errors import NonFiniteError, name_some
+from aft.memory import advised
 from aft.models import Student, StudentOutput
 from aft.objectives import Objective, Strength, gather
 from aft.processes import agree, of_all, rank, world
@@ -316,7 +317,7 @@ def fit(
 
     Raises:
         NonFiniteError: A loss became NaN or infinite; the ids of the batch are named.
-        TrainingError: The device has too little memory.
+        OutOfMemoryError: A batch does not fit.
     """
     module = TrainingModule(student, terms, loss, settings)
     sampler = StepSampler(BatchSchedule(streams(members, data.labelled, settings.batch_size), settings.seed))
@@ -360,19 +361,16 @@ def fit(
         )
         student.train()
         try:
-            trainer.fit(
-                module,
-                loader,
-                ckpt_path=checkpoint if checkpoint is not None and checkpoint.exists() else None,
-                weights_only=True,
-            )
+            with advised(settings.batch_size):
+                trainer.fit(
+                    module,
+                    loader,
+                    ckpt_path=checkpoint if checkpoint is not None and checkpoint.exists() else None,
+                    weights_only=True,
+                )
         except SystemExit as error:
             # Lightning turns Ctrl-C into an exit, which a caller could not tell from any other.
             raise KeyboardInterrupt from error
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(
-                f"a batch must fit in the device's memory; {settings.batch_size} samples do not; lower --batch-size or use --precision bf16"
-            ) from error
         student.to(device)  # Lightning has moved it off an accelerator
         student.eval()
     total = clock.inside + clock.outside
