@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 import aft
+from aft.cache import cache_folder
 from aft.data import Dataset
 from aft.demo import (
-    cache_folder,
     digit_pictures,
     emoji_names,
     emoji_pictures,

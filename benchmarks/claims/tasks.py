@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 import features
+from aft.cache import cache_folder
 from aft.comparison import Cell, Study
 from aft.data import Dataset
-from aft.demo import cache_folder, minilm_folder, movie_sentences
+from aft.demo import minilm_folder, movie_sentences
 
 #: Of all splits.
 SPLIT_SEED = 2406_07337

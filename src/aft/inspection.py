@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aft.errors import UsageError
-from aft.features import FeatureStore
+from aft.features import FeatureStore, is_url
 from aft.features import verify as verify_store
 from aft.progress import size
 
@@ -29,7 +29,7 @@ def describe(path: str | Path, *, verify: bool = False) -> Inspection:
     """Tell what a feature store or a run holds.
 
     Args:
-        path: The folder.
+        path: The folder, or the address of a store in object storage.
         verify: Read every byte and check it.
 
     Returns:
@@ -40,6 +40,8 @@ def describe(path: str | Path, *, verify: bool = False) -> Inspection:
         StoreError: A store that cannot be opened.
         RunError: A run that cannot be read.
     """
+    if is_url(path):
+        return _store(path, verify)
     folder = Path(path)
     if (folder / "config.json").exists():
         return _run(folder, verify)
@@ -50,8 +52,8 @@ def describe(path: str | Path, *, verify: bool = False) -> Inspection:
     raise UsageError(f"aft inspect takes a feature store or a run folder; {str(folder)!r} is neither; {hint}")
 
 
-def _store(folder: Path, verify: bool) -> Inspection:
-    findings = verify_store(folder) if verify and (folder / "manifest.json").exists() else []
+def _store(folder: str | Path, verify: bool) -> Inspection:
+    findings = verify_store(folder) if verify and (is_url(folder) or (Path(folder) / "manifest.json").exists()) else []
     if findings:
         return Inspection([f"feature store {folder}"], findings)
     store = FeatureStore.open(folder)

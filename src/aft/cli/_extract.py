@@ -1,7 +1,6 @@
 """``aft extract``."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +17,7 @@ def extract(
             help="timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, python:module:factory; may be repeated.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of feature stores; each teacher gets a folder of its name in it.")],
+    out: o.Stores,
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -77,4 +76,4 @@ def extract(
         engine=engine, **options,  # type: ignore[arg-type]
     )  # fmt: skip
     for store in stores if rank() == 0 else ():
-        typer.echo(store.path)
+        typer.echo(store.place)

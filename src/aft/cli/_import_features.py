@@ -13,7 +13,7 @@ def import_features(
         Path, typer.Argument(metavar="FILE", help="Vectors: a .npy array, a .parquet table, or .jsonl lines.")
     ],
     name: Annotated[str, typer.Option(help="What to call the teacher.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of feature stores.")],
+    out: o.Stores,
     ids: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="For an array: text file of ids, one a line, in the order of the rows."),
@@ -34,4 +34,4 @@ def import_features(
     store = aft.import_features(
         file, ids=ids, name=name, out=out, id=id, vector=vector, dtype=dtype, overwrite=overwrite,  # type: ignore[arg-type]
     )  # fmt: skip
-    typer.echo(store.path)
+    typer.echo(store.place)

@@ -1,13 +1,12 @@
 """``aft inspect``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(metavar="DIR", help="A feature store or a run folder.")],
+    path: Annotated[str, typer.Argument(metavar="DIR", help="A feature store or a run folder.")],
     verify: Annotated[bool, typer.Option("--verify", help="Read every byte and check it.")] = False,
     repair: Annotated[
         bool,

@@ -37,7 +37,11 @@ Student = Annotated[
         metavar="MODEL", help="timm:NAME, hf:NAME-or-FOLDER, aft:static, aft:transformer, python:module:factory."
     ),
 ]
-Teachers = Annotated[list[Path], typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")]
+Stores = Annotated[
+    str,
+    typer.Option(metavar="DIR", help="Folder of feature stores, a folder each, or its address: s3://BUCKET/FOLDER."),
+]
+Teachers = Annotated[list[str], typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")]
 Task = Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")]
 Beta = Annotated[
     str, typer.Option(metavar="auto|X", help="Strength; auto chooses it, and the steps, on validation data.")

@@ -14,7 +14,7 @@ def train(
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run folder.")],
     label: o.Label = None,
     features: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")
+        list[str] | None, typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")
     ] = None,
     method: Annotated[
         str | None,

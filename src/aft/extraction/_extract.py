@@ -17,7 +17,7 @@ from aft.errors import UsageError, did_you_mean
 from aft.extraction._engine import Engine, run_units
 from aft.extraction._job import Dtype, Job, Precision, Settings, compute, default_name, group, load_teachers
 from aft.extraction._worker import Unit, Worker
-from aft.features import FeatureStore, committed_ids
+from aft.features import FeatureStore, committed_ids, local_folder
 from aft.models import choose_device
 from aft.processes import rank, wait_for_all, world
 from aft.progress import Progress, duration, size
@@ -218,7 +218,7 @@ def _run(
         wait_for_all()
     else:
         wait_for_all()
-        stores = [FeatureStore.open(writer.folder) for writer in worker.writers]
+        stores = [FeatureStore.open(writer.place) for writer in worker.writers]
     _tell(worker, units, stores, done, time.monotonic() - start)
     return stores
 
@@ -266,7 +266,7 @@ def estimate(
     name = name or default_name(teacher)
     job = Job(readable, load_teachers(readable, {name: teacher}, settings)[name], name, out, settings, device)
     total = len(job.dataset)
-    present = committed_ids(job.folder)
+    present = committed_ids(job.place)
     rest = [index for index, sample_id in enumerate(job.dataset.ids) if sample_id not in present]
     tried = [rest[i] for i in np.linspace(0, len(rest) - 1, min(trial, len(rest))).astype(int).tolist()] if rest else []
     seconds, cut = 0.0, 0
@@ -278,7 +278,8 @@ def estimate(
         cut = job.cut - before
         seconds = (time.monotonic() - start) / len(tried) * len(rest)
     width = np.dtype(job.settings.dtype).itemsize * job.backbone.dim
-    existing = next(parent for parent in [job.folder, *job.folder.absolute().parents] if parent.exists())
+    folder = local_folder(job.place)
+    existing = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
     return Estimate(
         samples=len(rest), total=total, dim=job.backbone.dim, seconds=seconds, bytes=len(rest) * (width + 100),
         free=shutil.disk_usage(existing).free, truncated=cut / max(1, len(tried)),

@@ -13,7 +13,7 @@ from torch import nn
 
 from aft.data import Dataset
 from aft.errors import ModelError, UsageError, did_you_mean
-from aft.features import Sample, StoreWriter
+from aft.features import Sample, StoreWriter, inside
 from aft.memory import advised
 from aft.models import Backbone, ModelSpec, load_backbone, weights_digest
 from aft.progress import Progress
@@ -118,7 +118,7 @@ class Job:
         self.dataset = dataset
         self.backbone = backbone
         self.name = name
-        self.folder = Path(out) / name
+        self.place = inside(out, name)
         self.settings = settings
         self.device = device
         self.digest = weights_digest(backbone)
@@ -132,7 +132,7 @@ class Job:
         model = f"{kind}:{Path(path).name}" if Path(path).exists() else spec
         described = {f"preprocessing.{key}": _scalar(value) for key, value in self.backbone.preprocessing().items()}
         return StoreWriter.plan(
-            self.folder, name=self.name, dim=self.backbone.dim, dtype=self.settings.dtype,
+            self.place, name=self.name, dim=self.backbone.dim, dtype=self.settings.dtype,
             fingerprint={
                 "model": model + (f",{options}" if options else ""), "weights": self.digest, "precision": self.settings.precision,
                 "layer": getattr(self.backbone, "layer", None), "pooling": getattr(self.backbone, "pooling", None),

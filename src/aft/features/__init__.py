@@ -6,6 +6,9 @@
 
 from aft.features._import import import_features as import_features
 from aft.features._merge import merge as merge
+from aft.features._mirror import inside as inside
+from aft.features._mirror import is_url as is_url
+from aft.features._mirror import local_folder as local_folder
 from aft.features._records import Sample as Sample
 from aft.features._records import compare_fingerprints as compare_fingerprints
 from aft.features._repair import repair as repair

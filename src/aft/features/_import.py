@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.features._foreign import Foreign, open_foreign
+from aft.features._mirror import inside
 from aft.features._records import Dtype, Sample
 from aft.features._store import FeatureStore
 from aft.features._writer import StoreWriter
@@ -59,7 +60,7 @@ def import_features(
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     ids_digest = hashlib.sha256(json.dumps(foreign.ids).encode()).hexdigest()
     writer = StoreWriter.plan(
-        Path(out) / name,
+        inside(out, name),
         name=name,
         fingerprint={
             "source": "imported", "file_sha256": digest, "ids_sha256": ids_digest, **({"vector": vector} if vector else {}),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from aft.errors import FingerprintError, UsageError, name_some
+from aft.features._mirror import inside, local_folder
 from aft.features._records import Sample, compare_fingerprints
 from aft.features._store import FeatureStore
 from aft.features._writer import StoreWriter
@@ -37,8 +38,8 @@ def merge(stores: Sequence[FeatureStore | str | Path], *, out: str | Path, overw
     if not parts:
         raise UsageError("a merge needs at least one store; received none; name their folders")
     first, described = parts[0], _described(parts[0])
-    folder = Path(out) / first.name
-    if any(part.path.resolve() == folder.resolve() for part in parts):
+    folder = inside(out, first.name)
+    if any(part.path.resolve() == local_folder(folder).resolve() for part in parts):
         raise UsageError(
             f"a merge writes a new store; received {str(folder)!r} as one of the parts; choose another --out"
         )

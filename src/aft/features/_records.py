@@ -100,15 +100,27 @@ class _Document(_Part):
             raise StoreError(
                 f"a feature store holds {path.name!r}; there is none in {str(path.parent)!r}; check the path"
             ) from error
-        broken = CorruptStoreError(
-            f"{str(path)!r} is not what was written to it; restore it from a copy or extract again"
-        )
+        return cls.decode(raw, str(path))
+
+    @classmethod
+    def decode(cls, raw: bytes, where: str) -> Self:
+        """Check a document's bytes.
+
+        Args:
+            raw: What was read.
+            where: Its path or address, for the text.
+
+        Raises:
+            CorruptStoreError: It is not, to the bit, what was written.
+            StoreError: It is of another format.
+        """
+        broken = CorruptStoreError(f"{where!r} is not what was written to it; restore it from a copy or extract again")
         try:
             envelope = json.loads(raw)
             content = envelope["content"]
             if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
                 raise StoreError(
-                    f"this aft reads feature stores of format {FORMAT}; {str(path)!r} has format {content['format']}; upgrade aft"
+                    f"this aft reads feature stores of format {FORMAT}; {where!r} has format {content['format']}; upgrade aft"
                 )
             document = cls.model_validate_json(json.dumps(content))
         except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:

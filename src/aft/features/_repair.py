@@ -3,9 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from aft.errors import StoreError
+from aft.errors import StoreError, UsageError
 from aft.features._index import Index
 from aft.features._layout import Layout
+from aft.features._mirror import is_url
 from aft.features._records import Manifest, Plan, PlannedShard, ShardRecord, read_ids
 from aft.features._shard import ShardReader
 from aft.features._writer import StoreWriter
@@ -26,12 +27,18 @@ def repair(folder: str | Path) -> list[str]:
         A sentence a thing that was removed or written anew; empty where all was intact.
 
     Raises:
+        UsageError: An address in object storage.
         StoreError: Neither plan nor manifest can be read: then nothing is touched.
 
     Example:
         >>> repair("features/dinov2")
         ["shard 3 was removed: 'features/dinov2/shard-000003.npy' is not what was written to it from row 0 on; ..."]
     """
+    if is_url(folder):
+        raise UsageError(
+            f"a repair changes a folder of this machine; received {str(folder)!r}; remove both files of the broken shard there, "
+            "its .json first, and run the same extraction again: it computes that shard alone"
+        )
     layout = Layout(Path(folder))
     done: list[str] = []
     plan = _plan(layout, done)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aft.errors import CorruptStoreError, FingerprintError, StoreError, UnknownIdError, name_some
 from aft.features._index import Index, digest_heads
 from aft.features._layout import Layout
+from aft.features._mirror import is_url, local_copy
 from aft.features._records import Manifest, Plan, Sample, ShardRecord, read_ids
 from aft.features._shard import ShardReader, check_size_and_header
 
@@ -33,8 +34,11 @@ class FeatureStore:
         (2, 1536)
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, records: list[ShardRecord], index: Index) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, records: list[ShardRecord], index: Index, place: str | Path
+    ) -> None:
         self._layout = Layout(folder)
+        self._place = place
         self._manifest = manifest
         self._records = records
         self._index = index
@@ -46,7 +50,8 @@ class FeatureStore:
         """Open a store, checking its small files and every shard's size and header.
 
         Args:
-            folder: The store's folder.
+            folder: The store's folder, or its address in object storage (``s3://...``), whose files are copied into the cache folder
+                of this machine, each checked, unless they are there.
 
         Returns:
             The store.
@@ -55,20 +60,20 @@ class FeatureStore:
             StoreError: There is no finished store, or one of a newer format.
             CorruptStoreError: A file is not what was written; it is named.
         """
-        layout = Layout(Path(folder))
+        layout = local_copy(folder)
         if not layout.manifest.exists():
-            _explain_absence(layout)
+            _explain_absence(layout, folder)
         manifest = Manifest.read(layout.manifest)
         records = []
         for listed in manifest.shards:
             path = layout.record(listed.number)
             if not path.exists():
-                raise CorruptStoreError(f"{str(path)!r} is missing; restore it from a copy or extract again")
+                raise CorruptStoreError(f"'{folder}/{path.name}' is missing; restore it from a copy or extract again")
             record = ShardRecord.read(path)
             same = hashlib.sha256(record.encode()).hexdigest() == listed.record_sha256
             if not same or (record.rows, record.dim, record.dtype) != (listed.rows, manifest.dim, manifest.dtype):
                 raise CorruptStoreError(
-                    f"{str(path)!r} is not the record that the manifest lists; restore it from a copy or extract again"
+                    f"'{folder}/{path.name}' is not the record that the manifest lists; restore it from a copy or extract again"
                 )
             check_size_and_header(layout.data(listed.number), record)
             ids = layout.ids(listed.number)
@@ -82,12 +87,17 @@ class FeatureStore:
                 f"the shards of {str(folder)!r} do not add up to its manifest; restore it from a copy or extract again"
             )
         index = Index(layout.index(manifest.index.sha256), manifest.rows, manifest.index)
-        return cls(layout.folder, manifest, records, index)
+        return cls(layout.folder, manifest, records, index, folder if is_url(folder) else layout.folder)
 
     @property
     def path(self) -> Path:
-        """The store's folder."""
+        """The store's folder; of one in object storage, its copy on this machine."""
         return self._layout.folder
+
+    @property
+    def place(self) -> str | Path:
+        """The folder, or the address in object storage."""
+        return self._place
 
     @property
     def name(self) -> str:
@@ -241,18 +251,18 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         """Name, size and place."""
-        return f"FeatureStore({self.name!r}, {len(self)} x {self.dim} {self.dtype}, {str(self.path)!r})"
+        return f"FeatureStore({self.name!r}, {len(self)} x {self.dim} {self.dtype}, {str(self.place)!r})"
 
 
-def _explain_absence(layout: Layout) -> None:
+def _explain_absence(layout: Layout, place: str | Path) -> None:
     if layout.plan.exists():
         plan = Plan.read(layout.plan)
         planned = [n for n, shard in enumerate(plan.shards) if shard is not None]
         done = sum(layout.record(n).exists() for n in planned)
         raise StoreError(
-            f"features can be read when their extraction is finished; {str(layout.folder)!r} has {done} of {len(planned)} shards; "
+            f"features can be read when their extraction is finished; {str(place)!r} has {done} of {len(planned)} shards; "
             "run the same aft extract again: it goes on where it stopped"
         )
     inner = sorted(path.parent.name for path in layout.folder.glob("*/manifest.json")) if layout.folder.is_dir() else []
     hint = f"; did you mean {str(layout.folder / inner[0])!r}?" if inner else "; make one with aft extract"
-    raise StoreError(f"a feature store is a folder with a manifest.json; there is none in {str(layout.folder)!r}{hint}")
+    raise StoreError(f"a feature store is a folder with a manifest.json; there is none in {str(place)!r}{hint}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aft.errors import AftError
 from aft.features._index import Index
-from aft.features._layout import Layout
+from aft.features._mirror import local_copy
 from aft.features._records import Manifest, Plan, ShardRecord, read_ids
 from aft.features._shard import ShardReader
 
@@ -16,7 +16,7 @@ def verify(folder: str | Path) -> list[str]:
     Unlike opening, this does not stop at the first thing wrong.
 
     Args:
-        folder: The store's folder.
+        folder: The store's folder; of one in object storage, its copy on this machine is read.
 
     Returns:
         One sentence a finding, each naming a file; empty where all is as written.
@@ -24,7 +24,7 @@ def verify(folder: str | Path) -> list[str]:
     Raises:
         StoreError: There is no readable manifest to check against.
     """
-    layout = Layout(Path(folder))
+    layout = local_copy(folder)
     manifest = Manifest.read(layout.manifest)
     findings: list[str] = []
 

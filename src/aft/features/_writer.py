@@ -9,10 +9,11 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.errors import FingerprintError, StoreError, UsageError, did_you_mean, name_some
+from aft.errors import CorruptStoreError, FingerprintError, StoreError, UsageError, did_you_mean, name_some
 from aft.features._commit import remove_leftovers, write_whole
 from aft.features._index import build_index, index_chunks
 from aft.features._layout import FORMAT, Layout
+from aft.features._mirror import Mirror, is_url, local_copy
 from aft.features._records import (
     Dtype,
     File,
@@ -48,14 +49,20 @@ class StoreWriter:
     on where it stopped: a shard exists when its commit record does, and nothing committed is computed again.
     """
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, plan: Plan, mirror: Mirror | None = None) -> None:
         self._layout = Layout(folder)
         self._plan = plan
+        self._mirror = mirror
 
     @property
     def folder(self) -> Path:
-        """The store's folder."""
+        """The store's folder; of one in object storage, its copy here."""
         return self._layout.folder
+
+    @property
+    def place(self) -> str | Path:
+        """The folder, or the address in object storage."""
+        return self.folder if self._mirror is None else self._mirror.url
 
     @property
     def dim(self) -> int:
@@ -78,7 +85,7 @@ class StoreWriter:
         """Plan a store, or go on with the one that is there.
 
         Args:
-            folder: The store's folder, made if missing.
+            folder: The store's folder, made if missing; or its address in object storage (``s3://...``): then each commit goes there.
             name: The teacher's name, the objective's key.
             fingerprint: What the features are of: model, weights, layer, preprocessing, precision.
             dim: Width of the features.
@@ -95,40 +102,22 @@ class StoreWriter:
             FingerprintError: The folder holds features of something else; each differing field is named.
             CorruptStoreError: The folder's plan or ids are not what was written.
         """
-        layout = Layout(Path(folder))
         listed = list(samples)
         _check_arguments(name, dtype, dim, listed, shard_rows)
-        if layout.folder.exists() and not layout.plan.exists() and any(layout.folder.iterdir()):
-            _refuse_foreign_files(layout.folder)
-        if overwrite and layout.plan.exists() and _is_damaged(layout):
-            shutil.rmtree(layout.folder)
-        if layout.plan.exists():
-            found = Plan.read(layout.plan)
-            differences = compare_fingerprints(
-                {**fingerprint, "dim": dim, "dtype": dtype, "name": name},
-                {**found.fingerprint, "dim": found.dim, "dtype": found.dtype, "name": found.name},
-                str(layout.folder),
-            )
-            if not differences:
-                members = _planned_samples(layout, found)
-                differences = _changed_inputs(layout, members, listed)
-                if not differences:
-                    return cls(layout.folder, _extend(layout, found, members, listed, shard_rows))
-            if not overwrite:
-                raise FingerprintError(
-                    f"a store holds the features of one model over unchanged inputs; {'; '.join(differences)}; "
-                    "choose another --out or NAME, or pass --overwrite"
-                )
-            shutil.rmtree(layout.folder)
+        asked = Plan(format=FORMAT, name=name, fingerprint=dict(fingerprint), dim=dim, dtype=dtype, shards=[])
+        if not is_url(folder):
+            layout = Layout(Path(folder))
+            return cls(layout.folder, _plan(layout, str(folder), asked, listed, shard_rows, overwrite))
+        mirror = Mirror(str(folder))
         try:
-            layout.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"a store needs a folder that can be made; received {error.strerror!r} for {str(layout.folder)!r}; "
-                "choose another --out"
-            ) from error
-        empty = Plan(format=FORMAT, name=name, fingerprint=dict(fingerprint), dim=dim, dtype=dtype, shards=[])
-        return cls(layout.folder, _extend(layout, empty, {}, listed, shard_rows))
+            mirror.pull()
+        except CorruptStoreError:
+            if not overwrite:
+                raise
+            mirror.clear()
+        plan = _plan(mirror.layout, mirror.url, asked, listed, shard_rows, overwrite)
+        mirror.push_plan()
+        return cls(mirror.layout.folder, plan, mirror)
 
     def pending(self) -> list[int]:
         """Numbers of the shards that are planned and not committed."""
@@ -165,6 +154,8 @@ class StoreWriter:
         array = as_stored(np.asarray(features), self.samples(shard), self._plan.dim, self._plan.dtype)
         record = write_shard(self._layout.data(shard), shard, array, self._plan.dtype, planned.ids)
         record.write(self._layout.record(shard))
+        if self._mirror is not None:
+            self._mirror.push_shard(shard)
 
     def finish(self) -> FeatureStore:
         """Write the index and the manifest.
@@ -176,6 +167,8 @@ class StoreWriter:
             StoreError: A shard is not committed yet.
             CorruptStoreError: A shard is not what was committed.
         """
+        if self._mirror is not None:
+            self._mirror.pull()  # what other machines have committed
         pending = self.pending()
         if pending:
             raise StoreError(
@@ -214,7 +207,9 @@ class StoreWriter:
             if old != path:
                 old.unlink()
         remove_leftovers(self.folder)
-        return FeatureStore.open(self.folder)
+        if self._mirror is not None:
+            self._mirror.push_end()
+        return FeatureStore.open(self.place)
 
     def _planned(self, shard: int) -> PlannedShard:
         planned = self._plan.shards[shard] if 0 <= shard < len(self._plan.shards) else None
@@ -227,16 +222,61 @@ def committed_ids(folder: str | Path) -> set[str]:
     """Ids whose features are safe on disk, in a store finished or not.
 
     Args:
-        folder: The store's folder.
+        folder: The store's folder or address.
 
     Returns:
         The ids; none where there is no store.
     """
-    layout = Layout(Path(folder))
+    layout = local_copy(folder)
     if not layout.plan.exists():
         return set()
     planned = _planned_samples(layout, Plan.read(layout.plan))
     return {sample.id for number, members in planned.items() if layout.record(number).exists() for sample in members}
+
+
+def _plan(
+    layout: Layout, where: str, asked: Plan, samples: Sequence[Sample], shard_rows: int | None, overwrite: bool
+) -> Plan:
+    """Write a plan, or extend the one that is there.
+
+    Args:
+        layout: The store's files on this machine.
+        where: Its place, for the text.
+        asked: What the features are of; without shards.
+        samples: Ids and input digests.
+        shard_rows: Rows of a new shard.
+        overwrite: Remove what does not fit.
+    """
+    if layout.folder.exists() and not layout.plan.exists() and any(layout.folder.iterdir()):
+        _refuse_foreign_files(layout.folder)
+    if overwrite and layout.plan.exists() and _is_damaged(layout):
+        shutil.rmtree(layout.folder)
+    if layout.plan.exists():
+        found = Plan.read(layout.plan)
+        differences = compare_fingerprints(_described(asked), _described(found), where)
+        if not differences:
+            members = _planned_samples(layout, found)
+            differences = _changed_inputs(layout, members, samples)
+            if not differences:
+                return _extend(layout, found, members, samples, shard_rows)
+        if not overwrite:
+            raise FingerprintError(
+                f"a store holds the features of one model over unchanged inputs; {'; '.join(differences)}; "
+                "choose another --out or NAME, or pass --overwrite"
+            )
+        shutil.rmtree(layout.folder)
+    try:
+        layout.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"a store needs a folder that can be made; received {error.strerror!r} for {str(layout.folder)!r}; "
+            "choose another --out"
+        ) from error
+    return _extend(layout, asked, {}, samples, shard_rows)
+
+
+def _described(plan: Plan) -> dict[str, Any]:
+    return {**plan.fingerprint, "dim": plan.dim, "dtype": plan.dtype, "name": plan.name}
 
 
 def _is_damaged(layout: Layout) -> bool:

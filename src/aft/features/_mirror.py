@@ -1,0 +1,287 @@
+"""A store in object storage: copied to this machine file by file, each checked; written in the order of commits."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aft.cache import cache_folder
+from aft.errors import AftError, CorruptStoreError, MissingExtraError, StoreError
+from aft.features._commit import sync_folder, write_whole
+from aft.features._layout import TEMPORARY, Layout
+from aft.features._records import File, Manifest, Plan, PlannedShard, ShardRecord
+
+#: Files that are copied side by side.
+CONNECTIONS = 8
+#: Bytes that are read at a time.
+CHUNK = 1 << 20
+T = TypeVar("T")
+D = TypeVar("D", Plan, ShardRecord, Manifest)
+
+
+def is_url(place: str | Path) -> bool:
+    """Whether a store lies in object storage: ``s3://bucket/folder``, or any address that fsspec knows."""
+    return isinstance(place, str) and "://" in place
+
+
+def inside(place: str | Path, name: str) -> str | Path:
+    """A folder's entry, of a file system or of object storage."""
+    return f"{place.rstrip('/')}/{name}" if isinstance(place, str) and is_url(place) else Path(place) / name
+
+
+def local_copy(place: str | Path) -> Layout:
+    """Where the files of a store can be read: its folder; of one in object storage a copy, brought up to date."""
+    if not is_url(place):
+        return Layout(Path(place))
+    mirror = Mirror(str(place))
+    mirror.pull()
+    return mirror.layout
+
+
+def local_folder(place: str | Path) -> Path:
+    """The folder on this machine that a store, or its copy, is in."""
+    return Mirror(str(place)).layout.folder if is_url(place) else Path(place)
+
+
+class Mirror:
+    """This machine's copy of a store in object storage, in the cache folder.
+
+    What comes from there is believed when its digest is that of the record before it: the plan's, the commit's, the manifest's. What goes
+    there goes in the order in which it is committed, so that a record never stands for data that is not there yet.
+
+    Args:
+        url: Address of the store's folder.
+
+    Raises:
+        MissingExtraError: fsspec, or its package for this kind of address, is not installed.
+        StoreError: An address that it does not know.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        kind, _, rest = self.url.partition("://")
+        try:
+            import fsspec
+
+            self._remote, self._root = fsspec.core.url_to_fs(self.url)
+        except ImportError as error:
+            raise MissingExtraError(
+                f"{kind}:// needs a package of fsspec ({error}); pip install 'adaptive-feature-transfer[s3]' for s3://"
+            ) from error
+        except ValueError as error:
+            raise StoreError(
+                f"a store's address is one that fsspec knows; received {url!r} ({error}); write s3://BUCKET/FOLDER"
+            ) from error
+        digest = hashlib.sha256(self.url.encode()).hexdigest()[:16]
+        self.layout = Layout(cache_folder() / "stores" / digest / rest.rpartition("/")[2])
+
+    def pull(self) -> None:
+        """Bring what is committed there, finished or not, and is not here.
+
+        A copy of another plan is given up: object storage is what counts.
+
+        Raises:
+            CorruptStoreError: A file there is not what was written to it; its address is named.
+            StoreError: Object storage does not answer.
+        """
+        layout, sizes = self.layout, self._sizes()
+        if layout.plan.name not in sizes:
+            if layout.folder.exists():
+                shutil.rmtree(layout.folder)
+            return
+        layout.folder.mkdir(parents=True, exist_ok=True)
+        plan = self._document(layout.plan, Plan)
+        if layout.plan.exists() and not self._grew(plan):
+            shutil.rmtree(layout.folder)
+            layout.folder.mkdir(parents=True)
+        _keep(layout.plan, plan)
+        shards = [(number, shard) for number, shard in enumerate(plan.shards) if shard is not None]
+        self._side_by_side([(self._file, layout.ids(number), shard.ids) for number, shard in shards])
+        done = [number for number, _ in shards if layout.record(number).name in sizes]
+        records = self._side_by_side([(self._document, layout.record(number), ShardRecord) for number in done])
+        self._side_by_side(
+            [(self._file, layout.data(number), record.data) for number, record in zip(done, records, strict=True)]
+        )
+        for number, record in zip(done, records, strict=True):  # a record says that the data is there
+            _keep(layout.record(number), record)
+        if layout.manifest.name in sizes:
+            manifest = self._document(layout.manifest, Manifest)
+            self._file(layout.index(manifest.index.sha256), manifest.index)
+            _keep(layout.manifest, manifest)
+
+    def clear(self) -> None:
+        """Remove the store, there and here."""
+        self._remove_all(list(self._sizes()))
+        if self.layout.folder.exists():
+            shutil.rmtree(self.layout.folder)
+
+    def push_plan(self) -> None:
+        """Bring this machine's plan there, with the ids of its shards, and take away what it no longer has."""
+        layout, sizes = self.layout, self._sizes()
+        plan = Plan.read(layout.plan)
+        before: list[PlannedShard | None] = []
+        if layout.plan.name in sizes:
+            there = self._document(layout.plan, Plan)
+            if there == plan:
+                self._push_commits(sizes)
+                return
+            before = there.shards
+        gone = [name for name in sizes if not (layout.folder / name).exists()]
+        self._remove_all(gone)
+        for number, shard in enumerate(plan.shards):
+            if shard is not None and (number >= len(before) or before[number] != shard):
+                self._push(layout.ids(number).name)
+        self._push(layout.plan.name)
+        self._push_commits({} if gone else sizes)
+
+    def push_shard(self, shard: int) -> None:
+        """Bring a committed shard there: its data, then its record."""
+        self._push(self.layout.data(shard).name)
+        self._push(self.layout.record(shard).name)
+
+    def push_end(self) -> None:
+        """Bring index and manifest of a finished store there."""
+        manifest, sizes = Manifest.read(self.layout.manifest), self._sizes()
+        index = self.layout.index(manifest.index.sha256).name
+        self._push(index)
+        self._push(self.layout.manifest.name)
+        for name in sizes:
+            if name.startswith("index-") and name != index:
+                self._remove(name)
+
+    def _push_commits(self, sizes: dict[str, int]) -> None:
+        """What an interruption came before: shards that are committed here alone."""
+        for path in sorted(self.layout.folder.glob("shard-*.json")):
+            if path.name not in sizes:
+                self._push(path.with_suffix(".npy").name)
+                self._push(path.name)
+
+    def _grew(self, plan: Plan) -> bool:
+        """Whether a plan only adds shards to the one that is here."""
+        try:
+            here = Plan.read(self.layout.plan)
+        except StoreError:
+            return False
+        return (
+            plan.model_copy(update={"shards": here.shards}) == here and plan.shards[: len(here.shards)] == here.shards
+        )
+
+    def _sizes(self) -> dict[str, int]:
+        """Names and sizes of the files there."""
+
+        def listed() -> list[dict[str, Any]]:
+            self._remote.invalidate_cache()
+            try:
+                found: list[dict[str, Any]] = self._remote.ls(self._root, detail=True)
+            except FileNotFoundError:
+                return []
+            return found
+
+        return {
+            entry["name"].rpartition("/")[2]: entry["size"] for entry in self._do(listed) if entry["type"] == "file"
+        }
+
+    def _document(self, path: Path, kind: type[D]) -> D:
+        """Read a document from there."""
+        return kind.decode(self._read(path.name), f"{self.url}/{path.name}")
+
+    def _file(self, path: Path, expected: File) -> None:
+        """Bring a file here, unless it is; its blocks are verified when they are read."""
+        if path.is_file() and not path.is_symlink() and path.stat().st_size == expected.bytes:
+            return
+        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-there-{path.name}")
+        try:
+            digest, size = hashlib.sha256(), 0
+            with temporary.open("wb") as file:
+                for chunk in self._chunks(path.name):
+                    size += len(chunk)
+                    if size > expected.bytes:
+                        break
+                    digest.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            if size != expected.bytes or digest.hexdigest() != expected.sha256:
+                raise self._broken(path.name)
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise StoreError(
+                f"a copy of a store needs a cache folder with room; received {error.strerror!r} for {str(path)!r}; "
+                "make room, or name another folder with AFT_CACHE"
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        with self._answering():
+            try:
+                file = self._remote.open(f"{self._root}/{name}", "rb")
+            except FileNotFoundError as error:
+                raise CorruptStoreError(
+                    f"'{self.url}/{name}' is missing; restore it from a copy or extract again with --overwrite"
+                ) from error
+        try:
+            while True:
+                with self._answering():
+                    chunk: bytes = file.read(CHUNK)
+                if not chunk:
+                    return
+                yield chunk
+        finally:
+            file.close()
+
+    def _read(self, name: str) -> bytes:
+        return b"".join(self._chunks(name))
+
+    def _push(self, name: str) -> None:
+        path = self.layout.folder / name
+        self._do(lambda: self._remote.put_file(str(path), f"{self._root}/{name}"))
+        arrived = self._do(lambda: self._remote.info(f"{self._root}/{name}", refresh=True))["size"]
+        if arrived != path.stat().st_size:
+            raise StoreError(
+                f"object storage must keep what it is sent; {self.url}/{name} has {arrived} of {path.stat().st_size} bytes; run the same command again"
+            )
+
+    def _remove_all(self, names: list[str]) -> None:
+        # Backwards: first what says that other files are there.
+        for name in sorted(names, key=lambda name: (name != self.layout.manifest.name, not name.endswith(".json"))):
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        self._do(lambda: self._remote.rm(f"{self._root}/{name}"))
+
+    def _side_by_side(self, calls: list[tuple[Any, ...]]) -> list[Any]:
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            return [future.result() for future in [pool.submit(call, *arguments) for call, *arguments in calls]]
+
+    def _do(self, work: Callable[[], T]) -> T:
+        with self._answering():
+            return work()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except AftError:
+            raise
+        except Exception as error:  # each kind of storage has errors of its own
+            raise StoreError(
+                f"object storage must answer; received {type(error).__name__}: {error}, for {self.url!r}; "
+                "check address, credentials and network, and run the same command again"
+            ) from error
+
+    def _broken(self, name: str) -> CorruptStoreError:
+        return CorruptStoreError(
+            f"'{self.url}/{name}' is not what was written to it; restore it from a copy or extract again with --overwrite"
+        )
+
+
+def _keep(path: Path, document: Plan | ShardRecord | Manifest) -> None:
+    raw = document.encode()
+    if not path.exists() or path.read_bytes() != raw:
+        write_whole(path, [raw])

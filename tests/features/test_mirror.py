@@ -1,0 +1,262 @@
+"""Stores in object storage: an S3 server of this machine, and machines that share nothing else."""
+
+import csv
+import logging
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import aft
+from aft.errors import CorruptStoreError, FingerprintError, MissingExtraError, StoreError, UsageError
+from aft.extraction import extract
+from aft.features import FeatureStore, StoreWriter, merge, repair, verify
+from aft.features._mirror import Mirror
+from tests.extraction.test_processes import TEACHER, texts
+
+
+@pytest.fixture(scope="module")
+def server():
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(server, tmp_path, monkeypatch):
+    """A bucket of the test's own; this process has credentials and an empty cache."""
+    import boto3
+    import fsspec
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
+        "AFT_CACHE": str(tmp_path / "cache"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{abs(hash(str(tmp_path))):x}"
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=name)
+    fsspec.filesystem("s3").invalidate_cache()
+    return Bucket(client, name)
+
+
+class Bucket:
+    """What lies in a bucket."""
+
+    def __init__(self, client, name):
+        self.client, self.name = client, name
+        self.url = f"s3://{name}/features"
+
+    def files(self, store="t"):
+        listed = self.client.list_objects_v2(Bucket=self.name, Prefix=f"features/{store}/").get("Contents", [])
+        return {entry["Key"].rpartition("/")[2]: self.read(entry["Key"]) for entry in listed}
+
+    def read(self, key):
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def write(self, name, content, store="t"):
+        self.client.put_object(Bucket=self.name, Key=f"features/{store}/{name}", Body=content)
+
+    def delete(self, name, store="t"):
+        self.client.delete_object(Bucket=self.name, Key=f"features/{store}/{name}")
+
+
+@pytest.fixture
+def another_machine(tmp_path, monkeypatch):
+    """Forget what this machine has copied."""
+    machines = iter(range(100))
+    return lambda: monkeypatch.setenv("AFT_CACHE", str(tmp_path / f"machine{next(machines)}"))
+
+
+def local(tmp_path, dataset=None):
+    store = extract(
+        dataset or texts(), TEACHER, name="t", out=tmp_path / "local", shard_rows=8, threads=1, progress=False
+    )
+    return {path.name: path.read_bytes() for path in store.path.iterdir()}
+
+
+def there(bucket, dataset=None, **options):
+    return extract(
+        dataset or texts(), TEACHER, name="t", out=bucket.url, shard_rows=8, threads=1, progress=False, **options
+    )
+
+
+def test_extraction_puts_the_same_bytes_there_and_another_machine_reads_them(bucket, tmp_path, another_machine):
+    store = there(bucket)
+    assert bucket.files() == local(tmp_path)
+    assert store.place == f"{bucket.url}/t"
+    another_machine()
+    read = FeatureStore.open(f"{bucket.url}/t")
+    ids = ["3", "59", "0"]
+    np.testing.assert_array_equal(read[ids], FeatureStore.open(tmp_path / "local" / "t")[ids])
+    assert read.path != store.path
+    assert verify(f"{bucket.url}/t") == []
+    assert "s3://" in repr(read)
+
+
+def test_two_processes_put_the_same_bytes_there(bucket, tmp_path):
+    there(bucket, processes=2)
+    assert bucket.files() == local(tmp_path)
+
+
+def test_what_is_here_is_not_copied_again(bucket, monkeypatch):
+    there(bucket)
+    asked = []
+    chunks = Mirror._chunks
+    monkeypatch.setattr(Mirror, "_chunks", lambda self, name: (asked.append(name), chunks(self, name))[1])
+    FeatureStore.open(f"{bucket.url}/t")
+    assert not any(name.endswith((".npy", ".jsonl")) for name in asked)
+
+
+@pytest.mark.parametrize("after", [0, 3, 9, 14, 22, 24])
+def test_an_interruption_costs_what_was_not_committed(bucket, tmp_path, another_machine, monkeypatch, after):
+    sent = []
+    push = Mirror._push
+
+    def failing(self, name):
+        if len(sent) == after:
+            raise StoreError("object storage must answer")
+        sent.append(name)
+        push(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Mirror, "_push", failing)
+        with pytest.raises(StoreError):
+            there(bucket)
+    another_machine()
+    committed = [name for name in bucket.files() if name.endswith(".json") and name.startswith("shard")]
+    with pytest.raises(StoreError):
+        FeatureStore.open(f"{bucket.url}/t")
+    computed = []
+    commit = StoreWriter.commit
+    monkeypatch.setattr(StoreWriter, "commit", lambda *a: (computed.append(a[1]), commit(*a))[1])
+    there(bucket)
+    assert len(computed) == 8 - len(committed)
+    assert bucket.files() == local(tmp_path)
+
+
+def test_a_shard_that_was_committed_here_alone_is_sent_when_the_command_runs_again(bucket, tmp_path, monkeypatch):
+    alone = local(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Mirror, "push_shard", lambda self, shard: None)
+        patch.setattr(Mirror, "push_end", lambda self: None)
+        there(bucket)
+    assert not [name for name in bucket.files() if name.endswith(".npy")]
+    monkeypatch.setattr(StoreWriter, "commit", lambda *a: pytest.fail("computed again"))
+    there(bucket)
+    assert bucket.files() == alone
+
+
+@pytest.mark.parametrize("kind", ["flipped", "truncated", "longer", "swapped", "future", "gone"])
+@pytest.mark.parametrize("name", ["shard-000002.npy", "shard-000002.ids.jsonl", "shard-000002.json", "plan.json", "manifest.json"])  # fmt: skip
+def test_damage_there_is_never_read_and_its_address_is_named(bucket, tmp_path, another_machine, kind, name):
+    there(bucket)
+    good = bucket.files()
+    raw = good[name]
+    if kind == "gone":
+        bucket.delete(name)
+    else:
+        bucket.write(name, {
+            "flipped": raw[:-30] + bytes([raw[-30] ^ 4]) + raw[-29:], "truncated": raw[:-1], "longer": raw + b"\n",
+            "swapped": good[name.replace("2", "3")] if "2" in name else good["shard-000001.json"],
+            "future": raw.replace(b'"format": 1', b'"format": 2'),
+        }[kind])  # fmt: skip
+    another_machine()
+    if kind == "future" and not name.endswith(".json"):
+        assert FeatureStore.open(f"{bucket.url}/t").dim == 16
+        return
+    with pytest.raises(StoreError, match=bucket.name):
+        FeatureStore.open(f"{bucket.url}/t")
+    another_machine()
+    try:
+        there(bucket)
+    except CorruptStoreError:
+        there(bucket, overwrite=True)
+    except StoreError:
+        assert kind == "future" or (kind, name) == ("gone", "plan.json")
+        bucket.write(name, raw)
+    another_machine()
+    assert len(FeatureStore.open(f"{bucket.url}/t").ids) == 60
+    assert bucket.files() == local(tmp_path)
+
+
+def test_new_samples_add_shards_and_other_machines_see_them(bucket, another_machine):
+    first = there(bucket, texts(60))
+    another_machine()
+    assert len(FeatureStore.open(f"{bucket.url}/t")) == 60
+    there(bucket, texts(70))
+    assert len(FeatureStore.open(f"{bucket.url}/t")) == 70
+    another_machine()
+    there(bucket, texts(75))
+    assert len(FeatureStore.open(first.place)) == 75
+
+
+def test_another_teacher_is_refused_and_overwrites_when_told(bucket, another_machine):
+    there(bucket)
+    other = "python:tests.conftest:bag_of_letters"
+    another_machine()
+    with pytest.raises(FingerprintError, match=bucket.name):
+        extract(texts(), other, name="t", out=bucket.url, progress=False)
+    extract(texts(), other, name="t", out=bucket.url, progress=False, overwrite=True)
+    another_machine()
+    assert FeatureStore.open(f"{bucket.url}/t").dim == 26
+
+
+RANK = (
+    "import os; os.environ['AFT_CACHE'] += os.environ['RANK']; "  # machines that share nothing
+    "from aft.cli import main; main()"
+)
+
+
+def test_ranks_on_machines_that_share_nothing_else_write_the_bytes_of_one(bucket, tmp_path, free_port):
+    table, dataset = tmp_path / "t.csv", texts()
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "text"), *zip(dataset.ids, dataset.inputs, strict=True)])
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port()), "--no-python",
+        sys.executable, "-c", RANK, "extract", str(table), "--text", "text", "--id", "id", "--teacher", f"t={TEACHER}",
+        "--out", bucket.url, "--shard-rows", "8", "--threads", "1",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [f"{bucket.url}/t"]
+    assert bucket.files() == local(tmp_path)
+    for machine in ("0", "1"):
+        (copy,) = (tmp_path / f"cache{machine}").glob("stores/*/t")
+        assert len(list(copy.glob("shard-*.npy"))) == 8
+
+
+def test_training_and_merging_and_importing_take_addresses(bucket, dataset, tmp_path):
+    store = extract(dataset, "python:tests.conftest:bag_of_letters", name="letters", out=bucket.url, progress=False)
+    run = aft.train(
+        dataset, "aft:static,width=8,hidden=8,vocabulary=100", [store.place], method="aft", beta=1, steps=5, out=tmp_path / "run", progress=False
+    )  # fmt: skip
+    assert run.error is not None
+    merged = merge([store.place], out=f"s3://{bucket.name}/merged")
+    assert merged.ids == store.ids
+    np.save(tmp_path / "api.npy", np.ones((3, 4), dtype=np.float32))
+    (tmp_path / "ids.txt").write_text("a\nb\nc\n")
+    imported = aft.import_features(tmp_path / "api.npy", ids=tmp_path / "ids.txt", name="api", out=bucket.url)
+    assert imported.place == f"{bucket.url}/api"
+    assert FeatureStore.open(f"{bucket.url}/api")["b"].tolist() == [1, 1, 1, 1]
+
+
+def test_what_cannot_be_reached_is_said_in_a_sentence(bucket, monkeypatch):
+    with pytest.raises(StoreError, match="there is none"):
+        FeatureStore.open(f"{bucket.url}/nothing")
+    with pytest.raises(StoreError, match="object storage must answer"):
+        there(Bucket(bucket.client, "no-such-bucket"))
+    with pytest.raises(StoreError, match="an address is one that fsspec knows|one that fsspec knows"):
+        FeatureStore.open("what://bucket/t")
+    with pytest.raises(UsageError, match="a folder of this machine"):
+        repair(f"{bucket.url}/t")
+    with pytest.raises(MissingExtraError, match="needs a package of fsspec"):
+        FeatureStore.open("gs://bucket/t")
