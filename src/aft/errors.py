@@ -39,6 +39,7 @@ __all__ = [
     "UsageError",
     "did_you_mean",
     "name_some",
+    "printable",
 ]
 
 
@@ -119,6 +120,11 @@ def name_some(items: Iterable[object], limit: int = 3) -> str:
     shown = [text if len(text) <= 60 else text[:57] + "..." for text in map(repr, listed[:limit])]
     rest = len(listed) - len(shown)
     return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+
+
+def printable(text: str) -> str:
+    """A user's text as a terminal can be sent it: control characters are written out, as in repr."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aft.errors import UsageError
+from aft.errors import UsageError, printable
 from aft.features import FeatureStore, is_url
 from aft.features import verify as verify_store
 from aft.progress import size
@@ -123,5 +123,6 @@ def _run(folder: Path, verify: bool) -> Inspection:
 
 
 def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    rows = [(printable(name), value) for name, value in rows]
     width = max(len(name) for name, _ in rows)
-    return [f"{name:{width}}  {value}" for name, value in rows]
+    return [f"{name:{width}}  {printable(value)}" for name, value in rows]

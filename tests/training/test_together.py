@@ -184,19 +184,19 @@ def test_two_processes_that_were_killed_go_on_to_the_same_weights(task, tmp_path
         arguments = command(task, out, *BALANCED, student=student, steps=160)
         arguments[1:3] = [
             "-c",
-            "import aft.training._fit as f; f.CHECKPOINT_EVERY = 0; from aft.cli import main; main()",
+            "import aft.training._checkpoint as c; c.EVERY = 0; from aft.cli import main; main()",
         ]
         return start(arguments, launcher, AFT_TEST_DROPOUT="0.5", **more)
 
     finished(run(tmp_path / "whole"))
     killed = run(tmp_path / "killed", AFT_TEST_SLOW="0.02")
-    checkpoint = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    checkpoints = tmp_path / "killed" / "checkpoints"
     deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
+    while not list(checkpoints.glob("step-*.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.02)
     kill_with_children(killed)
     assert killed.returncode == -signal.SIGKILL
-    assert checkpoint.exists()
+    assert list(checkpoints.glob("step-*.ckpt"))
     assert not (tmp_path / "killed" / "result.json").exists()
     finished(run(tmp_path / "killed"))
     assert furthest(tensors(tmp_path / "whole"), tensors(tmp_path / "killed")) == 0

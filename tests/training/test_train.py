@@ -73,7 +73,7 @@ def test_every_method_starts_from_the_same_weights(dataset, store):
 
 def test_interrupted_and_resumed_training_ends_with_the_same_weights(dataset, store, tmp_path, monkeypatch):
     whole = aft.train(dataset, STUDENT, store, out=tmp_path / "whole", beta=1.0, **FAST)
-    monkeypatch.setattr("aft.training._fit.CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr("aft.training._checkpoint.EVERY", 0.0)
     from aft.training._fit import TrainingModule
 
     step = TrainingModule.training_step
@@ -86,7 +86,13 @@ def test_interrupted_and_resumed_training_ends_with_the_same_weights(dataset, st
     monkeypatch.setattr(TrainingModule, "training_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         aft.train(dataset, STUDENT, store, out=tmp_path / "parts", beta=1.0, **FAST)
-    assert (tmp_path / "parts" / "checkpoints" / "last.ckpt").exists()
+    (checkpoint,) = (tmp_path / "parts" / "checkpoints").glob("step-*.ckpt")
+    good = checkpoint.read_bytes()
+    for place in (0, len(good) // 3, len(good) // 2, len(good) - 1):
+        checkpoint.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
+        with pytest.raises(RunError, match=r"step-.*\.ckpt' is not what was written"):
+            aft.train(dataset, STUDENT, store, out=tmp_path / "parts", beta=1.0, **FAST)
+    checkpoint.write_bytes(good)
     assert not (tmp_path / "parts" / "result.json").exists()
     seen = []
     monkeypatch.setattr(

@@ -21,6 +21,7 @@ def evaluate(
     label: o.Label = None,
     id: o.Id = None,  # noqa: A002
     split: o.Split = None,
+    student: o.Code = None,
     bad_inputs: o.BadInputs = "error",
     device: o.Device = "auto",
     config: o.Config = None,
@@ -43,7 +44,7 @@ def evaluate(
         "split": split,
     }
     dataset = o.open_data(data, bad_inputs=bad_inputs, **columns_of(run, given))
-    metrics = aft.evaluate(run, dataset, split=None if part == "all" else part, device=device)
+    metrics = aft.evaluate(run, dataset, split=None if part == "all" else part, device=device, student=student)
     for name, value in metrics.values.items():
         typer.echo(f"{name:10} {value:.4f}")
     typer.echo(f"{'samples':10} {metrics.samples}")

@@ -37,6 +37,12 @@ Student = Annotated[
         metavar="MODEL", help="timm:NAME, hf:NAME-or-FOLDER, aft:static, aft:transformer, python:module:factory."
     ),
 ]
+Code = Annotated[
+    str | None,
+    typer.Option(
+        "--student", metavar="MODEL", help="For a run of a python: student, its name: runs run no code unasked."
+    ),
+]
 Stores = Annotated[
     str,
     typer.Option(metavar="DIR", help="Folder of feature stores, a folder each, or its address: s3://BUCKET/FOLDER."),

@@ -18,6 +18,7 @@ def predict(
     image: o.Image = None,
     image_root: o.ImageRoot = None,
     id: o.Id = None,  # noqa: A002
+    student: o.Code = None,
     bad_inputs: o.BadInputs = "error",
     device: o.Device = "auto",
     overwrite: o.Overwrite = False,
@@ -34,6 +35,6 @@ def predict(
     dataset = o.open_data(data, bad_inputs=bad_inputs, **columns).verified(bad_inputs)
     for skipped in dataset.skipped:
         typer.echo(f"left out {skipped.id!r}: {skipped.reason}", err=True)
-    predictions = aft.load(run, device=device).predict(dataset.inputs)
+    predictions = aft.load(run, student=student, device=device).predict(dataset.inputs)
     write_predictions(out, dataset.ids, predictions, overwrite=overwrite)
     typer.echo(out)

@@ -285,7 +285,7 @@ def _reference(losses: NDArray[np.float64], root: bool) -> dict[str, float]:
 def _speed(run: Path, training: Training) -> dict[str, float]:
     if training.config.student.startswith("module:"):
         return {}
-    student = load_student(run)[0]
+    student = load_student(run, training.code)[0]
     inputs = [training.dataset.inputs[i] for i in range(min(256, len(training.dataset)))]
 
     def answer(part: Sequence[Any]) -> object:

@@ -10,6 +10,8 @@ from aft.errors import DataError, MissingExtraError, did_you_mean, name_some
 
 #: Longest cell of a CSV file; a missing quote would otherwise swallow the rest of the file unnoticed.
 LONGEST_CELL = 10_000_000
+#: A Parquet file that unpacks to more than this many bytes, and to so many times its own, is a decompression bomb.
+LARGEST_SMALL, LARGEST_RATIO = 1 << 30, 200
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -123,10 +125,21 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
             "Parquet needs pyarrow, which is not installed; run pip install 'adaptive-feature-transfer[tables]'"
         ) from error
     try:
-        _require(path, wanted, parquet.read_schema(path).names)
-        table = parquet.read_table(path, columns=list(wanted))
+        with parquet.ParquetFile(path) as file:
+            _require(path, wanted, file.schema_arrow.names)
+            columns: dict[str, list[Any]] = {column: [] for column in wanted}
+            unpacked, most = 0, max(LARGEST_SMALL, LARGEST_RATIO * path.stat().st_size)
+            for batch in file.iter_batches(4096, columns=list(wanted)):
+                unpacked += batch.nbytes
+                if unpacked > most:
+                    raise DataError(
+                        f"a table unpacks to what memory can hold; {str(path)!r} of {path.stat().st_size:,} bytes unpacks to more than {most:,}; "
+                        "look at what it repeats, or write it as JSON lines"
+                    )
+                for column in wanted:
+                    columns[column] += batch.column(column).to_pylist()
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise DataError(
             f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again"
         ) from error
-    return {column: table.column(column).to_pylist() for column in wanted}
+    return columns

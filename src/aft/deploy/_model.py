@@ -104,12 +104,14 @@ class Model:
         return f"Model({self.config['settings']['student']!r}, {self.targets.kind}, {self.student.size():,} parameters)"
 
 
-def load(run: str | Path, *, student: nn.Module | None = None, preprocess: Any = None, device: str = "cpu") -> Model:
+def load(
+    run: str | Path, *, student: nn.Module | str | None = None, preprocess: Any = None, device: str = "cpu"
+) -> Model:
     """Load a finished run.
 
     Args:
         run: The run folder.
-        student: The module, for a run that trained one handed in.
+        student: The module, for a run that trained one handed in; or its ``python:`` name, for a run that trained such a one.
         preprocess: Its preprocessing.
         device: Where to run it.
 
@@ -118,7 +120,7 @@ def load(run: str | Path, *, student: nn.Module | None = None, preprocess: Any =
 
     Raises:
         RunError: There is no finished run, or a file of it is not what was written.
-        ModelError: A run whose module was not handed in.
+        ModelError: A run whose module was not handed in: code that a run names is not run unasked.
     """
     made, targets, config = load_student(run, student, preprocess)
     return Model(made.to(choose_device(device)), targets, config)

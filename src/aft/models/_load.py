@@ -104,21 +104,21 @@ def _load_small(spec: ModelSpec, role: str, texts: Callable[[], Sequence[str]] |
 
 
 def restore_backbone(
-    config: dict[str, Any], assets: Path, module: nn.Module | None = None, preprocess: Any = None
+    config: dict[str, Any], assets: Path, module: nn.Module | str | None = None, preprocess: Any = None
 ) -> Backbone:
     """Make a run's backbone again, with weights still to be loaded.
 
     Args:
         config: What `Backbone.config` gave.
         assets: Folder that `Backbone.save_assets` wrote to.
-        module: The module, for a run that trained one handed in.
+        module: The module, for a run that trained one handed in; or the ``python:`` name of what makes it.
         preprocess: Its preprocessing.
 
     Returns:
         The backbone.
 
     Raises:
-        ModelError: A run whose module was not handed in, or of an unknown kind.
+        ModelError: A run whose module was not handed in, or of an unknown kind. What a run names is never imported or called.
     """
     kind = config.get("class")
     if kind in ("hf-text", "hf-image"):
@@ -135,13 +135,19 @@ def restore_backbone(
 
         return TimmImage.restore(config)
     if kind == "module":
-        if module is not None:
+        if isinstance(module, nn.Module):
             backbone = ModuleBackbone(
                 module, preprocess, layer=config["layer"], pooling=config["pooling"], name=config["name"]
             )
-        elif ":" in config["name"]:
+        elif module is not None:
             options = {key: config[key] for key in ("layer", "pooling") if config[key]}
-            backbone = load_python(ModelSpec("python", config["name"], options), None, role="student")
+            backbone = load_python(ModelSpec("python", ModelSpec.parse(module).name, options), None, role="student")
+        elif ":" in config["name"]:
+            name = f"python:{config['name']}"
+            raise ModelError(
+                f"a run is data, and code that it names is not run unasked; this one's student is made by {name!r}; "
+                f"pass student={name!r}, or --student {name}, if you trust it"
+            )
         else:
             raise ModelError(
                 f"this run trained a module handed in, {config['name']}; loading needs it again; pass student=your_module"

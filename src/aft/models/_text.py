@@ -29,6 +29,17 @@ class Tokens(NamedTuple):
     cut: bool
 
 
+#: Characters of a text that a tokenizer is shown, at least: it would read millions of them to keep a few hundred tokens.
+LONGEST_TEXT = 100_000
+
+
+def clip(text: str, most: int) -> str:
+    """A text's beginning, up to the last space within so many characters."""
+    if len(text) <= most:
+        return text
+    return text[: text.rfind(" ", 1, most)] if " " in text[1:most] else text[:most]
+
+
 class TextBackbone(Backbone):
     """Tokenise, pad, and leave the rest to a subclass.
 
@@ -52,8 +63,9 @@ class TextBackbone(Backbone):
         if not inputs:
             return []
         pairs = not isinstance(inputs[0], str)
-        first = [self.prompt + (item[0] if pairs else item) for item in inputs]
-        arguments = (first, [item[1] for item in inputs]) if pairs else (first,)
+        most = max(LONGEST_TEXT, 50 * self.max_length)
+        first = [self.prompt + clip(item[0] if pairs else item, most) for item in inputs]
+        arguments = (first, [clip(item[1], most) for item in inputs]) if pairs else (first,)
         whole = self.tokenizer(*arguments, truncation=True, max_length=self.max_length, return_overflowing_tokens=True)
         encoded: dict[int, Tokens] = {}
         types = whole.get("token_type_ids")
@@ -63,6 +75,9 @@ class TextBackbone(Backbone):
             else:
                 kinds = None if types is None else np.asarray(types[row], dtype=np.int32)
                 encoded[sample] = Tokens(np.asarray(whole["input_ids"][row], dtype=np.int32), kinds, False)
+        for sample, item in enumerate(inputs):
+            if max(map(len, item if pairs else (item,))) > most:
+                encoded[sample] = encoded[sample]._replace(cut=True)
         return [encoded[sample] for sample in range(len(inputs))]
 
     def collate(self, encoded: Sequence[Tokens]) -> Batch:
@@ -163,7 +178,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=special, min_frequency=2, show_progress=False)
-    listed = list(texts)
+    listed = [clip(text, LONGEST_TEXT) for text in texts]
     if not listed:
         raise UsageError(
             "a vocabulary is learnt from training texts; received none; pass the dataset, or --weights pretrained"

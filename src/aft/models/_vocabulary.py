@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aft.errors import UsageError
+from aft.models._text import LONGEST_TEXT, clip
 
 
 def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], most: int) -> Tensor:
@@ -25,7 +26,7 @@ def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], most: int
     Raises:
         UsageError: No texts.
     """
-    listed = list(texts)
+    listed = [clip(text, LONGEST_TEXT) for text in texts]
     if not listed:
         raise UsageError(
             "a vocabulary is cut to the tokens of the training texts; received none; leave out the option vocabulary"

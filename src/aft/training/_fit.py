@@ -24,8 +24,9 @@ from aft.errors import NonFiniteError, name_some
 from aft.memory import advised
 from aft.models import Student, StudentOutput
 from aft.objectives import Objective, Strength, gather
-from aft.processes import agree, of_all, rank, world
+from aft.processes import rank, world
 from aft.training._batches import BatchSchedule, StepSampler, streams
+from aft.training._checkpoint import Checkpoints, newest, step_of
 from aft.training._data import TrainingData, as_is
 from aft.training._loss import TaskLoss
 from aft.training._metrics_file import MetricsFile
@@ -40,8 +41,6 @@ from aft.training._shares import (
 
 #: Steps between two looks at whether a loss was NaN: looking waits for the device.
 CHECK_EVERY = 50
-#: Seconds between two checkpoints.
-CHECKPOINT_EVERY = 30.0
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
@@ -220,42 +219,6 @@ class _Clock(Callback):
             self._tick(1)
 
 
-class _Checkpoint(Callback):
-    """A checkpoint now and then, renamed into place whole, with the state of the random numbers."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._last = time.monotonic()
-
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if trainer.global_step < trainer.max_steps and self._due(trainer.global_step):
-            temporary = self._path.with_name(f".writing-{self._path.name}")
-            trainer.save_checkpoint(temporary)
-            if rank() == 0:
-                temporary.replace(self._path)
-            self._last = time.monotonic()
-
-    def _due(self, step: int) -> bool:
-        # Several processes save together: they ask each other now and then whether it is time, not at every step.
-        if world() > 1 and step % CHECK_EVERY:
-            return False
-        return agree(time.monotonic() - self._last >= CHECKPOINT_EVERY)
-
-    def state_dict(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            state["cuda"] = torch.cuda.get_rng_state_all()
-        return {"ranks": of_all(state)}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        if rank() >= len(state_dict["ranks"]):
-            return  # more processes than were interrupted: this one draws anew
-        state = state_dict["ranks"][rank()]
-        torch.set_rng_state(state["cpu"].cpu())
-        if "cuda" in state and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda"]])
-
-
 class _Watch(Callback):
     """Calls the user's watcher at given steps; training stops where it answers False."""
 
@@ -318,6 +281,7 @@ def fit(
     Raises:
         NonFiniteError: A loss became NaN or infinite; the ids of the batch are named.
         OutOfMemoryError: A batch does not fit.
+        RunError: The checkpoint to go on from is not what was written.
     """
     module = TrainingModule(student, terms, loss, settings)
     sampler = StepSampler(BatchSchedule(streams(members, data.labelled, settings.batch_size), settings.seed))
@@ -330,11 +294,9 @@ def fit(
     callbacks += [] if watch is None else [watch]
     checkpoint, loggers = None, []
     if folder is not None:
-        checkpoint = folder / "checkpoints" / "last.ckpt"
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        callbacks.append(_Checkpoint(checkpoint))
-        if checkpoint.exists():
-            sampler.start = _step_of(checkpoint)
+        callbacks.append(Checkpoints(folder / "checkpoints"))
+        checkpoint = newest(folder / "checkpoints")
+        sampler.start = 0 if checkpoint is None else step_of(checkpoint)
         loggers = _loggers(folder, sampler.start) if rank() == 0 else []
     loader = _Resumable(
         shared,  # type: ignore[arg-type]
@@ -365,7 +327,7 @@ def fit(
                 trainer.fit(
                     module,
                     loader,
-                    ckpt_path=checkpoint if checkpoint is not None and checkpoint.exists() else None,
+                    ckpt_path=checkpoint,
                     weights_only=True,
                 )
         except SystemExit as error:
@@ -375,10 +337,6 @@ def fit(
         student.eval()
     total = clock.inside + clock.outside
     return FitResult(total, clock.outside / total if total else 0.0, watch.stopped if watch else None)
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
 
 
 def _loggers(folder: Path, start: int) -> list[Any]:

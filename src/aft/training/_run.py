@@ -165,7 +165,7 @@ def load_student(
 
     Args:
         folder: The run folder.
-        module: The module, for a run that trained one handed in.
+        module: The module, for a run that trained one handed in; or the ``python:`` name of what makes it.
         preprocess: Its preprocessing.
 
     Returns:

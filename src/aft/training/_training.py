@@ -82,7 +82,9 @@ class Training:
         if task == "auto" and self.dataset.source.get("labels") == "folders":
             task = "classification"  # folders named 000 to 101 are classes, not numbers
         self.targets = Targets.infer([labels[i] for i in self.parts.train.tolist()], task)
-        self._module = (student, preprocess) if isinstance(student, nn.Module) else (None, None)
+        # What a run's student is made of where the run itself cannot tell.
+        self.code = student if isinstance(student, nn.Module) or student.startswith("python:") else None
+        self._preprocess = preprocess
         self._make = functools.partial(self._make_student, student, preprocess)
         self.student = self._make(config.seed)
         self._initial = copy.deepcopy(self.student.state_dict())
@@ -260,7 +262,7 @@ class Training:
 
     def restore(self, layout: RunLayout) -> None:
         """Give the student the weights of a finished run of this training."""
-        self.student.load_state_dict(load_student(layout.folder, *self._module)[0].state_dict())
+        self.student.load_state_dict(load_student(layout.folder, self.code, self._preprocess)[0].state_dict())
 
     @property
     def members(self) -> NDArray[np.int64]:
