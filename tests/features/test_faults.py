@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from aft.features import FeatureStore, verify
+from aft.features import FeatureStore, Sample, StoreWriter, verify
 
 ROWS, DIM, SHARD = 240, 16, 20
 #: An extraction in a process of its own: a limit on the size of files stands for a disk that is full at that point.
@@ -90,6 +91,31 @@ def test_the_disk_fills_up_again_and_again(tmp_path, whole):
         assert records >= done
         done = records
     check(folder, whole)
+
+
+def test_a_clock_that_goes_backwards_changes_nothing(tmp_path, whole, monkeypatch):
+    now = [2_000_000_000]
+
+    def earlier():
+        now[0] -= 3600
+        return now[0]
+
+    monkeypatch.setattr(time, "time", lambda: float(earlier()))
+    monkeypatch.setattr(time, "time_ns", lambda: earlier() * 10**9)
+    samples = [Sample(f"id{n}", "ab" * 16) for n in range(ROWS)]
+
+    def planned():
+        return StoreWriter.plan(
+            tmp_path / "t", name="t", fingerprint={"model": "m"}, dim=DIM, samples=samples, shard_rows=SHARD
+        )
+
+    for shard in planned().pending():  # each shard by a writer of its own, in files older than all before
+        numbers = [int(sample.id[2:]) for sample in planned().samples(shard)]
+        planned().commit(shard, np.repeat(np.array(numbers, dtype=float)[:, None] / 8, DIM, axis=1))
+        for path in (tmp_path / "t").iterdir():
+            os.utime(path, (earlier(),) * 2)
+    planned().finish()
+    check(tmp_path / "t", whole)
 
 
 def test_two_writers_of_one_store(tmp_path, whole):
