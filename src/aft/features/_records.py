@@ -67,6 +67,11 @@ class Statistics(_Part):
 class _Document(_Part):
     format: int
 
+    @property
+    def sha256(self) -> str:
+        """Digest of the document's file."""
+        return hashlib.sha256(self.encode()).hexdigest()
+
     def encode(self) -> bytes:
         """The document's bytes: one way to write it, so that any flipped bit shows."""
         content = self.model_dump(mode="json")

@@ -1,6 +1,5 @@
 """Dropping what is broken in a store, so that the extraction that made it goes on with what is left."""
 
-import hashlib
 from pathlib import Path
 
 from aft.errors import StoreError, UsageError
@@ -129,10 +128,7 @@ def _manifest_trouble(layout: Layout) -> str:
         manifest = Manifest.read(layout.manifest)
         Index(layout.index(manifest.index.sha256), manifest.rows, manifest.index).verify()
         for listed in manifest.shards:
-            if (
-                hashlib.sha256(ShardRecord.read(layout.record(listed.number)).encode()).hexdigest()
-                != listed.record_sha256
-            ):
+            if ShardRecord.read(layout.record(listed.number)).sha256 != listed.record_sha256:
                 return f"{str(layout.record(listed.number))!r} is not the record that the manifest lists"
     except StoreError as error:
         return str(error)

@@ -1,6 +1,5 @@
 """Opening and reading a feature store."""
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
@@ -70,7 +69,7 @@ class FeatureStore:
             if not path.exists():
                 raise CorruptStoreError(f"'{folder}/{path.name}' is missing; restore it from a copy or extract again")
             record = ShardRecord.read(path)
-            same = hashlib.sha256(record.encode()).hexdigest() == listed.record_sha256
+            same = record.sha256 == listed.record_sha256
             if not same or (record.rows, record.dim, record.dtype) != (listed.rows, manifest.dim, manifest.dtype):
                 raise CorruptStoreError(
                     f"'{folder}/{path.name}' is not the record that the manifest lists; restore it from a copy or extract again"

@@ -1,6 +1,5 @@
 """Reading a whole store to find every file that is not what was written."""
 
-import hashlib
 from pathlib import Path
 
 from aft.errors import AftError
@@ -43,7 +42,7 @@ def verify(folder: str | Path) -> list[str]:
         except AftError as error:
             findings.append(str(error))
             continue
-        if hashlib.sha256(record.encode()).hexdigest() != listed.record_sha256:
+        if record.sha256 != listed.record_sha256:
             findings.append(f"{str(path)!r} is not the record that the manifest lists")
             continue
         attempt(lambda n=listed.number, r=record: read_ids(layout.ids(n), r.ids))

@@ -182,8 +182,7 @@ class StoreWriter:
             check_size_and_header(self._layout.data(number), record)
             samples += self.samples(number)
             digest.update(record.ids.sha256.encode())
-            sha256 = hashlib.sha256(record.encode()).hexdigest()
-            listed.append(ListedShard(number=number, rows=record.rows, record_sha256=sha256))
+            listed.append(ListedShard(number=number, rows=record.rows, record_sha256=record.sha256))
         entries = build_index(samples)
         whole = hashlib.sha256()
         for chunk in index_chunks(entries):
