@@ -26,6 +26,7 @@ from torch import nn
 
 from aft.errors import AftError
 from aft.features import FeatureStore, repair
+from aft.rows import read_rows
 
 Contents = dict[str, bytes]
 
@@ -44,6 +45,12 @@ def slow_teacher() -> tuple[nn.Module, Any]:
     return Slow(), letters
 
 
+def other_teacher() -> tuple[nn.Module, Any]:
+    """Another one, of the same width."""
+    module, letters = slow_teacher()
+    return nn.Sequential(module, nn.Linear(26, 26)), letters
+
+
 class Suite:
     """Counts, and a folder to break things in.
 
@@ -57,7 +64,7 @@ class Suite:
         self.folder, self.kills = folder, kills
         self.chance = random.Random(seed)
         self.counts: Counter[str] = Counter()
-        self.bytes_lost = self.wrong_reads = 0
+        self.bytes_lost = self.wrong_reads = self.checks = self.failed = 0
         self.table = folder / "reviews.csv"
         with self.table.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -75,8 +82,10 @@ class Suite:
         self.training(store)
         self.comparison(store)
         faults = sum(self.counts.values())
+        kills = sum(count for kind, count in self.counts.items() if kind.startswith("kill"))
         return {
-            "benchmark": "faults", "faults": faults, "by_kind": dict(self.counts), "survived": faults, "bytes_lost": self.bytes_lost,
+            "benchmark": "faults", "faults": faults, "kills": kills, "by_kind": dict(self.counts), "checks": self.checks,
+            "failed_checks": self.failed, "survived": faults - min(faults, self.failed), "bytes_lost": self.bytes_lost,
             "wrong_reads": self.wrong_reads,
         }  # fmt: skip
 
@@ -105,34 +114,71 @@ class Suite:
         return whole / "t"
 
     def training(self, store: Path) -> None:
-        """Kill trainings; the weights must be those of one that was not killed."""
+        """Kill trainings, which write checkpoints all the time; the weights must be those of one that was not killed."""
         start = time.monotonic()
-        self._aft(*self._train(store, self.folder / "run"), check=True)
+        self._aft(*self._train(store, self.folder / "run"), check=True, checkpoints=True)
         usual = time.monotonic() - start
-        expected = json.loads((self.folder / "run" / "result.json").read_text(encoding="utf-8"))["weights_sha256"]
-        for number in range(self.kills // 4):
-            out = self.folder / f"run-{number}"
-            if self._kill(self._train(store, out), self.chance.uniform(0.5, 0.95) * usual):
+        expected = _weights(self.folder / "run")
+        attempt = resumed = 0
+        while self.counts["kill of a training"] < self.kills // 4:
+            out = self.folder / f"run-{attempt}"
+            attempt += 1
+            if self._kill(self._train(store, out), self.chance.uniform(0.5, 0.95) * usual, checkpoints=True):
                 self.counts["kill of a training"] += 1
+                resumed += self._damaged_checkpoint(store, out)
             self._aft(*self._train(store, out), check=True)
-            received = json.loads((out / "result.json").read_text(encoding="utf-8"))["weights_sha256"]
-            self.wrong_reads += received != expected
+            self._judge(_weights(out) == expected)
+        if not resumed:
+            raise SystemExit("no training was killed after its first checkpoint; the suite proves nothing of them")
+        self.counts["damaged checkpoint"] = resumed
+        for name in ("model.safetensors", "objective.safetensors"):
+            path = self.folder / "run" / name
+            hurt = bytearray(good := path.read_bytes())
+            hurt[self.chance.randrange(len(hurt))] ^= 1 << self.chance.randrange(8)
+            path.write_bytes(hurt)
+            code, said = self._aft(
+                "predict", str(self.folder / "run"), str(self.table), "--out", str(self.folder / f"{name}.csv")
+            )
+            self.counts["flipped bit of a run"] += 1
+            self._judge(name != "model.safetensors" or (code == 2 and name in said))
+            path.write_bytes(good)
+
+    def _damaged_checkpoint(self, store: Path, out: Path) -> bool:
+        """Flip a bit of the checkpoint that a killed training left, and see it refused; tells whether there was one."""
+        found = list((out / "checkpoints").glob("step-*.ckpt"))
+        if not found:
+            return False
+        good = found[0].read_bytes()
+        hurt = bytearray(good)
+        hurt[self.chance.randrange(len(hurt))] ^= 1 << self.chance.randrange(8)
+        found[0].write_bytes(hurt)
+        code, said = self._aft(*self._train(store, out))
+        self._judge(code == 2 and found[0].name in said)
+        found[0].write_bytes(good)
+        return True
 
     def comparison(self, store: Path) -> None:
-        """Kill one comparison again and again; no row may go, and none be made twice."""
-        out = self.folder / "compared"
+        """Kill comparisons again and again; no row may go, and none be made twice."""
+        folder, rows = 0, 0
         command = ["compare", *self._data(), "--student", "aft:static,width=8", "--features", str(store), "--methods", "finetune,aft",
-                   "--seeds", "2", "--steps", "60", "--out", str(out)]  # fmt: skip
-        rows = 0
-        for _ in range(self.kills // 4):
-            if self._kill(command, self.chance.uniform(6, 14)):
-                self.counts["kill of a comparison"] += 1
+                   "--seeds", "2", "--steps", "60", "--out"]  # fmt: skip
+        while self.counts["kill of a comparison"] < self.kills // 4:
+            out = self.folder / f"compared-{folder}"
+            killed = self._kill([*command, str(out)], self.chance.uniform(5, 12))
             now = len(read_rows(out / "trainings.jsonl"))
+            self.counts["kill of a comparison"] += killed
             self.bytes_lost += max(0, rows - now)
             rows = now
-        self._aft(*command, check=True)
+            if not killed:  # it is finished: the next one
+                self._whole_comparison(out)
+                folder, rows = folder + 1, 0
+        out = self.folder / f"compared-{folder}"
+        self._aft(*command, str(out), check=True)
+        self._whole_comparison(out)
+
+    def _whole_comparison(self, out: Path) -> None:
         keys = [row["key"] for row in read_rows(out / "trainings.jsonl")]
-        self.wrong_reads += len(keys) - len(set(keys))
+        self._judge(len(keys) == len(set(keys)))
 
     # ---- bytes that are not what was written ---------------------------------------------------------------------
 
@@ -153,8 +199,25 @@ class Suite:
         self._damaged(
             store, {arrays[0]: expected[arrays[1]], arrays[1]: expected[arrays[0]]}, features, "swapped shards"
         )
+        self._changed(store)
         future = expected["manifest.json"].replace(b'"format": 1', b'"format": 9')
         self._damaged(store, {"manifest.json": future}, features, "manifest of the future")
+
+    def _changed(self, store: Path) -> None:
+        """Change the dataset under a store, and the teacher of its name: both must be refused, and the store stay as it is."""
+        before, table = contents(store), self.table.read_text(encoding="utf-8")
+        out = store.parent
+        self.table.write_text(table.replace("film number 7 ", "film number 8 "), encoding="utf-8")
+        for command in (self._extract(out), self._train(store, self.folder / "changed")):
+            code, said = self._aft(*command)
+            self._judge(code == 2 and "changed" in said)
+        self.counts["changed dataset"] += 1
+        self.table.write_text(table, encoding="utf-8")
+        other = [part.replace("slow_teacher", "other_teacher") for part in self._extract(out)]
+        code, said = self._aft(*other)
+        self._judge(code == 2 and "weights" in said)
+        self.counts["changed teacher"] += 1
+        self._same(contents(store), before)
 
     def _damaged(self, store: Path, hurt: Contents, features: Any, kind: str) -> None:
         """Read a damaged copy, and repair and extract it again."""
@@ -168,9 +231,9 @@ class Suite:
             opened = FeatureStore.open(copy)
             received = opened[[f"id{n}" for n in range(160)]]
             opened.verify()
-            self.wrong_reads += not np.array_equal(received, features)
+            self._judge(np.array_equal(received, features))
         except AftError as error:
-            self.wrong_reads += not any(path.name in str(error) for path in [*copy.iterdir(), copy])
+            self._judge(any(path.name in str(error) for path in [*copy.iterdir(), copy]))
         repair(copy)
         left, touched = committed(copy), {name[:12] for name in hurt}
         self.bytes_lost += sum(
@@ -217,8 +280,10 @@ class Suite:
         return ["train", *self._data(), "--student", "aft:static,width=8", "--features", str(store), "--beta", "1", "--steps", "600",
                 "--out", str(out)]  # fmt: skip
 
-    def _start(self, command: list[str], limit: int = 0) -> "subprocess.Popen[str]":
+    def _start(self, command: list[str], limit: int = 0, checkpoints: bool = False) -> "subprocess.Popen[str]":
         code = "import sys, runpy; sys.argv = ['aft', *sys.argv[2:]]; "
+        if checkpoints:
+            code += "import aft.training._checkpoint as c; c.EVERY = 0.1; "
         if limit:
             code += f"import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
         code += "runpy.run_module('aft', run_name='__main__')"
@@ -228,25 +293,33 @@ class Suite:
             start_new_session=True,
         )  # fmt: skip
 
-    def _aft(self, *command: str, check: bool = False, limit: int = 0) -> tuple[int, str]:
-        process = self._start(list(command), limit)
+    def _aft(self, *command: str, check: bool = False, limit: int = 0, checkpoints: bool = False) -> tuple[int, str]:
+        process = self._start(list(command), limit, checkpoints)
         said = process.communicate()[1]
         if check and process.returncode:
             raise SystemExit(f"{' '.join(command)} did not finish: {said}")
         return process.returncode, said
 
-    def _kill(self, command: list[str], after: float) -> bool:
+    def _kill(self, command: list[str], after: float, checkpoints: bool = False) -> bool:
         """Start a command and kill its whole group; tells whether it was still at work."""
-        process = self._start(command)
+        process = self._start(command, checkpoints=checkpoints)
         try:
             process.communicate(timeout=after)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-            return True
+            return process.returncode == -signal.SIGKILL
         return False
 
+    def _judge(self, right: bool) -> None:
+        """A check: what was read is right, or was refused as it should be."""
+        self.checks += 1
+        self.failed += not right
+        self.wrong_reads += not right
+
     def _same(self, received: Contents, expected: Contents) -> None:
+        self.checks += 1
+        self.failed += any(received.get(name) != content for name, content in expected.items())
         self.bytes_lost += sum(len(content) for name, content in expected.items() if received.get(name) != content)
 
 
@@ -262,10 +335,9 @@ def committed(folder: Path) -> Contents:
     return {name: content for name, content in files.items() if name[:12] in done}
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a journal that are whole."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+def _weights(run: Path) -> str:
+    """Digest of a run's weights."""
+    return str(json.loads((run / "result.json").read_text(encoding="utf-8"))["weights_sha256"])
 
 
 def main() -> None:
@@ -277,7 +349,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = Suite(Path(folder), arguments.kills, arguments.seed).run()
     print(json.dumps(result))
-    sys.exit(bool(result["bytes_lost"] or result["wrong_reads"]))
+    sys.exit(bool(result["bytes_lost"] or result["wrong_reads"] or result["kills"] < arguments.kills))
 
 
 if __name__ == "__main__":
