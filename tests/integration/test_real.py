@@ -74,7 +74,8 @@ def test_the_readmes_image_way_on_emoji(aft_command, tmp_path, monkeypatch):  # 
         (tmp_path / "emoji-google" / category.name).mkdir(parents=True)
         for picture in sorted(category.iterdir())[:12]:
             (tmp_path / "emoji-google" / category.name / picture.name).write_bytes(picture.read_bytes())
-            assert Image.open(picture).size == (32, 32)
+            with Image.open(picture) as opened:
+                assert opened.size == (32, 32)
     monkeypatch.chdir(tmp_path)
     ran = 0
     for words in commands("To try it from this checkout"):

@@ -131,7 +131,8 @@ def test_a_student_is_restored_from_its_config_and_weights(folders, tmp_path, na
     backbone = load_backbone(name, role="student", texts=lambda: TEXTS, example=inputs[0])
     student = Student(backbone, 3).eval()
     backbone.save_assets(tmp_path)
-    again = Student(restore_backbone(backbone.config(), tmp_path), 3)
+    code = name if name.startswith("python:") else None
+    again = Student(restore_backbone(backbone.config(), tmp_path, code), 3)
     again.load_state_dict(student.state_dict())
     one = forward_all(student, backbone.encode(inputs))
     two = forward_all(again, again.backbone.encode(inputs))
