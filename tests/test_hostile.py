@@ -150,6 +150,12 @@ def test_a_parquet_file_that_claims_more_rows_than_it_can_hold_is_refused(tmp_pa
         for _ in range(100):
             writer.write_table(part)
     assert (tmp_path / "bomb.parquet").stat().st_size < 1_000_000  # of 2 GB
+    repeated = pa.DictionaryArray.from_arrays(pa.array(np.zeros(30_000, dtype=np.int8)), pa.array(["x" * 100_000]))
+    with parquet.ParquetWriter(tmp_path / "words.parquet", pa.schema([("text", repeated.type)])) as writer:
+        for _ in range(30):
+            writer.write_table(pa.table({"text": repeated[:1000]}))
+    with pytest.raises(AftError, match="words.parquet"):
+        Dataset.from_table(tmp_path / "words.parquet", text="text")
     with pytest.raises(AftError, match="bomb.parquet"):
         Dataset.from_table(tmp_path / "bomb.parquet", text="text")
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(50_000_000, dtype=np.float16)), 1000)

@@ -187,6 +187,24 @@ def test_damage_there_is_never_read_and_its_address_is_named(bucket, tmp_path, a
     assert bucket.files() == local(tmp_path)
 
 
+def test_what_is_not_a_stores_is_never_removed(bucket, another_machine):
+    bucket.write("thesis.txt", b"years of work")
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(StoreError, match=r"holds 'thesis\.txt'"):
+            there(bucket, **options)
+    assert bucket.files() == {"thesis.txt": b"years of work"}
+    bucket.delete("thesis.txt")
+    there(bucket)
+    bucket.write("notes.txt", b"mine")
+    another_machine()
+    extract(texts(), "python:tests.conftest:bag_of_letters", name="t", out=bucket.url, progress=False, overwrite=True)
+    assert bucket.files()["notes.txt"] == b"mine"
+    bucket.write("shard-000000.npy", b"broken")
+    another_machine()
+    there(bucket, overwrite=True)
+    assert bucket.files()["notes.txt"] == b"mine"
+
+
 def test_new_samples_add_shards_and_other_machines_see_them(bucket, another_machine):
     first = there(bucket, texts(60))
     another_machine()

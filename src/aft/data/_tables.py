@@ -130,14 +130,16 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
             columns: dict[str, list[Any]] = {column: [] for column in wanted}
             unpacked, most = 0, max(LARGEST_SMALL, LARGEST_RATIO * path.stat().st_size)
             for batch in file.iter_batches(4096, columns=list(wanted)):
-                unpacked += batch.nbytes
+                cells = [batch.column(column) for column in wanted]
+                cells = [c.dictionary_decode() if pyarrow.types.is_dictionary(c.type) else c for c in cells]
+                unpacked += sum(part.nbytes for part in cells)
                 if unpacked > most:
                     raise DataError(
                         f"a table unpacks to what memory can hold; {str(path)!r} of {path.stat().st_size:,} bytes unpacks to more than {most:,}; "
                         "look at what it repeats, or write it as JSON lines"
                     )
-                for column in wanted:
-                    columns[column] += batch.column(column).to_pylist()
+                for column, part in zip(wanted, cells, strict=True):
+                    columns[column] += part.to_pylist()
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise DataError(
             f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again"

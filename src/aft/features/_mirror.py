@@ -1,16 +1,17 @@
 """A store in object storage: copied to this machine file by file, each checked; written in the order of commits."""
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from aft.cache import cache_folder
-from aft.errors import AftError, CorruptStoreError, MissingExtraError, StoreError
+from aft.errors import AftError, CorruptStoreError, MissingExtraError, StoreError, name_some
 from aft.features._commit import sync_folder, write_whole
 from aft.features._layout import TEMPORARY, Layout
 from aft.features._records import File, Manifest, Plan, PlannedShard, ShardRecord
@@ -86,10 +87,16 @@ class Mirror:
 
         Raises:
             CorruptStoreError: A file there is not what was written to it; its address is named.
-            StoreError: Object storage does not answer.
+            StoreError: Object storage does not answer, or holds other things there.
         """
+        self.layout.folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self.layout.folder.parent):
+            self._pull()
+
+    def _pull(self) -> None:
         layout, sizes = self.layout, self._sizes()
         if layout.plan.name not in sizes:
+            self._refuse_foreign_files(sizes)
             if layout.folder.exists():
                 shutil.rmtree(layout.folder)
             return
@@ -115,7 +122,7 @@ class Mirror:
 
     def clear(self) -> None:
         """Remove the store, there and here."""
-        self._remove_all(list(self._sizes()))
+        self._remove_all([name for name in self._sizes() if is_ours(name)])
         if self.layout.folder.exists():
             shutil.rmtree(self.layout.folder)
 
@@ -130,7 +137,7 @@ class Mirror:
                 self._push_commits(sizes)
                 return
             before = there.shards
-        gone = [name for name in sizes if not (layout.folder / name).exists()]
+        gone = [name for name in sizes if is_ours(name) and not (layout.folder / name).exists()]
         self._remove_all(gone)
         for number, shard in enumerate(plan.shards):
             if shard is not None and (number >= len(before) or before[number] != shard):
@@ -169,6 +176,13 @@ class Mirror:
         return (
             plan.model_copy(update={"shards": here.shards}) == here and plan.shards[: len(here.shards)] == here.shards
         )
+
+    def _refuse_foreign_files(self, sizes: Mapping[str, int]) -> None:
+        foreign = sorted(name for name in sizes if not is_ours(name))
+        if foreign:
+            raise StoreError(
+                f"a feature store has a folder to itself; {self.url!r} holds {name_some(foreign)}; choose another --out or NAME"
+            )
 
     def _sizes(self) -> dict[str, int]:
         """Names and sizes of the files there."""
@@ -279,6 +293,19 @@ class Mirror:
         return CorruptStoreError(
             f"'{self.url}/{name}' is not what was written to it; restore it from a copy or extract again with --overwrite"
         )
+
+
+def is_ours(name: str) -> bool:
+    """Whether a file's name is one that a store gives."""
+    return name in ("plan.json", "manifest.json") or name.startswith(("shard-", "index-"))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process of this machine at a time change its copy."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _keep(path: Path, document: Plan | ShardRecord | Manifest) -> None:

@@ -65,7 +65,7 @@ def synchronise_buffers(module: nn.Module) -> None:
     """Give all processes the first one's buffers: what was fitted on machines that round differently may differ."""
     meet()
     for buffer in module.buffers():
-        held = buffer.contiguous()
+        held = buffer.contiguous() if buffer.dtype != torch.bool else buffer.to(torch.uint8)  # gloo sends no booleans
         dist.broadcast(held, 0)
         buffer.copy_(held)
 
