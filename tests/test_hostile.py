@@ -21,6 +21,7 @@ from aft.data import Dataset
 from aft.errors import AftError
 from aft.extraction import extract
 from aft.features import FeatureStore
+from aft.models._text import clip
 from tests.conftest import sentences
 
 STUDENT = "aft:static,width=8,hidden=8,vocabulary=100"
@@ -170,6 +171,8 @@ def test_a_text_of_ten_million_characters_is_cut_in_time(tmp_path):
     assert len(long) > 10_000_000
     rows = sentences(40)
     dataset = Dataset.from_arrays([*[text for _, text, _ in rows], long], [*[label for *_, label in rows], "pos"])
+    assert clip("title: " + "x" * 200_000, 100_000) == "title: " + "x" * (100_000 - 7)
+    assert clip("word " * 50_000, 100_000).endswith("word")
     start = time.monotonic()
     for student in (STUDENT, "aft:transformer,width=8,layers=1,heads=2,vocabulary=100"):
         run = aft.train(dataset, student, out=tmp_path / student[4:10], **FAST)

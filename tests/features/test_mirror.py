@@ -12,7 +12,7 @@ import pytest
 import aft
 from aft.errors import CorruptStoreError, FingerprintError, MissingExtraError, StoreError, UsageError
 from aft.extraction import extract
-from aft.features import FeatureStore, StoreWriter, merge, repair, verify
+from aft.features import FeatureStore, Sample, StoreWriter, merge, repair, verify
 from aft.features._mirror import Mirror
 from tests.extraction.test_processes import TEACHER, texts
 
@@ -44,15 +44,19 @@ def bucket(server, tmp_path, monkeypatch):
     client = boto3.client("s3")
     client.create_bucket(Bucket=name)
     fsspec.filesystem("s3").invalidate_cache()
-    return Bucket(client, name)
+    return Bucket(client, name, tmp_path)
 
 
 class Bucket:
     """What lies in a bucket."""
 
-    def __init__(self, client, name):
-        self.client, self.name = client, name
+    def __init__(self, client, name, folder=None):
+        self.client, self.name, self._folder = client, name, folder
         self.url = f"s3://{name}/features"
+
+    def machine(self, name):
+        """The cache of a machine."""
+        return self._folder / f"cache{name}"
 
     def files(self, store="t"):
         listed = self.client.list_objects_v2(Bucket=self.name, Prefix=f"features/{store}/").get("Contents", [])
@@ -194,6 +198,12 @@ def test_what_is_not_a_stores_is_never_removed(bucket, another_machine):
             there(bucket, **options)
     assert bucket.files() == {"thesis.txt": b"years of work"}
     bucket.delete("thesis.txt")
+    for name in ("shard-000000.tar", "index-train.csv", "shard-000000.npy"):
+        bucket.write(name, b"mine")
+        with pytest.raises(StoreError, match=name.replace(".", r"\.")):
+            there(bucket)
+        assert bucket.files() == {name: b"mine"}
+        bucket.delete(name)
     there(bucket)
     bucket.write("notes.txt", b"mine")
     another_machine()
@@ -216,6 +226,53 @@ def test_new_samples_add_shards_and_other_machines_see_them(bucket, another_mach
     assert len(FeatureStore.open(first.place)) == 75
 
 
+def test_a_second_extraction_leaves_what_the_first_one_commits_meanwhile(bucket, another_machine, monkeypatch):
+    """B, with more samples, plans while A commits."""
+    monkeypatch.setenv("AFT_CACHE", str(bucket.machine("a")))
+    some = [Sample(f"id{n}", "") for n in range(20)]
+    options = {"name": "t", "fingerprint": {}, "dim": 2, "shard_rows": 4}
+    url = f"{bucket.url}/t"
+    a = StoreWriter.plan(url, samples=some[:16], **options)
+    a.commit(0, np.full((4, 2), 0))
+    pull = Mirror.pull
+
+    def slow(self):
+        pull(self)
+        monkeypatch.setenv("AFT_CACHE", str(bucket.machine("a")))
+        for shard in (1, 2):
+            a.commit(shard, np.full((4, 2), shard))
+
+    with monkeypatch.context() as patch:
+        patch.setenv("AFT_CACHE", str(bucket.machine("b")))
+        patch.setattr(Mirror, "pull", slow)
+        b = StoreWriter.plan(url, samples=some, **options)
+    a.commit(3, np.full((4, 2), 3))
+    a.finish()
+    another_machine()
+    assert len(FeatureStore.open(url)) == 16
+    b.refresh()
+    assert b.pending() == [4]
+    b.commit(4, np.full((4, 2), 4))
+    b.finish()
+    another_machine()
+    assert FeatureStore.open(url)[["id5", "id19"]].tolist() == [[1, 1], [4, 4]]
+
+
+def test_data_of_another_machines_commit_replaces_what_lies_here(bucket, monkeypatch):
+    """Two machines that round differently computed one shard; the one whose commit was cut off reads the other's."""
+    url, options = f"{bucket.url}/t", {"name": "t", "fingerprint": {}, "dim": 2, "samples": [Sample("a", "")]}
+    monkeypatch.setenv("AFT_CACHE", str(bucket.machine("a")))
+    with monkeypatch.context() as patch:
+        patch.setattr(Mirror, "push_shard", lambda self, shard: self._push(self.layout.data(shard).name))
+        StoreWriter.plan(url, **options).commit(0, np.array([[1.0, 2.0]]))
+    monkeypatch.setenv("AFT_CACHE", str(bucket.machine("b")))
+    other = StoreWriter.plan(url, **options)
+    other.commit(0, np.array([[1.0, 2.5]]))
+    other.finish()
+    monkeypatch.setenv("AFT_CACHE", str(bucket.machine("a")))
+    assert FeatureStore.open(url)["a"].tolist() == [1.0, 2.5]
+
+
 def test_another_teacher_is_refused_and_overwrites_when_told(bucket, another_machine):
     there(bucket)
     other = "python:tests.conftest:bag_of_letters"
@@ -233,7 +290,20 @@ RANK = (
 )
 
 
-def test_ranks_on_machines_that_share_nothing_else_write_the_bytes_of_one(bucket, tmp_path, free_port):
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_ranks_on_machines_that_share_nothing_else_write_the_bytes_of_one(
+    bucket, tmp_path, free_port, monkeypatch, interrupted
+):
+    if interrupted:  # on the second machine, after a commit there and before it was sent
+
+        def failing(self, shard):
+            raise StoreError("object storage must answer")
+
+        with monkeypatch.context() as patch:
+            patch.setenv("AFT_CACHE", str(bucket.machine("1")))
+            patch.setattr(Mirror, "push_shard", failing)
+            with pytest.raises(StoreError):
+                there(bucket)
     table, dataset = tmp_path / "t.csv", texts()
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([("id", "text"), *zip(dataset.ids, dataset.inputs, strict=True)])

@@ -218,6 +218,26 @@ def test_nan_stops_training_with_the_ids(tmp_path):
     assert not (tmp_path / "run" / "result.json").exists()
 
 
+def test_no_checkpoint_is_kept_of_weights_that_are_not_finite(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("aft.training._checkpoint.EVERY", 0.0)
+    from aft.training._loss import TaskLoss
+
+    forward, calls = TaskLoss.forward, []
+
+    def poisoned(self, *arguments):
+        calls.append(1)
+        return forward(self, *arguments) * (float("nan") if len(calls) == 11 else 1)
+
+    options = {"method": "finetune", "beta": 0, "out": tmp_path / "run", **FAST}
+    with monkeypatch.context() as patch:
+        patch.setattr(TaskLoss, "forward", poisoned)
+        with pytest.raises(NonFiniteError, match="step 10"):
+            aft.train(dataset, STUDENT, **options)
+    assert [path.name[:14] for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000010"]
+    again = aft.train(dataset, STUDENT, **options)
+    assert same(weights(again), weights(aft.train(dataset, STUDENT, **{**options, "out": tmp_path / "whole"})))
+
+
 def test_a_module_is_copied_not_changed(tmp_path):
     values = np.random.default_rng(0).standard_normal((80, 3)).astype(np.float32)
     data = Dataset.from_arrays(values, np.where(values[:, 0] > 0, "up", "down").tolist())

@@ -129,7 +129,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
             _require(path, wanted, file.schema_arrow.names)
             columns: dict[str, list[Any]] = {column: [] for column in wanted}
             unpacked, most = 0, max(LARGEST_SMALL, LARGEST_RATIO * path.stat().st_size)
-            for batch in file.iter_batches(4096, columns=list(wanted)):
+            for batch in file.iter_batches(128, columns=list(wanted)):
                 cells = [batch.column(column) for column in wanted]
                 cells = [c.dictionary_decode() if pyarrow.types.is_dictionary(c.type) else c for c in cells]
                 unpacked += sum(part.nbytes for part in cells)
@@ -140,6 +140,10 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
                     )
                 for column, part in zip(wanted, cells, strict=True):
                     columns[column] += part.to_pylist()
+    except MemoryError as error:
+        raise DataError(
+            f"a table's cells fit into memory; one of {str(path)!r} does not; look at what it repeats, or write it as JSON lines"
+        ) from error
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise DataError(
             f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again"

@@ -19,7 +19,7 @@ from aft.extraction._job import Dtype, Job, Precision, Settings, compute, defaul
 from aft.extraction._worker import Unit, Worker
 from aft.features import FeatureStore, committed_ids, local_folder
 from aft.models import choose_device
-from aft.processes import rank, wait_for_all, world
+from aft.processes import agree, rank, wait_for_all, world
 from aft.progress import Progress, duration, size
 
 log = logging.getLogger("aft")
@@ -200,7 +200,11 @@ def _run(
         for job, writer in zip(worker.jobs, worker.writers, strict=True):
             if not writer.pending():
                 log.info("%s: all %d samples are there; nothing to compute", job.name, len(readable))
-    wait_for_all()  # nobody commits before everybody has seen the same that is missing
+    wait_for_all()  # nobody commits before everybody has planned
+    if world() > 1:
+        if first:
+            worker.refresh()  # a rank may just have sent what an interruption had left on its machine
+        units = agree(units if not first else worker.pending())
     mine = units[rank() :: world()]
     total = sum(unit.vectors for unit in mine)
     done = [0] * len(worker.jobs)

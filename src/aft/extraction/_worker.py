@@ -62,6 +62,11 @@ class Worker:
                 found.setdefault(tuple(sample.id for sample in writer.samples(shard)), []).append((number, shard))
         return [Unit(tuple(shards), len(ids) * len(shards)) for ids, shards in found.items()]
 
+    def refresh(self) -> None:
+        """See what other machines have committed."""
+        for writer in self.writers:
+            writer.refresh()
+
     def work(self, unit: Unit, bar: Progress | None = None) -> list[int]:
         """Compute a unit and commit its shards.
 

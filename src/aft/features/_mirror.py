@@ -3,8 +3,9 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from aft.features._records import File, Manifest, Plan, PlannedShard, ShardRecor
 
 #: Files that are copied side by side.
 CONNECTIONS = 8
+#: Names that a store gives; other files of its folder are nobody's business.
+OURS = re.compile(r"plan\.json|manifest\.json|shard-\d{6,}(\.ids\.jsonl|\.npy|\.json)|index-[0-9a-f]{16}\.npy")
 #: Bytes that are read at a time.
 CHUNK = 1 << 20
 T = TypeVar("T")
@@ -96,33 +99,56 @@ class Mirror:
     def _pull(self) -> None:
         layout, sizes = self.layout, self._sizes()
         if layout.plan.name not in sizes:
-            self._refuse_foreign_files(sizes)
             if layout.folder.exists():
                 shutil.rmtree(layout.folder)
             return
         layout.folder.mkdir(parents=True, exist_ok=True)
         plan = self._document(layout.plan, Plan)
-        if layout.plan.exists() and not self._grew(plan):
-            shutil.rmtree(layout.folder)
-            layout.folder.mkdir(parents=True)
-        _keep(layout.plan, plan)
+        known: set[File] = set()
+        if layout.plan.exists():
+            if self._grew(plan):
+                known = {shard.ids for shard in Plan.read(layout.plan).shards if shard is not None}
+            else:
+                shutil.rmtree(layout.folder)
+                layout.folder.mkdir(parents=True)
         shards = [(number, shard) for number, shard in enumerate(plan.shards) if shard is not None]
-        self._side_by_side([(self._file, layout.ids(number), shard.ids) for number, shard in shards])
+        self._side_by_side([(self._file, layout.ids(n), shard.ids, shard.ids in known) for n, shard in shards])
+        _keep(layout.plan, plan)
         done = [number for number, _ in shards if layout.record(number).name in sizes]
         records = self._side_by_side([(self._document, layout.record(number), ShardRecord) for number in done])
-        self._side_by_side(
-            [(self._file, layout.data(number), record.data) for number, record in zip(done, records, strict=True)]
-        )
-        for number, record in zip(done, records, strict=True):  # a record says that the data is there
+        pairs = list(zip(done, records, strict=True))
+        # Data of another commit has the same size: two machines may round differently.
+        self._side_by_side([(self._file, layout.data(n), r.data, _has(layout.record(n), r)) for n, r in pairs])
+        for number, record in pairs:  # a record says that the data is there
             _keep(layout.record(number), record)
         if layout.manifest.name in sizes:
             manifest = self._document(layout.manifest, Manifest)
-            self._file(layout.index(manifest.index.sha256), manifest.index)
+            trusted = _has(layout.manifest, manifest)
+            self._file(layout.index(manifest.index.sha256), manifest.index, trusted)
             _keep(layout.manifest, manifest)
+
+    def refuse_others(self, overwrite: bool) -> None:
+        """See that a new store gets a folder to itself.
+
+        Args:
+            overwrite: Whether a store that has lost its plan may go.
+
+        Raises:
+            StoreError: The folder there holds other things.
+        """
+        sizes = self._sizes()
+        others = [name for name in sizes if not OURS.fullmatch(name)]
+        if self.layout.plan.name not in sizes and not overwrite:
+            # Ids without a plan are what an interruption leaves; anything else was somebody's.
+            others += [name for name in sizes if OURS.fullmatch(name) and not name.endswith(".ids.jsonl")]
+        if others and self.layout.plan.name not in sizes:
+            raise StoreError(
+                f"a feature store has a folder to itself; {self.url!r} holds {name_some(sorted(others))}; choose another --out or NAME"
+            )
 
     def clear(self) -> None:
         """Remove the store, there and here."""
-        self._remove_all([name for name in self._sizes() if is_ours(name)])
+        self._remove_all([name for name in self._sizes() if OURS.fullmatch(name)])
         if self.layout.folder.exists():
             shutil.rmtree(self.layout.folder)
 
@@ -131,19 +157,31 @@ class Mirror:
         layout, sizes = self.layout, self._sizes()
         plan = Plan.read(layout.plan)
         before: list[PlannedShard | None] = []
+        replaced = True
         if layout.plan.name in sizes:
             there = self._document(layout.plan, Plan)
             if there == plan:
                 self._push_commits(sizes)
                 return
-            before = there.shards
-        gone = [name for name in sizes if is_ours(name) and not (layout.folder / name).exists()]
-        self._remove_all(gone)
+            before, replaced = there.shards, there.model_copy(update={"shards": plan.shards}) != plan
+        gone = {name for name in sizes if OURS.fullmatch(name)} if replaced else self._given_up(plan, before)
+        self._remove_all([name for name in sizes if name in gone])
         for number, shard in enumerate(plan.shards):
-            if shard is not None and (number >= len(before) or before[number] != shard):
+            if shard is not None and (replaced or number >= len(before) or before[number] != shard):
                 self._push(layout.ids(number).name)
         self._push(layout.plan.name)
-        self._push_commits({} if gone else sizes)
+        self._push_commits(self._sizes())
+
+    def _given_up(self, plan: Plan, before: list[PlannedShard | None]) -> set[str]:
+        """Files of shards that the plan there had, and this one has not; other machines may be at work on the rest."""
+        layout, gone = self.layout, set[str]()
+        for number, shard in enumerate(before):
+            now = plan.shards[number] if number < len(plan.shards) else None
+            if shard is not None and now != shard:
+                gone |= {layout.record(number).name, layout.data(number).name}
+                gone |= {layout.ids(number).name} if now is None else set()
+        # A manifest that lists them would be wrong.
+        return gone | ({layout.manifest.name} if gone else set())
 
     def push_shard(self, shard: int) -> None:
         """Bring a committed shard there: its data, then its record."""
@@ -153,11 +191,16 @@ class Mirror:
     def push_end(self) -> None:
         """Bring index and manifest of a finished store there."""
         manifest, sizes = Manifest.read(self.layout.manifest), self._sizes()
+        for listed in manifest.shards:
+            if any(
+                path.name not in sizes for path in (self.layout.data(listed.number), self.layout.record(listed.number))
+            ):
+                self.push_shard(listed.number)
         index = self.layout.index(manifest.index.sha256).name
         self._push(index)
         self._push(self.layout.manifest.name)
         for name in sizes:
-            if name.startswith("index-") and name != index:
+            if OURS.fullmatch(name) and name.startswith("index-") and name != index:
                 self._remove(name)
 
     def _push_commits(self, sizes: dict[str, int]) -> None:
@@ -176,13 +219,6 @@ class Mirror:
         return (
             plan.model_copy(update={"shards": here.shards}) == here and plan.shards[: len(here.shards)] == here.shards
         )
-
-    def _refuse_foreign_files(self, sizes: Mapping[str, int]) -> None:
-        foreign = sorted(name for name in sizes if not is_ours(name))
-        if foreign:
-            raise StoreError(
-                f"a feature store has a folder to itself; {self.url!r} holds {name_some(foreign)}; choose another --out or NAME"
-            )
 
     def _sizes(self) -> dict[str, int]:
         """Names and sizes of the files there."""
@@ -203,10 +239,14 @@ class Mirror:
         """Read a document from there."""
         return kind.decode(self._read(path.name), f"{self.url}/{path.name}")
 
-    def _file(self, path: Path, expected: File) -> None:
-        """Bring a file here, unless it is; its blocks are verified when they are read."""
+    def _file(self, path: Path, expected: File, trusted: bool) -> None:
+        """Bring a file here, unless it is; one that is trusted is not read again."""
         if path.is_file() and not path.is_symlink() and path.stat().st_size == expected.bytes:
-            return
+            if trusted:
+                return
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == expected.sha256:
+                    return
         temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-there-{path.name}")
         try:
             digest, size = hashlib.sha256(), 0
@@ -295,9 +335,9 @@ class Mirror:
         )
 
 
-def is_ours(name: str) -> bool:
-    """Whether a file's name is one that a store gives."""
-    return name in ("plan.json", "manifest.json") or name.startswith(("shard-", "index-"))
+def _has(path: Path, document: ShardRecord | Manifest) -> bool:
+    """Whether a document is here already: then so is what it stands for, verified when it came."""
+    return path.is_file() and path.read_bytes() == document.encode()
 
 
 @contextmanager

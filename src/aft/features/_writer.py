@@ -115,9 +115,15 @@ class StoreWriter:
             if not overwrite:
                 raise
             mirror.clear()
+        mirror.refuse_others(overwrite)
         plan = _plan(mirror.layout, mirror.url, asked, listed, shard_rows, overwrite)
         mirror.push_plan()
         return cls(mirror.layout.folder, plan, mirror)
+
+    def refresh(self) -> None:
+        """Bring here what other machines have committed to object storage."""
+        if self._mirror is not None:
+            self._mirror.pull()
 
     def pending(self) -> list[int]:
         """Numbers of the shards that are planned and not committed."""
@@ -167,8 +173,7 @@ class StoreWriter:
             StoreError: A shard is not committed yet.
             CorruptStoreError: A shard is not what was committed.
         """
-        if self._mirror is not None:
-            self._mirror.pull()  # what other machines have committed
+        self.refresh()
         pending = self.pending()
         if pending:
             raise StoreError(

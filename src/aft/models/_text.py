@@ -34,10 +34,11 @@ LONGEST_TEXT = 100_000
 
 
 def clip(text: str, most: int) -> str:
-    """A text's beginning, up to the last space within so many characters."""
+    """A text's beginning of so many characters, up to a space near its end where there is one."""
     if len(text) <= most:
         return text
-    return text[: text.rfind(" ", 1, most)] if " " in text[1:most] else text[:most]
+    space = text.rfind(" ", most - 1000, most)
+    return text[: space if space > 0 else most]
 
 
 class TextBackbone(Backbone):

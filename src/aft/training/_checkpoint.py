@@ -40,6 +40,8 @@ class Checkpoints(Callback):
         if agree(time.monotonic() - self._last >= EVERY):
             temporary = self._folder / ".writing-checkpoint"
             self._folder.mkdir(exist_ok=True)
+            module: Any = trainer.lightning_module
+            module.check()  # one after a NaN would be gone on from for ever
             trainer.save_checkpoint(temporary)  # by all processes together
             if rank() == 0:
                 with temporary.open("rb") as file:
@@ -65,7 +67,8 @@ class Checkpoints(Callback):
         state = state_dict["ranks"][rank()]
         torch.set_rng_state(state["cpu"].cpu())
         if "cuda" in state and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda"]])
+            # On a machine with fewer devices the rest has nowhere to go.
+            torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda"][: torch.cuda.device_count()]])
 
 
 def newest(folder: Path) -> Path | None:

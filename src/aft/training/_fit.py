@@ -24,7 +24,7 @@ from aft.errors import NonFiniteError, name_some
 from aft.memory import advised
 from aft.models import Student, StudentOutput
 from aft.objectives import Objective, Strength, gather
-from aft.processes import rank, world
+from aft.processes import by_first, rank, world
 from aft.training._batches import BatchSchedule, StepSampler, streams
 from aft.training._checkpoint import Checkpoints, newest, step_of
 from aft.training._data import TrainingData, as_is
@@ -295,7 +295,7 @@ def fit(
     checkpoint, loggers = None, []
     if folder is not None:
         callbacks.append(Checkpoints(folder / "checkpoints"))
-        checkpoint = newest(folder / "checkpoints")
+        checkpoint = by_first(lambda: newest(folder / "checkpoints"))
         sampler.start = 0 if checkpoint is None else step_of(checkpoint)
         loggers = _loggers(folder, sampler.start) if rank() == 0 else []
     loader = _Resumable(
