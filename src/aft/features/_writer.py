@@ -115,7 +115,8 @@ class StoreWriter:
             if not overwrite:
                 raise
             mirror.clear()
-        mirror.refuse_others(overwrite)
+        else:
+            mirror.refuse_others(overwrite)
         plan = _plan(mirror.layout, mirror.url, asked, listed, shard_rows, overwrite)
         mirror.push_plan()
         return cls(mirror.layout.folder, plan, mirror)
