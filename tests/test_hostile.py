@@ -5,10 +5,10 @@ import hashlib
 import json
 import os
 import pickle
+import resource
 import struct
 import subprocess
 import sys
-import time
 import zlib
 
 import numpy as np
@@ -135,11 +135,9 @@ def bomb(path, side):
 @pytest.mark.parametrize("side", [12_000, 60_000, (1 << 31) - 1])
 def test_a_picture_that_claims_to_be_huge_is_a_bad_input(pictures, side):
     bomb(pictures / "red" / "bomb.png", side)
-    start = time.monotonic()
     with pytest.raises(AftError, match=r"bomb\.png|decoded|pixels"):
         Dataset.from_folder(pictures).verified()
     assert len(Dataset.from_folder(pictures, bad_inputs="skip").verified()) == 40
-    assert time.monotonic() - start < 20
 
 
 def test_a_parquet_file_that_claims_more_rows_than_it_can_hold_is_refused(tmp_path):
@@ -155,6 +153,15 @@ def test_a_parquet_file_that_claims_more_rows_than_it_can_hold_is_refused(tmp_pa
     with parquet.ParquetWriter(tmp_path / "words.parquet", pa.schema([("text", repeated.type)])) as writer:
         for _ in range(30):
             writer.write_table(pa.table({"text": repeated[:1000]}))
+    cells = pa.table({"text": ["x" * 1_000_000] * 64})
+    with parquet.ParquetWriter(tmp_path / "cells.parquet", cells.schema, compression="zstd") as writer:
+        for _ in range(32):
+            writer.write_table(cells)
+    assert (tmp_path / "cells.parquet").stat().st_size < 100_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(AftError, match="cells.parquet"):
+        Dataset.from_table(tmp_path / "cells.parquet", text="text")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 3_000_000  # kilobytes
     with pytest.raises(AftError, match="words.parquet"):
         Dataset.from_table(tmp_path / "words.parquet", text="text")
     with pytest.raises(AftError, match="bomb.parquet"):
@@ -166,18 +173,21 @@ def test_a_parquet_file_that_claims_more_rows_than_it_can_hold_is_refused(tmp_pa
     assert len(store) == 50_000
 
 
-def test_a_text_of_ten_million_characters_is_cut_in_time(tmp_path):
+def test_a_text_of_ten_million_characters_is_cut_before_it_is_tokenised(tmp_path):
     long = "word and word " * 715_000
     assert len(long) > 10_000_000
     rows = sentences(40)
     dataset = Dataset.from_arrays([*[text for _, text, _ in rows], long], [*[label for *_, label in rows], "pos"])
     assert clip("title: " + "x" * 200_000, 100_000) == "title: " + "x" * (100_000 - 7)
     assert clip("word " * 50_000, 100_000).endswith("word")
-    start = time.monotonic()
     for student in (STUDENT, "aft:transformer,width=8,layers=1,heads=2,vocabulary=100"):
         run = aft.train(dataset, student, out=tmp_path / student[4:10], **FAST)
-        assert aft.load(run.path).predict([long])[0].label in ("pos", "neg")
-    assert time.monotonic() - start < 45
+        model = aft.load(run.path)
+        assert model.predict([long])[0].label in ("pos", "neg")
+        tokenizer, shown = model.student.backbone.tokenizer, []
+        model.student.backbone.tokenizer = lambda texts, *_, **__: shown.extend(texts) or tokenizer(texts, *_, **__)
+        model.student.backbone.encode([long])
+        assert max(map(len, shown)) <= 100_000
 
 
 NAMES = ["a\nb", 'quo"te', "comma,", "tab\there", "\x1b[31mred", "<b>&amp;</b>", "emoji 🙂", "עברית", "ä" * 80, " ", "../up", "=1+1", "a\r\nb", "\ufeffbom", "nul\x01"]  # fmt: skip
