@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,13 @@ def whole():
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder) / "s", IDS, rows=4)
         yield Path(folder) / "s"
+
+
+@contextmanager
+def a_copy_of(store):
+    """One to damage; a folder of its own for each example."""
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(shutil.copytree(store, Path(temporary) / "s"))
 
 
 def places(value, path=()):
@@ -86,9 +93,7 @@ slow = settings(max_examples=250, deadline=None, suppress_health_check=list(Heal
 @slow
 @given(data=st.data())
 def test_lies_whose_digests_fit_are_survived(whole, data):
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "s"
-        shutil.copytree(whole, folder)
+    with a_copy_of(whole) as folder:
         name = data.draw(st.sampled_from(["plan.json", "manifest.json", "shard-000001.json"]))
         content = json.loads((folder / name).read_bytes())["content"]
         place = data.draw(st.sampled_from(list(places(content))))
@@ -104,9 +109,7 @@ def test_lies_whose_digests_fit_are_survived(whole, data):
 @slow
 @given(data=st.data())
 def test_any_bytes_in_any_file_are_survived(whole, data):
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "s"
-        shutil.copytree(whole, folder)
+    with a_copy_of(whole) as folder:
         name = data.draw(st.sampled_from(sorted(path.name for path in whole.iterdir())))
         raw = (folder / name).read_bytes()
         start = data.draw(st.integers(0, len(raw)))
@@ -119,9 +122,7 @@ def test_any_bytes_in_any_file_are_survived(whole, data):
 @given(data=st.data())
 def test_a_lie_about_a_whole_shard_is_read_as_it_was_written_or_refused(whole, data):
     """Data, ids, record and manifest of one shard, all made to fit one another."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "s"
-        shutil.copytree(whole, folder)
+    with a_copy_of(whole) as folder:
         record = json.loads((folder / "shard-000001.json").read_bytes())["content"]
         raw = (
             data.draw(st.binary(max_size=60))

@@ -72,6 +72,11 @@ def start(arguments, launcher=(), **variables):
     )
 
 
+def two_processes(free_port):
+    """Options of torchrun for two processes of this machine."""
+    return "--nproc-per-node", "2", "--master-port", str(free_port())
+
+
 def finished(*processes):
     """What was said; each must have ended well."""
     spoken = [process.communicate(timeout=300) for process in processes]
@@ -97,7 +102,7 @@ RAW = ("--method", "aft+probe-kd", "--beta", "3", "--strength", "raw")
 @pytest.mark.parametrize("options", [BALANCED, RAW], ids=["balanced", "raw"])
 def test_two_processes_and_two_nodes_end_where_one_does(task, tmp_path, free_port, options):
     finished(start(command(task, tmp_path / "one", *options)))
-    two = ("--nproc-per-node", "2", "--master-port", str(free_port()))
+    two = two_processes(free_port)
     ((said, err),) = finished(start(command(task, tmp_path / "two", *options), two))
     assert said.count("on 18 test samples") == 1, "each rank spoke"
     assert "Warning" not in err
@@ -142,7 +147,7 @@ main()
 def test_all_processes_have_the_same_student_gates_and_norms(task, tmp_path, free_port, scope):
     arguments = command(task, tmp_path / "run", *BALANCED, "--objective-batch", scope)
     arguments[1:3] = ["-c", OBSERVED]
-    launcher = ("--nproc-per-node", "2", "--master-port", str(free_port()))
+    launcher = two_processes(free_port)
     finished(start(arguments, launcher, AFT_TEST_KEPT=str(tmp_path)))
     first, second = (torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in (0, 1))
     assert len(first) > 6
@@ -152,13 +157,13 @@ def test_all_processes_have_the_same_student_gates_and_norms(task, tmp_path, fre
 
 def test_the_local_batch_is_another_objective(task, tmp_path, free_port):
     finished(start(command(task, tmp_path / "one", *BALANCED)))
-    launcher = ("--nproc-per-node", "2", "--master-port", str(free_port()))
+    launcher = two_processes(free_port)
     finished(start(command(task, tmp_path / "local", *BALANCED, "--objective-batch", "local"), launcher))
     assert 1e-4 < furthest(tensors(tmp_path / "one"), tensors(tmp_path / "local")) < 1
 
 
 def test_the_search_is_one_search(task, tmp_path, free_port):
-    launcher = ("--nproc-per-node", "2", "--master-port", str(free_port()))
+    launcher = two_processes(free_port)
     options = ("--method", "aft", "--strength", "raw")
     finished(start(command(task, tmp_path / "two", *options), launcher))
     finished(start(command(task, tmp_path / "one", *options)))
@@ -180,7 +185,7 @@ def test_two_processes_that_were_killed_go_on_to_the_same_weights(task, tmp_path
     student = "python:tests.training.test_together:twisted_student"
 
     def run(out, **more):
-        launcher = ("--nproc-per-node", "2", "--master-port", str(free_port()))
+        launcher = two_processes(free_port)
         arguments = command(task, out, *BALANCED, student=student, steps=160)
         arguments[1:3] = [
             "-c",
@@ -203,7 +208,7 @@ def test_two_processes_that_were_killed_go_on_to_the_same_weights(task, tmp_path
 
 
 def test_a_loss_that_is_not_finite_stops_all_with_the_same_ids(task, tmp_path, free_port):
-    launcher = ("--nproc-per-node", "2", "--master-port", str(free_port()))
+    launcher = two_processes(free_port)
     process = start(command(task, tmp_path / "run", "--method", "finetune", "--beta", "0", "--lr", "1e30"), launcher)
     _, err = process.communicate(timeout=300)
     said = {line for line in err.splitlines() if line.startswith("aft: a loss must be finite")}
@@ -213,7 +218,7 @@ def test_a_loss_that_is_not_finite_stops_all_with_the_same_ids(task, tmp_path, f
 
 
 def test_what_several_processes_cannot_do_is_said(task, tmp_path, free_port):
-    launcher = ("--nproc-per-node", "2", "--master-port", str(free_port()))
+    launcher = two_processes(free_port)
     process = start(command(task, tmp_path / "run", *BALANCED, "--batch-size", "1"), launcher)
     _, err = process.communicate(timeout=300)
     assert "a batch holds a sample for each process; received 1 for 2 processes" in err

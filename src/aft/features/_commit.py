@@ -3,19 +3,22 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from aft.errors import StoreError
 from aft.features._layout import TEMPORARY
 
 
-def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, str]:
+def write_whole(
+    path: Path, chunks: Iterable[bytes | memoryview], check: Callable[[int, str], object] | None = None
+) -> tuple[int, str]:
     """Write a file under a temporary name, flush it to disk, and rename it into place.
 
     Args:
         path: The final name; replaced if it exists.
         chunks: The content.
+        check: Told bytes and SHA-256 before the file gets its name; it has none where this raises.
 
     Returns:
         Bytes written and their SHA-256.
@@ -33,6 +36,8 @@ def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, 
                 size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(size, digest.hexdigest())
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:

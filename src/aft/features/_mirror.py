@@ -2,7 +2,7 @@
 
 import fcntl
 import hashlib
-import os
+import math
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from aft.cache import cache_folder
 from aft.errors import AftError, CorruptStoreError, MissingExtraError, StoreError, name_some
-from aft.features._commit import sync_folder, write_whole
-from aft.features._layout import TEMPORARY, Layout
+from aft.features._commit import write_whole
+from aft.features._layout import Layout
 from aft.features._records import File, Manifest, Plan, PlannedShard, ShardRecord
 
 #: Files that are copied side by side.
@@ -90,7 +90,7 @@ class Mirror:
 
         Raises:
             CorruptStoreError: A file there is not what was written to it; its address is named.
-            StoreError: Object storage does not answer, or holds other things there.
+            StoreError: Object storage does not answer, or the cache folder has no room.
         """
         self.layout.folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(self.layout.folder.parent):
@@ -137,11 +137,11 @@ class Mirror:
             StoreError: The folder there holds other things.
         """
         sizes = self._sizes()
-        others = [name for name in sizes if not OURS.fullmatch(name)]
-        if self.layout.plan.name not in sizes and not overwrite:
-            # Ids without a plan are what an interruption leaves; anything else was somebody's.
-            others += [name for name in sizes if OURS.fullmatch(name) and not name.endswith(".ids.jsonl")]
-        if others and self.layout.plan.name not in sizes:
+        if self.layout.plan.name in sizes:
+            return
+        # Ids without a plan are what an interruption leaves; without --overwrite anything else was somebody's.
+        others = [n for n in sizes if not OURS.fullmatch(n) or not (overwrite or n.endswith(".ids.jsonl"))]
+        if others:
             raise StoreError(
                 f"a feature store has a folder to itself; {self.url!r} holds {name_some(sorted(others))}; choose another --out or NAME"
             )
@@ -247,31 +247,15 @@ class Mirror:
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() == expected.sha256:
                     return
-        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-there-{path.name}")
-        try:
-            digest, size = hashlib.sha256(), 0
-            with temporary.open("wb") as file:
-                for chunk in self._chunks(path.name):
-                    size += len(chunk)
-                    if size > expected.bytes:
-                        break
-                    digest.update(chunk)
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            if size != expected.bytes or digest.hexdigest() != expected.sha256:
-                raise self._broken(path.name)
-            temporary.replace(path)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise StoreError(
-                f"a copy of a store needs a cache folder with room; received {error.strerror!r} for {str(path)!r}; "
-                "make room, or name another folder with AFT_CACHE"
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
-    def _chunks(self, name: str) -> Iterator[bytes]:
+        def check(size: int, sha256: str) -> None:
+            if (size, sha256) != (expected.bytes, expected.sha256):
+                raise self._broken(path.name)
+
+        write_whole(path, self._chunks(path.name, expected.bytes), check)
+
+    def _chunks(self, name: str, most: float = math.inf) -> Iterator[bytes]:
+        """The content of a file there, and no more than a little over so many bytes of it."""
         with self._answering():
             try:
                 file = self._remote.open(f"{self._root}/{name}", "rb")
@@ -283,8 +267,9 @@ class Mirror:
             while True:
                 with self._answering():
                     chunk: bytes = file.read(CHUNK)
-                if not chunk:
+                if not chunk or most < 0:
                     return
+                most -= len(chunk)
                 yield chunk
         finally:
             file.close()
@@ -335,7 +320,7 @@ class Mirror:
         )
 
 
-def _has(path: Path, document: ShardRecord | Manifest) -> bool:
+def _has(path: Path, document: Plan | ShardRecord | Manifest) -> bool:
     """Whether a document is here already: then so is what it stands for, verified when it came."""
     return path.is_file() and path.read_bytes() == document.encode()
 
@@ -349,6 +334,5 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _keep(path: Path, document: Plan | ShardRecord | Manifest) -> None:
-    raw = document.encode()
-    if not path.exists() or path.read_bytes() != raw:
-        write_whole(path, [raw])
+    if not _has(path, document):
+        write_whole(path, [document.encode()])
