@@ -26,7 +26,7 @@ from torch import nn
 
 from aft.errors import AftError
 from aft.features import FeatureStore, repair
-from aft.rows import read_rows
+from aft.core import read_jsonl
 
 Contents = dict[str, bytes]
 
@@ -164,7 +164,7 @@ class Suite:
         while self.counts["kill of a comparison"] < self.kills // 4:
             out = self.folder / f"compared-{folder}"
             killed = self._kill([*command, str(out)], self.chance.uniform(5, 12))
-            now = len(read_rows(out / "trainings.jsonl"))
+            now = len(read_jsonl(out / "trainings.jsonl"))
             self.counts["kill of a comparison"] += killed
             self.bytes_lost += max(0, rows - now)
             rows = now
@@ -176,7 +176,7 @@ class Suite:
         self._whole_comparison(out)
 
     def _whole_comparison(self, out: Path) -> None:
-        keys = [row["key"] for row in read_rows(out / "trainings.jsonl")]
+        keys = [row["key"] for row in read_jsonl(out / "trainings.jsonl")]
         self._judge(len(keys) == len(set(keys)))
 
     # ---- bytes that are not what was written ---------------------------------------------------------------------

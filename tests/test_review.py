@@ -13,7 +13,7 @@ from aft.errors import DataError, LeakageError, NonFiniteError, RunError, UsageE
 from aft.features import FeatureStore, import_features
 from aft.models import load_backbone
 from aft.objectives import ProbeKD
-from aft.training._select import Trial, select
+from aft.training._search import Trial, select
 from tests.conftest import sentences
 
 STUDENT = "aft:static,width=8,hidden=8,vocabulary=200"

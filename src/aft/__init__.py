@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from aft.comparison import Comparison as Comparison
     from aft.comparison import compare as compare
     from aft.data import Dataset as Dataset
-    from aft.deploy import Model as Model
-    from aft.deploy import Prediction as Prediction
-    from aft.deploy import evaluate as evaluate
-    from aft.deploy import load as load
+    from aft.runs import Model as Model
+    from aft.runs import Prediction as Prediction
+    from aft.runs import evaluate as evaluate
+    from aft.runs import load as load
     from aft.evaluation import Metrics as Metrics
     from aft.extraction import extract as extract
     from aft.features import FeatureStore as FeatureStore
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aft.objectives import BTuning as BTuning
     from aft.objectives import FactorTransfer as FactorTransfer
     from aft.objectives import ProbeKD as ProbeKD
-    from aft.objectives import Strength as Strength
+    from aft.objectives import Weighting as Weighting
     from aft.reporting import report as report
     from aft.training import Run as Run
     from aft.training import rank as rank
@@ -45,7 +45,7 @@ _ROOMS = {
     "ProbeKD": "objectives",
     "FactorTransfer": "objectives",
     "BTuning": "objectives",
-    "Strength": "objectives",
+    "Weighting": "objectives",
     "Dataset": "data",
     "FeatureStore": "features",
     "import_features": "features",
@@ -80,7 +80,7 @@ __all__ = [
     "Prediction",
     "ProbeKD",
     "Run",
-    "Strength",
+    "Weighting",
     "__version__",
     "capture",
     "compare",

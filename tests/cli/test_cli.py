@@ -160,7 +160,7 @@ def test_the_base_import_is_light():
 def test_public_names():
     import aft
 
-    expected = {"AFT", "BTuning", "CKA", "Comparison", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Strength", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
+    expected = {"AFT", "BTuning", "CKA", "Comparison", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Weighting", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
                 "capture", "compare", "evaluate", "extract", "import_features", "load", "rank", "report", "train"}  # fmt: skip
     assert set(aft.__all__) == set(dir(aft)) == expected
     for name in expected:

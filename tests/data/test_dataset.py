@@ -6,7 +6,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aft.data import Dataset, Targets, check_leakage, cut
+from aft.data import Dataset, Targets, check_leakage, hold_out
 from aft.errors import DataError, LeakageError, UsageError
 
 
@@ -112,7 +112,7 @@ def test_a_cut_keeps_groups_and_equal_inputs_together_and_ignores_order(labels, 
     digests = [f"{i % max(2, n - 3):032x}" for i in range(n)]
     names = [f"g{i % groups}" if i % 3 else None for i in range(n)]
     try:
-        held = cut(digests, labels, fraction=fraction, seed=seed, groups=names)
+        held = hold_out(digests, labels, fraction=fraction, seed=seed, groups=names)
     except DataError:
         return
     assert 0 < held.sum() < n
@@ -120,7 +120,7 @@ def test_a_cut_keeps_groups_and_equal_inputs_together_and_ignores_order(labels, 
         for value in {k for k in key if k is not None}:
             assert len({bool(held[i]) for i in range(n) if key[i] == value}) == 1
     order = np.random.default_rng(seed).permutation(n)
-    again = cut(
+    again = hold_out(
         [digests[i] for i in order],
         [labels[i] for i in order],
         fraction=fraction,
@@ -132,7 +132,7 @@ def test_a_cut_keeps_groups_and_equal_inputs_together_and_ignores_order(labels, 
 
 def test_a_cut_is_stratified():
     labels = ["rare"] * 10 + ["common"] * 190
-    held = cut([f"{i:032x}" for i in range(200)], labels, fraction=0.2, seed=0)
+    held = hold_out([f"{i:032x}" for i in range(200)], labels, fraction=0.2, seed=0)
     assert sum(held[:10]) == 2
     assert sum(held[10:]) == 38
 

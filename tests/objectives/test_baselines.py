@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from aft.errors import UsageError
-from aft.objectives import CKA, KD, METHODS, RKD, SP, ProbeKD, make_objective, parts_of
-from aft.objectives._probe import fit_linear_probe, sample_keys
+from aft.objectives import CKA, KD, METHODS, RKD, SP, ProbeKD, make_objective, objectives_of
+from aft.probing import fit_linear_probe, sample_keys
 from tests.objectives import references
 
 
@@ -107,7 +107,7 @@ def test_probe_kd_says_what_it_needs():
 
 
 def test_methods_are_made_by_name():
-    assert parts_of("finetune") == ()
+    assert objectives_of("finetune") == ()
     assert {name for name, chosen in METHODS.items() if chosen is not None} == {
         "aft",
         "kd",

@@ -11,8 +11,8 @@ import aft
 from aft.data import Dataset
 from aft.errors import DataError, NonFiniteError, OutOfMemoryError, RunError, UnknownIdError, UsageError
 from aft.training import Run, RunLayout, TrainConfig, Training, gate_weights
-from aft.training._batches import BatchSchedule, streams
-from aft.training._select import Trial, select
+from aft.training._sampler import BatchSchedule, streams
+from aft.training._search import Trial, select
 from tests.conftest import letters, sentences
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
@@ -123,8 +123,8 @@ def test_a_finished_run_is_returned_and_other_settings_are_refused(dataset, stor
 
 
 def test_auto_chooses_on_validation_data_and_says_what_it_tried(dataset, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("aft.training._select.GRID", {"raw": (1.0, 10.0), "balanced": (1.0,)})
-    monkeypatch.setattr("aft.training._select.HOPELESS", 1e9)
+    monkeypatch.setattr("aft.training._search.GRID", {"raw": (1.0, 10.0), "balanced": (1.0,)})
+    monkeypatch.setattr("aft.training._search.HOPELESS", 1e9)
     run = aft.train(dataset, STUDENT, store, out=tmp_path / "run", **FAST)
     trials = run.result["selection"]["trials"]
     assert [(t["form"], t["beta"]) for t in trials] == [("none", 0.0), ("raw", 1.0), ("raw", 10.0), ("balanced", 1.0)]

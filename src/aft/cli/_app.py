@@ -69,7 +69,7 @@ def _root(
 
 def _speak_once(log: logging.Logger) -> None:
     """Of several ranks of a launcher the first tells how it goes, the others what went wrong."""
-    from aft.processes import rank
+    from aft.core import rank
 
     if rank() > 0:
         log.setLevel(logging.WARNING)

@@ -23,7 +23,7 @@ def compare(
     ] = "finetune,kd,rkd,ft,b-tuning,probe-kd,sp,cka,aft,aft+probe-kd",
     seeds: Annotated[int, typer.Option(help="Trainings a method, beside its search.")] = 5,
     beta: o.Beta = "auto",
-    strength: o.Strength = "auto",
+    strength: o.Weighting = "auto",
     steps: o.Steps = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,

@@ -32,7 +32,7 @@ def evaluate(
     Samples that the run was trained on never count as test samples.
     """
     import aft
-    from aft.deploy import columns_of
+    from aft.runs import columns_of
 
     given = {
         "text": text,

@@ -49,7 +49,7 @@ def extract(
     """
     from aft.errors import UsageError
     from aft.extraction import default_name, estimate, extract_all
-    from aft.processes import rank
+    from aft.core import rank
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, bad_inputs=bad_inputs

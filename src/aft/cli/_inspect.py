@@ -17,7 +17,7 @@ def inspect(
     ] = False,
 ) -> None:
     """Tell what a feature store or a run holds, and whether it is intact."""
-    from aft.inspection import describe
+    from aft.runs import describe
 
     if repair:
         from aft.features import repair as repair_store

@@ -50,9 +50,9 @@ Stores = Annotated[
 Teachers = Annotated[list[str], typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")]
 Task = Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")]
 Beta = Annotated[
-    str, typer.Option(metavar="auto|X", help="Strength; auto chooses it, and the steps, on validation data.")
+    str, typer.Option(metavar="auto|X", help="Weighting; auto chooses it, and the steps, on validation data.")
 ]
-Strength = Annotated[str, typer.Option(help="Form of the strength: raw, balanced, or auto.")]
+Weighting = Annotated[str, typer.Option(help="Form of the strength: raw, balanced, or auto.")]
 Steps = Annotated[int | None, typer.Option(help="Optimiser steps; by default chosen, or by student and data.")]
 LearningRate = Annotated[
     float | None, typer.Option(help="Learning rate; by default by student, or chosen in a comparison.")

@@ -27,7 +27,7 @@ def predict(
 ) -> None:
     """Answer every sample of a table or folder; columns are the run's own unless named."""
     import aft
-    from aft.deploy import check_target, columns_of, write_predictions
+    from aft.runs import check_target, columns_of, write_predictions
 
     check_target(out, overwrite)
     given = {"text": text, "text_pair": text_pair, "image": image, "image_root": image_root, "id": id}

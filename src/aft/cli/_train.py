@@ -21,7 +21,7 @@ def train(
         typer.Option(help="aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, finetune; aft+probe-kd joins two."),
     ] = None,
     beta: o.Beta = "auto",
-    strength: o.Strength = "auto",
+    strength: o.Weighting = "auto",
     steps: o.Steps = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
     split_seed: o.SplitSeed = 0,
@@ -62,7 +62,7 @@ def train(
     Interrupted, it goes on where it stopped when run again.
     """
     import aft
-    from aft.processes import rank
+    from aft.core import rank
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,

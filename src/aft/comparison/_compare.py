@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import aft
-from aft.comparison._cell import Cell
+from aft.comparison._problem_spec import Cell
 from aft.comparison._journal import Journal
 from aft.comparison._references import majority_losses, probe_losses
 from aft.comparison._scheduler import Scheduler
@@ -26,8 +26,8 @@ from aft.errors import DataError, RunError, UsageError
 from aft.evaluation import draw, error_of, latency, throughput
 from aft.features import FeatureStore
 from aft.models import forward_all
-from aft.objectives import DEFAULT_METHOD, METHODS, check_options, parts_of
-from aft.processes import world
+from aft.objectives import DEFAULT_METHOD, METHODS, check_options, objectives_of
+from aft.core import world_size
 from aft.training import (
     RunLayout,
     TrainConfig,
@@ -160,9 +160,9 @@ def compare(
         >>> table = aft.compare(dataset, "aft:static", ["features/mpnet"], methods=["aft", "kd"], seeds=5, out="runs/c")
         >>> print(table)
     """
-    if world() > 1:
+    if world_size() > 1:
         raise UsageError(
-            f"a comparison spreads its trainings over the cores by itself; torchrun started {world()} processes of it; start it alone"
+            f"a comparison spreads its trainings over the cores by itself; torchrun started {world_size()} processes of it; start it alone"
         )
     folder, start = Path(out), time.monotonic()
     stores = open_stores(features)
@@ -208,7 +208,7 @@ def _check(methods: Sequence[str], seeds: int, settings: Mapping[str, Any]) -> t
     if isinstance(methods, str) or not methods:
         raise UsageError(f"methods are a list of names; received {methods!r}; pass for example ['aft', 'kd']")
     for method in methods:
-        parts_of(method)
+        objectives_of(method)
     if seeds < 1:
         raise UsageError(f"a comparison needs at least one seed; received {seeds}; 5 is usual")
     for name in _OWN:

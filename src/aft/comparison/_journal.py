@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import aft
-from aft.comparison._job import Job
-from aft.objectives import kind_of, parts_of
-from aft.rows import add_row, read_rows
+from aft.comparison._training_spec import Job
+from aft.objectives import objective_class, objectives_of
+from aft.core import append_jsonl, read_jsonl
 
 Row = dict[str, Any]
 
@@ -42,7 +42,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._rows: dict[str, Row] = {}
-        for row in read_rows(path):
+        for row in read_jsonl(path):
             if "key" in row:
                 self._rows[row["key"]] = row
 
@@ -57,7 +57,7 @@ class Journal:
             "key": key_of(job, cell_digest), "code": code_of(job.method), "aft": aft.__version__, **job.describe(), **content,
         }  # fmt: skip
         self._rows[row["key"]] = row
-        add_row(self.path, row)
+        append_jsonl(self.path, row)
         return row
 
     def stale(self) -> list[Row]:
@@ -93,8 +93,8 @@ def code_of(method: str) -> str:
     for name in _ROOMS:
         path = root / name
         files += sorted(path.glob("*.py")) if path.is_dir() else [path]
-    for part in parts_of(method):
-        kinds = dict.fromkeys([kind_of(part), kind_of(part.partition("@")[0])])
+    for part in objectives_of(method):
+        kinds = dict.fromkeys([objective_class(part), objective_class(part.partition("@")[0])])
         files += [root / "objectives" / f"{kind.__module__.rpartition('.')[2]}.py" for kind in kinds]
     state = hashlib.sha256()
     for path in files:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from aft.comparison._job import Job
+from aft.comparison._training_spec import Job
 from aft.comparison._journal import Journal, Row
 from aft.comparison._study import Plan, Study
-from aft.comparison._work import Worker
+from aft.comparison._worker import Worker
 from aft.errors import TrainingError
-from aft.processes import picklable, pool
-from aft.progress import Progress
+from aft.core import is_picklable, process_pool
+from aft.core import Progress
 
 log = logging.getLogger("aft")
 
@@ -128,7 +128,7 @@ class Scheduler:
     @contextmanager
     def _pool(self, studies: list[Study]) -> Iterator[Submit]:
         cells = {study.cell.name: study.cell for study in studies}
-        if self.processes == 1 or not picklable(cells):
+        if self.processes == 1 or not is_picklable(cells):
             if self.processes > 1:
                 log.info("a module or preprocessing that other processes cannot be sent: training in this one alone")
             worker, before = Worker(cells, self._runs), torch.get_num_threads()
@@ -139,7 +139,7 @@ class Scheduler:
             finally:
                 torch.set_num_threads(before)
             return
-        with pool(partial(Worker, cells, self._runs), self.processes, self.threads) as call:
+        with process_pool(partial(Worker, cells, self._runs), self.processes, self.threads) as call:
             yield partial(call, "work")
 
 

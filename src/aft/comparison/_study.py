@@ -5,8 +5,8 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aft.comparison._cell import Cell
-from aft.comparison._job import Choice, Job
+from aft.comparison._problem_spec import Cell
+from aft.comparison._training_spec import Choice, Job
 from aft.comparison._journal import Row
 from aft.errors import NonFiniteError
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.comparison._job import Choice
+from aft.comparison._training_spec import Choice
 from aft.comparison._journal import Row
 from aft.comparison._predictions import decode, losses
 from aft.data import Targets

@@ -12,7 +12,7 @@ import numpy as np
 from aft.data._folder import read_folder
 from aft.data._inputs import ImageFiles, Inputs, Items, Kind, Texts, kind_of
 from aft.data._reading import Columns, as_id, as_text, content_ids, has, inside, pick, pick_all
-from aft.data._splits import assign_splits
+from aft.data._holdout import assign_splits
 from aft.data._tables import read_columns
 from aft.data._targets import clean_label
 from aft.errors import DataError, UsageError, name_some

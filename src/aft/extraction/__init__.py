@@ -4,4 +4,4 @@ from aft.extraction._extract import Estimate as Estimate
 from aft.extraction._extract import estimate as estimate
 from aft.extraction._extract import extract as extract
 from aft.extraction._extract import extract_all as extract_all
-from aft.extraction._job import default_name as default_name
+from aft.extraction._teacher import default_name as default_name

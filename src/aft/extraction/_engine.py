@@ -10,8 +10,8 @@ import torch
 
 from aft.errors import TrainingError, UsageError
 from aft.extraction._worker import Unit, Worker
-from aft.processes import picklable, pool
-from aft.progress import Progress
+from aft.core import is_picklable, process_pool
+from aft.core import Progress
 
 Engine = Literal["local", "ray"]
 
@@ -58,13 +58,13 @@ def run_units(
         finally:
             torch.set_num_threads(before)
         return
-    if not picklable(make):
+    if not is_picklable(make):
         raise UsageError(
             f"processes are sent dataset and teacher; received some that cannot be pickled, and processes={processes}; "
             "name the teacher, or leave out processes"
         )
     threads = threads or max(1, (os.cpu_count() or 1) // processes)
-    with pool(make, min(processes, max(1, len(units))), threads) as call:
+    with process_pool(make, min(processes, max(1, len(units))), threads) as call:
         vectors = {call("work", unit): unit.vectors for unit in units}
         for future in as_completed(vectors):
             try:

@@ -15,12 +15,12 @@ from torch import nn
 from aft.data import Dataset
 from aft.errors import UsageError, did_you_mean
 from aft.extraction._engine import Engine, run_units
-from aft.extraction._job import Dtype, Job, Precision, Settings, compute, default_name, group, load_teachers
+from aft.extraction._teacher import Dtype, Job, Precision, Settings, compute, default_name, group, load_teachers
 from aft.extraction._worker import Unit, Worker
 from aft.features import FeatureStore, committed_ids, local_folder
 from aft.models import choose_device
-from aft.processes import agree, rank, wait_for_all, world
-from aft.progress import Progress, duration, size
+from aft.core import broadcast_object, rank, barrier, world_size
+from aft.core import Progress, format_duration, format_size
 
 log = logging.getLogger("aft")
 
@@ -49,8 +49,8 @@ class Estimate:
 
     def __str__(self) -> str:
         return (
-            f"{self.samples} of {self.total} samples to compute, {self.dim} dimensions: about {duration(self.seconds)} and "
-            f"{size(self.bytes)} ({size(self.free)} free)"
+            f"{self.samples} of {self.total} samples to compute, {self.dim} dimensions: about {format_duration(self.seconds)} and "
+            f"{format_size(self.bytes)} ({format_size(self.free)} free)"
         )
 
 
@@ -192,20 +192,20 @@ def _run(
     if len(readable) < len(dataset):
         log.warning("%d of %d inputs cannot be read and were left out", len(dataset) - len(readable), len(dataset))
     if not first:
-        wait_for_all()  # the first rank plans; the others find its plan
+        barrier()  # the first rank plans; the others find its plan
     worker = Worker(readable, teachers, out, settings, shard_rows, overwrite and first)
     units = worker.pending()
     if first:
-        wait_for_all()
+        barrier()
         for job, writer in zip(worker.jobs, worker.writers, strict=True):
             if not writer.pending():
                 log.info("%s: all %d samples are there; nothing to compute", job.name, len(readable))
-    wait_for_all()  # nobody commits before everybody has planned
-    if world() > 1:
+    barrier()  # nobody commits before everybody has planned
+    if world_size() > 1:
         if first:
             worker.refresh()  # a rank may just have sent what an interruption had left on its machine
-        units = agree(units if not first else worker.pending())
-    mine = units[rank() :: world()]
+        units = broadcast_object(units if not first else worker.pending())
+    mine = units[rank() :: world_size()]
     total = sum(unit.vectors for unit in mine)
     done = [0] * len(worker.jobs)
     names = ", ".join(
@@ -216,12 +216,12 @@ def _run(
             worker, mine, partial(Worker, readable, teachers, out, settings), processes, threads, bar, engine
         ):
             done = [before + now for before, now in zip(done, cut, strict=True)]
-    wait_for_all()
+    barrier()
     if first:
         stores = [writer.finish() for writer in worker.writers]
-        wait_for_all()
+        barrier()
     else:
-        wait_for_all()
+        barrier()
         stores = [FeatureStore.open(writer.place) for writer in worker.writers]
     _tell(worker, units, stores, done, time.monotonic() - start)
     return stores
@@ -235,7 +235,7 @@ def _tell(
         computed = sum(unit.vectors // len(unit.shards) for unit in units if number in dict(unit.shards))
         if computed and rank() == 0:
             log.info("%s: %d samples x %d in %s (%.1f a second), %s on disk",
-                     job.name, computed, store.dim, duration(seconds), computed / seconds, size(store.nbytes))  # fmt: skip
+                     job.name, computed, store.dim, format_duration(seconds), computed / seconds, format_size(store.nbytes))  # fmt: skip
         if cut[number]:
             log.warning(
                 "%s: %d of %d inputs were longer than %s and were cut", job.name, cut[number], computed, job.backbone.limit()

@@ -8,7 +8,7 @@ import torch
 
 from aft.errors import AftError, MissingExtraError, TrainingError
 from aft.extraction._worker import Unit, Worker
-from aft.progress import Progress
+from aft.core import Progress
 
 #: How often a unit is tried: machines may go, but a unit that kills whoever computes it must end.
 TRIES = 4

@@ -7,10 +7,10 @@ from pathlib import Path
 from torch import nn
 
 from aft.data import Dataset
-from aft.extraction._job import Group, Job, Settings, compute, group, load_teachers
+from aft.extraction._teacher import Group, Job, Settings, compute, group, load_teachers
 from aft.features import StoreWriter
 from aft.models import choose_device
-from aft.progress import Progress
+from aft.core import Progress
 
 
 @dataclass(frozen=True)

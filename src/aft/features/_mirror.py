@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aft.cache import cache_folder
+from aft.core import cache_dir
 from aft.errors import AftError, CorruptStoreError, MissingExtraError, StoreError, name_some
-from aft.features._commit import write_whole
+from aft.features._commit import write_file
 from aft.features._layout import Layout
 from aft.features._records import File, Manifest, Plan, PlannedShard, ShardRecord
 
@@ -81,7 +81,7 @@ class Mirror:
                 f"a store's address is one that fsspec knows; received {url!r} ({error}); write s3://BUCKET/FOLDER"
             ) from error
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:16]
-        self.layout = Layout(cache_folder() / "stores" / digest / rest.rpartition("/")[2])
+        self.layout = Layout(cache_dir() / "stores" / digest / rest.rpartition("/")[2])
 
     def pull(self) -> None:
         """Bring what is committed there, finished or not, and is not here.
@@ -252,7 +252,7 @@ class Mirror:
             if (size, sha256) != (expected.bytes, expected.sha256):
                 raise self._broken(path.name)
 
-        write_whole(path, self._chunks(path.name, expected.bytes), check)
+        write_file(path, self._chunks(path.name, expected.bytes), check)
 
     def _chunks(self, name: str, most: float = math.inf) -> Iterator[bytes]:
         """The content of a file there, and no more than a little over so many bytes of it."""
@@ -335,4 +335,4 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _keep(path: Path, document: Plan | ShardRecord | Manifest) -> None:
     if not _has(path, document):
-        write_whole(path, [document.encode()])
+        write_file(path, [document.encode()])

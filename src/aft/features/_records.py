@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aft.errors import CorruptStoreError, StoreError
-from aft.features._commit import write_whole
+from aft.features._commit import write_file
 from aft.features._layout import FORMAT
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -81,7 +81,7 @@ class _Document(_Part):
 
     def write(self, path: Path) -> str:
         """Commit the document; returns the SHA-256 of the file."""
-        return write_whole(path, [self.encode()])[1]
+        return write_file(path, [self.encode()])[1]
 
     @classmethod
     def read(cls, path: Path) -> Self:

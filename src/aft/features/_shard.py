@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.errors import BadFeatureError, CorruptStoreError, name_some
-from aft.features._commit import write_whole
+from aft.features._commit import write_file
 from aft.features._layout import BLOCK_BYTES
 from aft.features._records import Dtype, File, Sample, ShardRecord, Statistics
 
@@ -82,7 +82,7 @@ def write_shard(path: Path, number: int, array: NDArray[np.generic], dtype: Dtyp
     raw = array.data.cast("B") if array.size else memoryview(b"")
     width = dim * array.dtype.itemsize
     blocks = [hashlib.sha256(raw[start * width : (start + step) * width]).hexdigest() for start in range(0, rows, step)]
-    size, digest = write_whole(path, [header(rows, dim, dtype), raw])
+    size, digest = write_file(path, [header(rows, dim, dtype), raw])
     return ShardRecord(
         format=1,
         number=number,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.errors import CorruptStoreError, FingerprintError, StoreError, UsageError, did_you_mean, name_some
-from aft.features._commit import remove_leftovers, write_whole
+from aft.features._commit import remove_temporary_files, write_file
 from aft.features._index import build_index, index_chunks
 from aft.features._layout import FORMAT, Layout
 from aft.features._mirror import Mirror, is_url, local_copy
@@ -194,7 +194,7 @@ class StoreWriter:
         for chunk in index_chunks(entries):
             whole.update(chunk)
         path = self._layout.index(whole.hexdigest())
-        size, sha256 = write_whole(path, index_chunks(entries))
+        size, sha256 = write_file(path, index_chunks(entries))
         manifest = Manifest(
             format=FORMAT,
             name=self._plan.name,
@@ -211,7 +211,7 @@ class StoreWriter:
         for old in self.folder.glob("index-*.npy"):
             if old != path:
                 old.unlink()
-        remove_leftovers(self.folder)
+        remove_temporary_files(self.folder)
         if self._mirror is not None:
             self._mirror.push_end()
         return FeatureStore.open(self.place)
@@ -361,7 +361,7 @@ def _extend(layout: Layout, plan: Plan, planned: Planned, samples: Sequence[Samp
     step = shard_rows or default_shard_rows(len(samples))
     for start in range(0, len(rest), step):
         part = rest[start : start + step]
-        size, sha256 = write_whole(layout.ids(len(kept)), [encode_ids(part)])
+        size, sha256 = write_file(layout.ids(len(kept)), [encode_ids(part)])
         kept.append(PlannedShard(rows=len(part), ids=File(bytes=size, sha256=sha256)))
     if kept == plan.shards and layout.plan.exists():
         return plan

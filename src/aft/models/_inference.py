@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from aft.errors import OutOfMemoryError, UsageError
-from aft.memory import advised
+from aft.models._memory import explain_out_of_memory
 from aft.models._student import Student
-from aft.processes import local_rank, world
+from aft.core import local_rank, world_size
 
 
 def choose_device(device: str) -> torch.device:
@@ -35,7 +35,7 @@ def choose_device(device: str) -> torch.device:
         raise UsageError(
             f"a device is auto, cpu, cuda or mps, and must be there; received {device!r}; use --device auto"
         ) from error
-    if chosen.type == "cuda" and chosen.index is None and world() > 1:
+    if chosen.type == "cuda" and chosen.index is None and world_size() > 1:
         chosen = torch.device("cuda", local_rank())
     return chosen
 
@@ -79,7 +79,7 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
                 places = order[start : start + batch_size]
                 batch = student.backbone.collate([encoded[place] for place in places])
                 try:
-                    with advised(len(places)):
+                    with explain_out_of_memory(len(places)):
                         output = student({key: value.to(device) for key, value in batch.items()})
                 except OutOfMemoryError:
                     if len(places) == 1:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from aft.errors import UsageError, did_you_mean
 from aft.objectives._base import Objective
-from aft.objectives._logme import fit_logme
-from aft.objectives._probe import Task
+from aft.probing import fit_logme
+from aft.probing import Task
 
 #: Of the softmax that weighs teachers by their LogME.
 TEMPERATURE = 0.1

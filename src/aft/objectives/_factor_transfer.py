@@ -181,6 +181,6 @@ def _fit_autoencoder(x: Tensor, shapes: Sequence[torch.Size], max_epochs: int) -
         if error < best:
             best, waited = error, 0
             kept = [layer.detach().clone() for layer in layers]
-        if waited >= PATIENCE:
+        if waited >= TIMEOUT:
             break
     return kept

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aft.errors import UsageError, did_you_mean
 from aft.objectives._base import Objective
-from aft.objectives._probe import FOLDS, Task, fit_folded_probes, sample_keys
+from aft.probing import FOLDS, Task, fit_folded_probes, sample_keys
 
 
 class ProbeKD(Objective):

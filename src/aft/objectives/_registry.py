@@ -11,7 +11,7 @@ from aft.objectives._cka import CKA
 from aft.objectives._factor_transfer import FactorTransfer
 from aft.objectives._kd import KD
 from aft.objectives._probe_kd import ProbeKD
-from aft.objectives._remedies import REMEDIES, Remedied
+from aft.objectives._transforms import REMEDIES, Remedied
 from aft.objectives._rkd import RKD
 from aft.objectives._sp import SP
 
@@ -33,7 +33,7 @@ METHODS: dict[str, type[Objective] | None] = {
 DEFAULT_METHOD = "aft+probe-kd"
 
 
-def parts_of(method: str) -> tuple[str, ...]:
+def objectives_of(method: str) -> tuple[str, ...]:
     """The objectives of a method: none of ``finetune``, one of ``aft``, two of ``aft@whiten+probe-kd``.
 
     Args:
@@ -64,11 +64,11 @@ def _checked(part: str) -> str:
     return name
 
 
-def kind_of(part: str) -> type[Objective]:
+def objective_class(part: str) -> type[Objective]:
     """The class of an objective.
 
     Args:
-        part: One of `parts_of` a method.
+        part: One of `objectives_of` a method.
 
     Returns:
         Its class; `Remedied` for one with remedies.
@@ -89,7 +89,7 @@ def check_options(method: str, options: Mapping[str, Any]) -> None:
     Raises:
         UsageError: Options of no objective of a method that joins several.
     """
-    parts = parts_of(method)
+    parts = objectives_of(method)
     if len(parts) > 1:
         for name, own in options.items():
             if name not in parts or not isinstance(own, Mapping):
@@ -105,7 +105,7 @@ def make_objective(
     """Make an objective by its name.
 
     Args:
-        method: One of `parts_of` a method.
+        method: One of `objectives_of` a method.
         teacher_dims: Width of each teacher's features, by name.
         student_dim: Width of the student's features.
         options: The objective's keyword options; with remedies, ``task`` is for both.
@@ -116,9 +116,9 @@ def make_objective(
     Raises:
         UsageError: An unknown method or option.
     """
-    name, *remedies = parts_of(method)[0].split("@")
+    name, *remedies = objectives_of(method)[0].split("@")
     given = dict(options or {})
-    kind = kind_of(name)
+    kind = objective_class(name)
     own = given if kind.needs_task or not remedies else {k: v for k, v in given.items() if k not in ("task", "outputs")}
     try:
         objective = kind(teacher_dims, student_dim, **own)

@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
-from aft.progress import size
+from aft.core import format_size
 from aft.reporting._comparison import Comparison, Teacher
 from aft.reporting._numbers import Unit, seconds, significant
 
@@ -51,7 +51,7 @@ def _student(comparison: Comparison) -> str:
     student = comparison.student
     parts = [
         f"{student.parameters:,} parameters" if student.parameters is not None else "",
-        size(student.bytes) if student.bytes is not None else "",
+        format_size(student.bytes) if student.bytes is not None else "",
         f"{significant(student.latency_ms)} ms a sample" if student.latency_ms is not None else "",
         f"{student.throughput:,.0f} samples a second" if student.throughput is not None else "",
     ]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aft.progress import duration
+from aft.core import format_duration
 
 #: With a space that no line breaks at.
 PERCENT = "\u00a0%"
@@ -25,7 +25,7 @@ def share(value: float) -> str:
 
 def seconds(value: float) -> str:
     """A time as people say it."""
-    return "under 1 s" if 0 < value < 1 else duration(value)
+    return "under 1 s" if 0 < value < 1 else format_duration(value)
 
 
 def minus(text: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from aft.errors import RunError
-from aft.processes import agree, of_all, rank, world
+from aft.core import all_gather_object, broadcast_object, rank, world_size
 
 #: Seconds between two checkpoints.
 EVERY = 30.0
@@ -35,9 +35,9 @@ class Checkpoints(Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Write one where it is time."""
         step = trainer.global_step
-        if step >= trainer.max_steps or (world() > 1 and step % ASK_EVERY):
+        if step >= trainer.max_steps or (world_size() > 1 and step % ASK_EVERY):
             return
-        if agree(time.monotonic() - self._last >= EVERY):
+        if broadcast_object(time.monotonic() - self._last >= EVERY):
             temporary = self._folder / ".writing-checkpoint"
             self._folder.mkdir(exist_ok=True)
             module: Any = trainer.lightning_module
@@ -58,7 +58,7 @@ class Checkpoints(Callback):
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             state["cuda"] = torch.cuda.get_rng_state_all()
-        return {"ranks": of_all(state)}
+        return {"ranks": all_gather_object(state)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with them."""

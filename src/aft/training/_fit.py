@@ -21,16 +21,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from aft.errors import NonFiniteError, name_some
-from aft.memory import advised
+from aft.models._memory import explain_out_of_memory
 from aft.models import Student, StudentOutput
-from aft.objectives import Objective, Strength, gather
-from aft.processes import by_first, rank, world
-from aft.training._batches import BatchSchedule, StepSampler, streams
+from aft.objectives import Objective, Weighting, gather
+from aft.core import rank_zero_first, rank, world_size
+from aft.training._sampler import BatchSchedule, StepSampler, streams
 from aft.training._checkpoint import Checkpoints, newest, step_of
-from aft.training._data import TrainingData, as_is
+from aft.training._encoded import TrainingData, as_is
 from aft.training._loss import TaskLoss
-from aft.training._metrics_file import MetricsFile
-from aft.training._shares import (
+from aft.training._csv_logger import MetricsFile
+from aft.training._distributed import (
     Scope,
     SharedData,
     everywhere_finite,
@@ -92,7 +92,7 @@ class TrainingModule(L.LightningModule):
     def __init__(
         self,
         student: Student,
-        terms: Sequence[tuple[Objective, Strength]],
+        terms: Sequence[tuple[Objective, Weighting]],
         loss: TaskLoss,
         settings: FitSettings,
     ) -> None:
@@ -145,10 +145,10 @@ class TrainingModule(L.LightningModule):
                 logger.log_metrics(values, step=self.global_step)
         return total
 
-    def _terms(self) -> Iterator[tuple[Objective, Strength]]:
+    def _terms(self) -> Iterator[tuple[Objective, Weighting]]:
         for objective, strength in zip(self.objectives, self.strengths, strict=True):
             assert isinstance(objective, Objective)
-            assert isinstance(strength, Strength)
+            assert isinstance(strength, Weighting)
             yield objective, strength
 
     def check(self) -> None:
@@ -245,7 +245,7 @@ class _Resumable(DataLoader[dict[str, Any]]):
 
 def fit(
     student: Student,
-    terms: Sequence[tuple[Objective, Strength]],
+    terms: Sequence[tuple[Objective, Weighting]],
     data: TrainingData,
     members: NDArray[np.int64],
     loss: TaskLoss,
@@ -287,15 +287,15 @@ def fit(
     sampler = StepSampler(BatchSchedule(streams(members, data.labelled, settings.batch_size), settings.seed))
     clock = _Clock(tick)
     callbacks: list[Callback] = [clock]
-    shared = data if world() == 1 else SharedData(data, settings.batch_size, scope)
-    if world() > 1:
+    shared = data if world_size() == 1 else SharedData(data, settings.batch_size, scope)
+    if world_size() > 1:
         synchronise_buffers(module.to(device))
     watch = None if watcher is None else _Watch(*watcher)
     callbacks += [] if watch is None else [watch]
     checkpoint, loggers = None, []
     if folder is not None:
         callbacks.append(Checkpoints(folder / "checkpoints"))
-        checkpoint = by_first(lambda: newest(folder / "checkpoints"))
+        checkpoint = rank_zero_first(lambda: newest(folder / "checkpoints"))
         sampler.start = 0 if checkpoint is None else step_of(checkpoint)
         loggers = _loggers(folder, sampler.start) if rank() == 0 else []
     loader = _Resumable(
@@ -323,7 +323,7 @@ def fit(
         )
         student.train()
         try:
-            with advised(settings.batch_size):
+            with explain_out_of_memory(settings.batch_size):
                 trainer.fit(
                     module,
                     loader,

@@ -11,11 +11,11 @@ from aft.data import Dataset
 from aft.errors import UsageError, name_some
 from aft.features import FeatureStore
 from aft.objectives import check_options
-from aft.processes import by_first
-from aft.training._claim import claim
-from aft.training._config import TrainConfig
-from aft.training._run import Run, RunLayout
-from aft.training._training import Training
+from aft.core import rank_zero_first
+from aft.runs._directory import claim
+from aft.runs._train_config import TrainConfig
+from aft.runs._run import Run, RunLayout
+from aft.training._problem import Training
 
 log = logging.getLogger("aft")
 
@@ -68,7 +68,7 @@ def train(
     stores = open_stores(features)
     training = Training(dataset, student, stores, config, preprocess=preprocess, progress=progress)
     layout = RunLayout(Path(out))
-    finished = by_first(lambda: claim(layout, training.description(), overwrite))
+    finished = rank_zero_first(lambda: claim(layout, training.description(), overwrite))
     if finished is not None:
         log.info("%s is finished already; nothing to do", layout.folder)
         return finished

@@ -1,0 +1,85 @@
+"""A pool of processes that each build one object and then call its methods."""
+
+import multiprocessing
+import os
+import pickle
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Call = Callable[..., "Future[Any]"]
+
+
+@contextmanager
+def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Iterator[Call]:
+    """Start processes that each build one object, on their first call, and then call its methods.
+
+    Args:
+        make: Builds the object. It must be picklable.
+        processes: Number of processes.
+        threads: Number of torch threads in each.
+
+    Yields:
+        ``call(method, *arguments)``, which returns a future. If the block raises, the processes are terminated at
+        once. They also end when this process is killed.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "make"
+        path.write_bytes(pickle.dumps(make))
+        context = multiprocessing.get_context("spawn")  # forking a process whose threads compute may hang
+        executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(str(path), threads))
+        try:
+            yield lambda method, *arguments: executor.submit(_call, method, *arguments)
+        except BaseException:
+            for process in list((executor._processes or {}).values()):
+                process.terminate()
+            executor.shutdown(wait=True, cancel_futures=True)
+            raise
+        executor.shutdown()
+
+
+def is_picklable(value: Any) -> bool:
+    """Whether a value can be sent to another process."""
+    try:
+        pickle.dumps(value)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
+
+
+_make: Callable[[], Any] | None = None
+_made: Any = None
+
+
+def _start(path: str, threads: int) -> None:
+    global _make  # noqa: PLW0603 - a pool's process has no other place for what its calls share
+    import torch
+
+    torch.set_num_threads(threads)
+    _watch_parent()
+    _make = pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the parent a moment ago
+
+
+def _call(method: str, *arguments: Any) -> Any:
+    global _made  # noqa: PLW0603
+    if _made is None:
+        assert _make is not None
+        _made = _make()  # not in the initialiser, whose exceptions would be lost
+    return getattr(_made, method)(*arguments)
+
+
+def _watch_parent() -> None:
+    """Exit when the parent does: a parent that is killed cannot tell its children."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

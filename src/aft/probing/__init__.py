@@ -1,0 +1,15 @@
+"""What a linear model reads from features: linear probes, LogME, and the ranking of teachers by both."""
+
+from aft.probing._linear_probe import FOLDS as FOLDS
+from aft.probing._linear_probe import LinearProbe as LinearProbe
+from aft.probing._linear_probe import Task as Task
+from aft.probing._linear_probe import fit_folded_probes as fit_folded_probes
+from aft.probing._linear_probe import fit_linear_probe as fit_linear_probe
+from aft.probing._linear_probe import sample_keys as sample_keys
+from aft.probing._logme import LogME as LogME
+from aft.probing._logme import fit_logme as fit_logme
+from aft.probing._rank import TeacherRank as TeacherRank
+from aft.probing._rank import rank as rank
+from aft.probing._teachers import logme as logme
+from aft.probing._teachers import probe_error as probe_error
+from aft.probing._teachers import probe_outputs as probe_outputs
