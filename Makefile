@@ -47,9 +47,10 @@ faults: $(READY)  ## break things on purpose, and count what is lost: kills, fli
 faults-short: $(READY)  ## the same with 6 kills, for continuous integration
 	$(BIN)/python benchmarks/faults.py --kills 6
 
-check: $(READY)  ## lint, formatting, import rules between rooms, types
+check: $(READY)  ## lint, formatting, types, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 format: $(READY)  ## put the code into the project's format

@@ -56,7 +56,7 @@ def main() -> None:
     print(json.dumps({
         "benchmark": "compare_movie", "killed": killed, "trainings_before": before, "trainings": len(keys), "repeated": sum(keys.values()) - len(keys),
         "seconds": round(seconds), "browser_tests_passed": browser.returncode == 0,
-        "errors": {row["method"]: row["mean"] for row in content["rows"]}, "words": content["words"],
+        "errors": {row["method"]: row["mean"] for row in content["methods"]}, "conclusions": content["conclusions"],
     }))  # fmt: skip
 
 

@@ -68,24 +68,24 @@ def _make(folder: Path, rows: int) -> None:
 
 def _train(folder: Path, rows: int) -> dict[str, float]:
     import aft
-    from aft.training import TrainConfig, Training
+    from aft.training import HParams, Problem, TrainConfig, fit
 
     chosen = range(0, rows, rows // TRAINED)
     texts = [f"word{n % 97} word{n % 31} word{n % 7}" for n in chosen]
     dataset = aft.Dataset.from_arrays(
         texts, ["ab"[place % 2] for place, _ in enumerate(chosen)], ids=[f"id{n}" for n in chosen]
     )
-    config = TrainConfig.of(student="aft:static", method="aft", batch_size=256, test_fraction=0.05)
-    training = Training(dataset, "aft:static", [aft.FeatureStore.open(folder / "t")], config, progress=False)
+    config = TrainConfig(method="aft", batch_size=256, test_fraction=0.05)
+    problem = Problem.build(dataset, "aft:static", [aft.FeatureStore.open(folder / "t")], config)
     seen, over = [_resident()], threading.Event()
     watcher = threading.Thread(target=lambda: [seen.append(_resident()) for _ in iter(lambda: over.wait(0.02), True)])
     watcher.start()
-    training.fit("balanced", 1.0, STEPS, training.members)
+    fit(problem, HParams(4e-3, STEPS, 0.01, "balanced", 1.0), 0)
     over.set()
     watcher.join()
     return {
         "anonymous_mb": max(anonymous for anonymous, _ in seen), "mapped_mb": max(mapped for _, mapped in seen),
-        "read_mb": round(STEPS * training.batch_size * DIM * 2 / 1e6, 1),
+        "read_mb": round(STEPS * problem.batch_size * DIM * 2 / 1e6, 1),
     }  # fmt: skip
 
 

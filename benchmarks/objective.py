@@ -17,7 +17,7 @@ def one(batch: int, width: int, teacher: int, form: str) -> None:
     from aft.objectives import AFT
 
     torch.manual_seed(0)
-    objective = AFT({"t": teacher}, width, form=form)
+    objective = AFT({"t": teacher}, width, space=form)
     phi, psi = torch.randn(batch, width, requires_grad=True), torch.randn(batch, teacher)
     objective(phi[:8], {"t": psi[:8]}).backward()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from aft.objectives import fit_linear_probe
+from aft.probing import fit_linear_probe
 
 SIZES = [(1_000, 768, 2), (3_000, 768, 2), (3_000, 768, 10), (50_000, 1_536, 10)]
 

@@ -1,7 +1,7 @@
-"""Which form of the strength, and which value, does best on validation data: decides the defaults of ``beta="auto"``.
+"""Which weighting and which beta do best on validation data? The grids of ``beta="auto"`` come from this.
 
-Trains on a part of the training data with each form and value, and reports the validation loss relative to plain fine-tuning's.
-No test sample is looked at. Rows are kept as they come in ``benchmarks/results/strength_forms.jsonl``; a run goes on from them.
+Trains on part of the training split with each weighting and beta, and reports the validation loss relative to that of fine-tuning.
+Test samples play no part. Finished trainings are kept in ``benchmarks/results/weighting.jsonl``, and an interrupted run resumes.
 """
 
 import json
@@ -15,14 +15,14 @@ import torch
 
 import aft
 from aft.demo import minilm_folder, movie_sentences, unpack_mpnet
-from aft.training import TrainConfig, Training
+from aft.training import HParams, Problem, TrainConfig, TrialRequest, run_trial
 
-GRID = {"raw": (0.3, 1.0, 3.0, 10.0, 30.0), "balanced": (0.1, 0.3, 1.0, 3.0)}
-ROWS = Path(__file__).parent / "results" / "strength_forms.jsonl"
+GRID = {"fixed": (0.3, 1.0, 3.0, 10.0, 30.0), "balanced": (0.1, 0.3, 1.0, 3.0)}
+ROWS = Path(__file__).parent / "results" / "weighting.jsonl"
 
 
 def movies(label: str, labelled: int, unlabelled: int) -> aft.Dataset:
-    """A fixed choice of movie sentences, some of them without their label."""
+    """A fixed choice of movie sentences, some of them unlabelled."""
     whole = aft.Dataset.from_table(movie_sentences(), text="sentence", label=label, id="id")
     having = [i for i, value in enumerate(whole.labels or []) if value is not None]
     chosen = np.random.default_rng(20261123).permutation(having)[: labelled + unlabelled]
@@ -52,47 +52,47 @@ def main() -> None:
     )
     ROWS.parent.mkdir(exist_ok=True)
     rows = [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
-    done = {(r["task"], r["student"], r["seed"], r["form"], r["beta"]) for r in rows}
+    done = {(r["task"], r["student"], r["seed"], r["weighting"], r["beta"]) for r in rows}
     for name, (dataset, store, students) in tasks(features).items():
         for student in students:
             for seed in (0, 1):
-                plan = [("none", 0.0), *[(form, beta) for form in GRID for beta in GRID[form]]]
+                plan = [(None, 0.0), *[(weighting, beta) for weighting in GRID for beta in GRID[weighting]]]
                 key = student.replace(str(minilm_folder()), "MiniLM")
                 plan = [p for p in plan if (name, key, seed, *p) not in done]
                 if not plan:
                     continue
-                config = TrainConfig.of(student=student, seed=seed, split_seed=seed, method="aft")
-                training = Training(dataset, student, [store], config, progress=False)
-                for form, beta in plan:
-                    steps = min(training.usual_steps, 400)
-                    trial = training.trial(form, beta, steps, float("inf"))
-                    row = {"task": name, "student": key, "seed": seed, "form": form, "beta": beta}
-                    row |= {"steps": steps, "loss": trial.loss, "error": trial.error, "seconds": trial.seconds}
+                problem = Problem.build(dataset, student, [store], TrainConfig(split_seed=seed))
+                default = problem.default_hparams
+                for weighting, beta in plan:
+                    hparams = HParams(default.lr, min(default.steps, 400), default.weight_decay, weighting, beta)
+                    trial = run_trial(problem, TrialRequest("aft" if beta else "finetune", hparams))
+                    row = {"task": name, "student": key, "seed": seed, "weighting": weighting, "beta": beta}
+                    row |= {"steps": hparams.steps, "loss": trial.loss, "error": trial.error, "seconds": trial.seconds}
                     rows.append(row)
                     with ROWS.open("a") as file:
                         file.write(json.dumps(row) + "\n")
                     print(row, file=sys.stderr)
     summary: dict[str, dict[str, float]] = {}
-    for form in GRID:
+    for weighting in GRID:
         ratios: dict[str, list[float]] = {}
         for row in rows:
-            if row["form"] != form:
+            if row["weighting"] != weighting:
                 continue
             (plain,) = [
                 r for r in rows
-                if r["form"] == "none" and all(r[k] == row[k] for k in ("task", "student", "seed"))
+                if r["weighting"] is None and all(r[k] == row[k] for k in ("task", "student", "seed"))
             ]  # fmt: skip
             ratios.setdefault(f"{row['beta']:g}", []).append(row["loss"] / plain["loss"])
-        summary[form] = {beta: round(statistics.geometric_mean(values), 4) for beta, values in ratios.items()}
+        summary[weighting] = {beta: round(statistics.geometric_mean(values), 4) for beta, values in ratios.items()}
         cells: dict[tuple[str, str, int], list[float]] = {}
         for row in rows:
-            if row["form"] in (form, "none"):
+            if row["weighting"] in (weighting, None):
                 cells.setdefault((row["task"], row["student"], row["seed"]), []).append(row["loss"])
-        plain_loss = {(r["task"], r["student"], r["seed"]): r["loss"] for r in rows if r["form"] == "none"}
-        summary[form]["best"] = round(statistics.geometric_mean([min(v) / plain_loss[k] for k, v in cells.items()]), 4)
+        plain_loss = {(r["task"], r["student"], r["seed"]): r["loss"] for r in rows if r["weighting"] is None}
+        summary[weighting]["best"] = round(statistics.geometric_mean([min(v) / plain_loss[k] for k, v in cells.items()]), 4)
     print(
         json.dumps(
-            {"benchmark": "strength_forms", "validation_loss_against_finetuning": summary, "trainings": len(rows)}
+            {"benchmark": "weighting", "validation_loss_against_finetuning": summary, "trainings": len(rows)}
         )
     )
 

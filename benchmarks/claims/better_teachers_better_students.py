@@ -49,7 +49,7 @@ def _relation(rows: list[dict[str, object]], task: str, student: str, method: st
     if len(pairs) < 3:
         return None
     x, y = np.array(pairs, dtype=float).T
-    if np.ptp(y) < 1e-9:  # a method that chose no strength with any teacher
+    if np.ptp(y) < 1e-9:  # a method that chose beta 0 with every teacher
         return {"teachers": len(pairs), "correlation": 0.0, "slope": 0.0}
     slope = float(np.polyfit(x, y, 1)[0])
     return {"teachers": len(pairs), "correlation": float(np.corrcoef(x, y)[0, 1]), "slope": slope}

@@ -1,7 +1,7 @@
-"""Which method should be the default of ``aft train``? The one that is best on validation data over all tasks, whatever its name.
+"""Which method should be the default of ``aft train``? The one that does best on validation data over all tasks.
 
 Over every comparison of the claims in which every method took part: twelve pairs of task and student, and one pair with fewer and more labels, with and
-without the other samples. No test data is looked at.
+without the unlabelled samples. Test data plays no part.
 """
 
 import better_than_alternatives
@@ -16,16 +16,16 @@ METHODS = (*better_than_alternatives.METHODS, *better_than_alternatives.EXTENSIO
 def main() -> None:
     """Run it."""
     arguments = harness.parse(__doc__)
-    studies = {study.cell.name: study for study in better_than_alternatives.studies()}
-    studies |= {study.cell.name: study for study in scarce_labels.studies().values() if study.cell.name not in studies}
+    studies = {study.name: study for study in better_than_alternatives.studies()}
+    studies |= {study.name: study for study in scarce_labels.studies().values() if study.name not in studies}
     result = harness.run(
         "One method is the best choice where nothing is known.", list(studies.values()), arguments, tested=False
     )
     ended = result["_studies"]
-    bare = [study for study in ended if study.cell.name.endswith("unlabelled")]
+    unlabelled = [study for study in ended if study.name.endswith("unlabelled")]
     result["validation_loss_ratio"] = harness.validated(ended, METHODS)
-    result["labelled_alone"] = harness.validated([study for study in ended if study not in bare], METHODS)
-    result["with_unlabelled"] = harness.validated(bare, METHODS)
+    result["labelled_alone"] = harness.validated([study for study in ended if study not in unlabelled], METHODS)
+    result["with_unlabelled"] = harness.validated(unlabelled, METHODS)
     result["studies"] = len(ended)
     result["best"], result["default"] = next(iter(result["validation_loss_ratio"])), DEFAULT_METHOD
     harness.write("default_method", result)

@@ -20,7 +20,7 @@ def better_than_alternatives(result: Row) -> Figure:
         for name, one in sorted(found.items(), key=lambda item: item[1]["mean"])
     ]
     return _figure(
-        result, "normalised", draw_dots(dots, [Guide("fine-tuning", 1.0, "dashed", told=False)], RATIO, WIDTH, gap=26)
+        result, "normalised", draw_dots(dots, [Guide("fine-tuning", 1.0, "dashed", show_value=False)], RATIO, WIDTH, gap=26)
     )
 
 
@@ -58,7 +58,7 @@ def teachers_complement(result: Row) -> Figure | None:
             one = found["difference"]
             rows.append(Dot(method_name(name), one["mean"], looks[name], one["low"], one["high"]))
     unit = Unit(percent=True, digits=1, name="difference from the better single teacher")
-    guides = [Guide("no difference", 0.0, "dashed", told=False)]
+    guides = [Guide("no difference", 0.0, "dashed", show_value=False)]
     return _figure(result, "pairs", draw_dots(rows, guides, unit, WIDTH, gap=26)) if methods else None
 
 
@@ -101,21 +101,21 @@ def little_overhead(result: Row) -> Figure:
             if row in rows
         ]
     unit = Unit(percent=False, digits=3, name="time a step over fine-tuning’s")
-    guides = [Guide("fine-tuning", 1.0, "dashed", told=False)]
+    guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
     return _figure(result, "overhead", draw_dots(lines, guides, unit, WIDTH, gap=24))
 
 
-def remedies(result: Row) -> Figure | None:
-    """Validation loss over fine-tuning's, by method and remedy."""
-    names = list(dict.fromkeys(row["remedy"] for row in result["rows"]))
+def transforms(result: Row) -> Figure | None:
+    """Validation loss over fine-tuning's, by method and option."""
+    names = list(dict.fromkeys(row["option"] for row in result["rows"]))
     looks, lines = styles(names), []
     for method in dict.fromkeys(row["method"] for row in result["rows"]):
         lines.append(Heading(method_name(method)))
         mine = [row for row in result["rows"] if row["method"] == method]
-        lines += [Dot(row["remedy"], row["loss_ratio"], looks[row["remedy"]]) for row in mine]
+        lines += [Dot(row["option"], row["loss_ratio"], looks[row["option"]]) for row in mine]
     unit = Unit(percent=False, digits=4, name="validation loss over fine-tuning’s")
-    guides = [Guide("fine-tuning", 1.0, "dashed", told=False)]
-    return _figure(result, "remedies", draw_dots(lines, guides, unit, WIDTH, gap=20)) if names else None
+    guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
+    return _figure(result, "transforms", draw_dots(lines, guides, unit, WIDTH, gap=20)) if names else None
 
 
 def default_method(result: Row) -> Figure:
@@ -124,7 +124,7 @@ def default_method(result: Row) -> Figure:
     looks = styles(list(found))
     dots = [Dot(method_name(name), value, looks[name]) for name, value in found.items()]
     unit = Unit(percent=False, digits=4, name="validation loss over fine-tuning’s")
-    guides = [Guide("fine-tuning", 1.0, "dashed", told=False)]
+    guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
     return _figure(result, "default", draw_dots(dots, guides, unit, WIDTH, gap=26))
 
 
@@ -140,5 +140,5 @@ FIGURES: dict[str, Callable[[Row], Figure | None]] = {
     "little_overhead": little_overhead,
     "scarce_labels": scarce_labels,
     "default_method": default_method,
-    "remedies": remedies,
+    "transforms": transforms,
 }

@@ -1,4 +1,4 @@
-"""What the claims' scripts share: running studies against one journal of trainings, and tables with intervals."""
+"""What the claims' scripts share: running studies against one journal of trainings, and averages with intervals."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import logging
 import math
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -14,69 +15,71 @@ from typing import Any
 
 import torch
 
-from aft.comparison import Journal, Row, Scheduler, Study, losses_of, majority_losses, probe_losses, summarise
+from aft.comparison import Journal, Scheduler, Study, losses_of, majority_losses, probe_losses, summarise
+from aft.core import __version__, write_json
 from aft.evaluation import error_of, normalised_error
-from aft.training import Training
+from aft.training import Trial
 
 RESULTS = Path(__file__).parent.parent / "results"
-_TRAININGS: dict[str, Training] = {}
+JOURNAL = RESULTS / "trainings.jsonl"
 
 
 def run(claim: str, studies: Sequence[Study], arguments: argparse.Namespace, *, tested: bool = True) -> dict[str, Any]:
-    """Run the trainings that are not there yet, and say what they found.
+    """Run the trainings that are not in the journal yet, and collect the results.
 
     Args:
-        claim: What is claimed, in a sentence.
-        studies: In the order of their importance: a run that is cut short has the first ones whole.
+        claim: The claim, in a sentence.
+        studies: In the order of their importance: if the time limit is reached, the first ones are complete.
         arguments: From `parse`.
-        tested: Whether a row is written for each method of each study; without, the claim looks at the trials itself.
+        tested: Whether to add a row for each method of each study. Claims about the search itself need none.
 
     Returns:
-        The result, to be completed and handed to `write`.
+        The result, to be completed and passed to `write`.
     """
     start = time.monotonic()
     limit = None if arguments.minutes is None else 60 * arguments.minutes
-    scheduler = Scheduler(Journal(RESULTS / "trainings.jsonl"), limit=limit, processes=arguments.processes)
-    ended = scheduler.run(studies)
-    names = [study.cell.name for study in ended]
+    scheduler = Scheduler(Journal(JOURNAL, made_by=made_by()), limit=limit, processes=arguments.processes)
+    complete = scheduler.run(studies)
+    names = [study.name for study in complete]
     return {
-        "claim": claim, "complete": len(ended) == len(studies), "missing": [s.cell.name for s in studies if s.cell.name not in names],
+        "claim": claim, "complete": len(complete) == len(studies), "missing": [s.name for s in studies if s.name not in names],
         "tasks": sorted({name.split("/")[0] for name in names}), "students": sorted({name.split("/")[1] for name in names}),
-        "seeds": max((study.seeds for study in studies), default=0), "rows": [line for s in ended for line in lines(s)] if tested else [],
+        "seeds": max((study.seeds for study in studies), default=0),
+        "rows": [row for study in complete for row in rows(study)] if tested else [],
         "trained_now": scheduler.trained, "seconds_now": round(time.monotonic() - start, 1),
-        "machine": {"cores": arguments.processes, "torch": str(torch.__version__), "python": platform.python_version()}, "_studies": ended,
+        "machine": {"processes": arguments.processes, "torch": str(torch.__version__), "python": platform.python_version()},
+        "_studies": complete,
     }  # fmt: skip
 
 
-def lines(study: Study) -> list[dict[str, Any]]:
-    """A line for each method of a study, and for its probe and the majority's answer."""
-    task, student, teachers, *changed = study.cell.name.split("/")
-    training = training_of(study)
-    targets, labels = training.targets, training.test_labels
-    root = targets.kind == "regression"
-    probe, majority = probe_losses(training, study.cell.stores()), majority_losses(training)
-    shared = {"task": task, "student": student, "teachers": teachers, "variation": "/".join(changed)}
-    ceiling = None if probe is None else error_of(probe[None], root=root)
+def made_by() -> str:
+    """Version and commit of the code that runs, for the rows of the journal."""
+    command = ["git", "-C", str(RESULTS), "describe", "--always", "--dirty", "--abbrev=7"]
+    try:
+        commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return f"{__version__}+{commit}"
+
+
+def rows(study: Study) -> list[dict[str, Any]]:
+    """A row for each method of a study, for its probe, and for the majority class."""
+    task, student, teachers, *variation = study.name.split("/")
+    problem = study.problem
+    root = problem.targets.kind == "regression"
+    probe, majority = probe_losses(problem, problem.stores), majority_losses(problem)
+    shared = {"task": task, "student": student, "teachers": teachers, "variation": "/".join(variation)}
+    probe_error = None if probe is None else error_of(probe[None], root=root)
     found = [
         {**shared, "method": "majority", "error": error_of(majority[None], root=root)},
-        {**shared, "method": "probe", "error": ceiling},
+        {**shared, "method": "probe", "error": probe_error},
     ]
     for method in study.methods:
-        summary = summarise(
-            method, study.choices[method], study.finals[method], study.trials.get(method, []),
-            targets=targets, labels=labels, plain=study.finals["finetune"], probe=ceiling,
-        )  # fmt: skip
-        kept = {key: value for key, value in summary.items() if key not in ("metrics", "confusion", "trials")}
-        found.append({**shared, **kept, "error": kept.pop("mean"), "parameters": training.student.size()})
+        summary = summarise(study, method, probe=probe_error).model_dump(
+            mode="json", exclude={"metrics", "confusion", "trials", "curve", "gates"}
+        )
+        found.append({**shared, **summary, "error": summary.pop("mean"), "parameters": problem.template.size()})
     return found
-
-
-def training_of(study: Study) -> Training:
-    """The training of a study's cell, made once."""
-    name = study.cell.name
-    if name not in _TRAININGS:
-        _TRAININGS[name] = study.cell.training()
-    return _TRAININGS[name]
 
 
 def averaged(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -85,45 +88,41 @@ def averaged(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, dict
     for method in methods:
         pairs = []
         for study in (one for one in studies if method in one.finals):
-            targets, labels = training_of(study).targets, training_of(study).test_labels
-            mine, plain = (losses_of(targets, labels, study.finals[name]) for name in (method, "finetune"))
-            pairs.append((mine, plain, targets.kind == "regression"))
+            targets, labels = study.problem.targets, study.problem.test_labels
+            own, plain = (losses_of(targets, labels, study.finals[name]) for name in (method, "finetune"))
+            pairs.append((own, plain, targets.kind == "regression"))
         if pairs:
             found[method] = {**normalised_error(pairs)._asdict(), "studies": len(pairs)}
     return found
 
 
 def validated(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, float]:
-    """Geometric mean over studies of a method's lowest validation loss over fine-tuning's, strength 0 among its trials.
+    """Geometric mean over studies of each method's lowest validation loss over that of fine-tuning, beta 0 among its trials.
 
-    What the default of ``aft train`` is chosen by: test data plays no part.
+    The default of ``aft train`` is chosen by it; test data plays no part.
     """
     found = {}
     for method in methods:
         ratios = [
-            min(1.0, best_loss(study.trials[method]) / best_loss(study.trials["finetune"]))
+            min(1.0, lowest_loss(study.found.trials[method]) / lowest_loss(study.found.trials["finetune"]))
             for study in studies
-            if method in study.trials
+            if method in study.found.trials
         ]
         if ratios:
             found[method] = math.exp(statistics.mean(math.log(ratio) for ratio in ratios))
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def best_loss(rows: Sequence[Row]) -> float:
-    """The lowest validation loss of some trials; infinite where all diverged."""
-    losses = [row["validation"]["loss"] for row in rows if row["validation"]["loss"] is not None]
-    return float(min(losses, default=math.inf))
+def lowest_loss(trials: Sequence[Trial]) -> float:
+    """The lowest validation loss of some trials; infinite if all of them diverged."""
+    return min((trial.score for trial in trials), default=math.inf)
 
 
 def write(name: str, result: dict[str, Any]) -> None:
-    """Keep a result, and print it as the last line."""
+    """Write a result, and print it as the last line."""
     result = {key: value for key, value in result.items() if not key.startswith("_")}
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
-    temporary = path.with_name(f".writing-{path.name}")
-    temporary.write_text(json.dumps(result, indent=1, default=float) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_json(RESULTS / f"{name}.json", json.loads(json.dumps(result, default=float)))
     short = {key: value for key, value in result.items() if key != "rows"}
     print(json.dumps(short, default=float))
 
@@ -132,6 +131,6 @@ def parse(description: str | None) -> argparse.Namespace:
     """The arguments of every claim's script."""
     logging.getLogger("aft").addHandler(logging.StreamHandler(sys.stderr))
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--minutes", type=float, help="begin no training after this long; run again to go on")
+    parser.add_argument("--minutes", type=float, help="start no training after this long; run again to continue")
     parser.add_argument("--processes", type=int, default=2, help="trainings side by side")
     return parser.parse_args()

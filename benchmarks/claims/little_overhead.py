@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import features
 from aft.data import Dataset
 from aft.models import load_backbone
-from aft.training import Training
+from aft.training import HParams, Problem, fit
 
 METHODS = ("finetune", "aft", "kd", "probe-kd", "aft+probe-kd")
 IN_LOOP = "aft, teacher in the loop"
@@ -67,28 +67,29 @@ def _measure(task: str, name: str, method: str) -> dict[str, float]:
     """Seconds a step, and the process's largest memory."""
     torch.set_num_threads(1)
     student = tasks.student(task, name)
-    cell = tasks.make_study(task, student, ()).cell
+    problem = tasks.make_study(task, student, ()).problem
     in_loop = method == IN_LOOP
-    training = cell.training().variant(method="aft" if in_loop else method, lr=student.lr, steps=student.budget, seed=0)
     steps = STEPS
     if in_loop:
         steps = STEPS_IN_LOOP
-        _compute_while_training(training, task)
+        _compute_while_training(problem, task)
     best = float("inf")
     for _ in range(1 if in_loop else 3):
-        _, result = training.fit("balanced", 1.0, steps, training.members)
+        hparams = HParams(student.lr, steps, student.weight_decay, "balanced", float(method != "finetune"))
+        result = fit(problem, hparams, 0, method="aft" if in_loop else method)
         best = min(best, result.seconds / steps)
     return {"seconds": best, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def _compute_while_training(training: Training, task: str) -> None:
-    """Put the teacher in the place of its store."""
+def _compute_while_training(problem: Problem, task: str) -> None:
+    """Compute features with the teacher instead of reading them from its store."""
     chosen = tasks.TASKS[task]
     teachers = features.text_teachers() if chosen.source == "movie" else features.LITE_DEPTHS
     teacher = load_backbone(teachers[chosen.teacher]).eval()
-    dataset: Dataset = training.data.dataset
+    samples = problem.samples
+    dataset: Dataset = samples.dataset
 
-    class Live(type(training.data)):  # type: ignore[misc]
+    class Live(type(samples)):  # type: ignore[misc]
         """Reads the teacher itself."""
 
         def features(self, indices: NDArray[Any]) -> dict[str, torch.Tensor]:
@@ -96,7 +97,7 @@ def _compute_while_training(training: Training, task: str) -> None:
                 inputs = teacher.encode([dataset.inputs[index] for index in indices.tolist()])
                 return {chosen.teacher: teacher(teacher.collate(inputs)).clone()}
 
-    training.data.__class__ = Live
+    samples.__class__ = Live
 
 
 if __name__ == "__main__":

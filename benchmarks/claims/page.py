@@ -8,7 +8,6 @@ from typing import Any
 import figures
 from harness import RESULTS
 
-from aft.comparison import Journal
 from aft.reporting import svg
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -27,7 +26,6 @@ Lines = list[str]
 
 def main() -> None:
     """Write the page."""
-    Journal(RESULTS / "trainings.jsonl").prune()
     (DOCS / "figures").mkdir(exist_ok=True)
     parts = [HEAD]
     for name, describe in CLAIMS.items():
@@ -141,12 +139,12 @@ def _overhead(result: Row) -> Lines:
     return [*lines, "", "One thread, reading of features and optimiser included; medians over rounds in which the methods take turns, each in a process of its own; memory is the process's largest.", ""]  # fmt: skip
 
 
-def _remedies(result: Row) -> Lines:
-    remedies = list(dict.fromkeys(row["remedy"] for row in result["rows"]))
-    lines = table("method", *remedies)
-    found = {(row["method"], row["remedy"]): row["loss_ratio"] for row in result["rows"]}
+def _transforms(result: Row) -> Lines:
+    options = list(dict.fromkeys(row["option"] for row in result["rows"]))
+    lines = table("method", *options)
+    found = {(row["method"], row["option"]): row["loss_ratio"] for row in result["rows"]}
     for method in dict.fromkeys(row["method"] for row in result["rows"]):
-        cells = [f"{found[method, remedy]:.3f}" if (method, remedy) in found else "" for remedy in remedies]
+        cells = [f"{found[method, option]:.3f}" if (method, option) in found else "" for option in options]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return [*lines, "", "Lowest validation loss of six trials over that of fine-tuning's six, geometric mean over the comparisons. No test data was looked at.", ""]  # fmt: skip
 
@@ -159,7 +157,7 @@ def _details(result: Row) -> Lines:
     for place in places:
         rows = [row for row in result["rows"] if _place(row) == place]
         lines += [f"    **{', '.join(part for part in place if part)}**", ""]
-        lines += [f"    {line}" for line in table("method", "error", "against fine-tuning", "gap closed", "strength")]
+        lines += [f"    {line}" for line in table("method", "error", "vs fine-tuning", "gap closed", "beta")]
         lines += [f"    {_row(row, place[0] == 'rating')}" for row in rows] + [""]
     return lines
 
@@ -186,9 +184,9 @@ def _row(row: Row, regression: bool) -> str:
         else f"{shown(found['mean'], '+')} ({shown(found['low'], '+')} to {shown(found['high'], '+')})"
     )
     gap = "-" if row["gap_closed"] is None else f"{round(100 * row['gap_closed'])} %"
-    strength = f"{row['form']} {row['beta']:g}" if row["beta"] else "-"
+    beta = f"{row['weighting']} {row['beta']:g}" if row["beta"] else "-"
     return (
-        f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {against} | {gap} | {strength} |"
+        f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {against} | {gap} | {beta} |"
     )
 
 
@@ -224,7 +222,7 @@ CLAIMS: dict[str, Callable[[Row], Sequence[str]]] = {
     "little_overhead": _overhead,
     "scarce_labels": _scarce,
     "default_method": _default,
-    "remedies": _remedies,
+    "transforms": _transforms,
 }
 
 

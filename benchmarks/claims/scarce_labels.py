@@ -1,4 +1,4 @@
-"""What are samples without a label worth, and to which method? A question beyond the paper.
+"""What are unlabelled samples worth, and to which method? A question beyond the paper.
 
 250 to 2,000 movie sentences with their polarity, with and without the rest of the sentences, unlabelled; every method.
 """
@@ -14,13 +14,13 @@ LABELS = (1000, 250, 2000, 500)
 
 
 def studies() -> dict[str, Study]:
-    """By the number of labels, and whether the other samples are used without."""
+    """Studies by the number of labels, and whether the other samples are used without theirs."""
     student = tasks.student("polarity", "static")
     usual = tasks.TASKS["polarity"].labelled
     return {
         f"{labelled}/unlabelled" if unlabelled else str(labelled): tasks.make_study(
             "polarity", student, METHODS, seeds=SEEDS,
-            # The task's own number of labels goes by no other name, so that its rows are the first claim's.
+            # With the task's own number of labels, the study is the first claim's and shares its rows.
             variation=tasks.Variation(None if labelled == usual else labelled, unlabelled),
         )
         for labelled in LABELS
@@ -33,14 +33,14 @@ def main() -> None:
     arguments = harness.parse(__doc__)
     found = studies()
     result = harness.run(
-        "Samples without a label are worth most where labels are few.", list(found.values()), arguments
+        "Unlabelled samples are worth most where labels are few.", list(found.values()), arguments
     )
-    names = {study.cell.name: name for name, study in found.items()}
+    names = {study.name: name for name, study in found.items()}
     for row in result["rows"]:
         place = [row["task"], row["student"], row["teachers"], row["variation"]]
         row["variation"] = names["/".join(part for part in place if part)]
     result["normalised_error"] = {
-        names[study.cell.name]: harness.averaged([study], study.methods) for study in result["_studies"]
+        names[study.name]: harness.averaged([study], study.methods) for study in result["_studies"]
     }
     harness.write("scarce_labels", result)
 

@@ -1,4 +1,4 @@
-"""Tasks, students and budgets of the claims: fixed, and committed, before any of their test results was seen."""
+"""Tasks, students and budgets of the claims, fixed and committed before any of their test results was seen."""
 
 import csv
 from collections.abc import Sequence
@@ -10,11 +10,13 @@ import numpy as np
 
 import features
 from aft.core import cache_dir
-from aft.comparison import Cell, Study
+from aft.comparison import Study
 from aft.data import Dataset
 from aft.demo import minilm_folder, movie_sentences
+from aft.features import FeatureStore
+from aft.training import Problem, SearchSpace, TrainConfig
 
-#: Of all splits.
+#: Seed of all splits.
 SPLIT_SEED = 2406_07337
 
 
@@ -198,14 +200,19 @@ def make_study(
     names = tuple(teachers) or (chosen.teacher,)
     folders = tuple(str(features.folder(chosen.source) / name) for name in names)
     # Vendors draw some emoji alike: what is in the test part is not trained on.
-    drop = {"leakage": "drop"} if chosen.source.startswith("emoji") else {}
+    drop: Any = {"leakage": "drop"} if chosen.source.startswith("emoji") else {}
     changed = [] if variation.labelled is None else [str(variation.labelled)]
     changed += ["unlabelled"] if variation.unlabelled else []
-    cell = Cell(
-        "/".join([task, student.name, "+".join(names), *changed]),
-        partial(load, task, variation),
-        student.spec,
-        folders,
-        {"batch_size": student.batch_size, "validation_fraction": chosen.validation, **drop, **(settings or {})},
+    config = TrainConfig(
+        batch_size=student.batch_size, validation_fraction=chosen.validation, **drop, **(settings or {})
     )
-    return Study(cell, tuple(methods), seeds, student.budget, student.lr, student.weight_decay, options=options or {})
+    return Study(
+        "/".join([task, student.name, "+".join(names), *changed]),
+        partial(_build, task, variation, student.spec, folders, config),
+        tuple(methods), seeds, SearchSpace(student.budget, student.lr, student.weight_decay), options or {},
+    )  # fmt: skip
+
+
+def _build(task: str, variation: Variation, student: str, folders: Sequence[str], config: TrainConfig) -> Problem:
+    stores = [FeatureStore.open(folder) for folder in folders]
+    return Problem.build(load(task, variation), student, stores, config)

@@ -1,7 +1,7 @@
 """Do several teachers complement each other?
 
 Pairs of teachers against each of the two alone: two text models, two picture models, and a picture model with a text model that
-reads the picture's name, which the student never sees.
+reads the name of the picture, which the student never sees.
 """
 
 from typing import Any
@@ -38,7 +38,7 @@ def main() -> None:
     """Run it."""
     arguments = harness.parse(__doc__)
     result = harness.run("Several teachers complement each other.", studies(), arguments)
-    ended = {study.cell.name: study for study in result["_studies"]}
+    ended = {study.name: study for study in result["_studies"]}
     result["pairs"] = [_pair(ended, *pair) for pair in PAIRS]
     harness.write("teachers_complement", result)
 
@@ -50,20 +50,20 @@ def _pair(ended: dict[str, Study], task: str, student: str, pair: tuple[str, str
     found: dict[str, Any] = {"task": task, "student": student, "pair": pair, "methods": {}}
     if both is None or None in singles.values():
         return found
-    training = harness.training_of(both)
+    problem = both.problem
     for method in METHODS:
         best = min(singles, key=lambda name: _validation(singles[name], method))
         single = singles[best]
         assert single is not None
-        one, two = (losses_of(training.targets, training.test_labels, s.finals[method]) for s in (both, single))
-        difference = paired_difference(one, two, root=training.targets.kind == "regression")
+        one, two = (losses_of(problem.targets, problem.test_labels, s.finals[method]) for s in (both, single))
+        difference = paired_difference(one, two, root=problem.targets.kind == "regression")
         found["methods"][method] = {"best_single": best, "difference": difference._asdict()}
     return found
 
 
 def _validation(study: Study | None, method: str) -> float:
     assert study is not None
-    return harness.best_loss([*study.trials["finetune"], *study.trials.get(method, [])])
+    return harness.lowest_loss([*study.found.trials["finetune"], *study.found.trials.get(method, [])])
 
 
 if __name__ == "__main__":

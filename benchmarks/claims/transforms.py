@@ -1,6 +1,6 @@
-"""Which remedies beyond the paper help, and whom? Judged on validation data alone.
+"""Which options beyond the paper help, and which methods? Judged on validation data alone.
 
-Each is offered to every method that can take it, with the same six trials for its strength: teacher features whitened or weighed
+Each is tried with every method that supports it, with the same six trials for its beta: teacher features whitened or weighted
 by how well they separate the labels, a queue of past features, the sum with probe-kd, several layers of the teacher as teachers.
 """
 
@@ -13,12 +13,12 @@ import tasks
 from aft.comparison import Study
 
 METHODS = ("aft", "kd", "rkd", "sp", "cka", "ft", "b-tuning", "probe-kd")
-FITTED = tuple(f"{name}@{remedy}" for name in METHODS if name != "probe-kd" for remedy in ("whiten", "separate"))
+FITTED = tuple(f"{name}@{option}" for name in METHODS if name != "probe-kd" for option in ("whiten", "separability"))
 # RKD compares triples: with a queue of 256 a step costs a hundred times as much.
 QUEUED = tuple(f"{name}@queue" for name in ("aft", "sp", "cka"))
 JOINED = tuple(f"{name}+probe-kd" for name in METHODS if name != "probe-kd")
-CELLS = (("polarity", "static"), ("rating", "static"), ("emoji-google", "vit"))
-#: For the remedy of several layers: the teacher with two of its earlier ones.
+PROBLEMS = (("polarity", "static"), ("rating", "static"), ("emoji-google", "vit"))
+#: For several layers as teachers: the teacher with two of its earlier ones.
 LAYERS = {
     "polarity": ("mpnet", "mpnet-layer10", "mpnet-layer6"),
     "rating": ("mpnet", "mpnet-layer10", "mpnet-layer6"),
@@ -27,12 +27,12 @@ LAYERS = {
 
 
 def studies() -> list[Study]:
-    """Each cell with its teacher and all methods with remedies; then each with three layers as teachers."""
+    """Each task with its teacher and all methods with options; then each with three layers as teachers."""
     methods = (*METHODS, *FITTED, *QUEUED, *JOINED)
-    single = [tasks.make_study(task, tasks.student(task, name), methods, seeds=0) for task, name in CELLS]
+    single = [tasks.make_study(task, tasks.student(task, name), methods, seeds=0) for task, name in PROBLEMS]
     layered = [
         tasks.make_study(task, tasks.student(task, name), METHODS, teachers=LAYERS[task], seeds=0)
-        for task, name in CELLS
+        for task, name in PROBLEMS
     ]
     return [*single, *layered]
 
@@ -41,33 +41,33 @@ def main() -> None:
     """Run it."""
     arguments = harness.parse(__doc__)
     asked = studies()
-    single, layered = asked[: len(CELLS)], asked[len(CELLS) :]
-    result = harness.run("Remedies beyond the paper lower the validation loss.", asked, arguments, tested=False)
-    ended = {study.cell.name: study for study in result["_studies"]}
+    single, layered = asked[: len(PROBLEMS)], asked[len(PROBLEMS) :]
+    result = harness.run("Options beyond the paper lower the validation loss.", asked, arguments, tested=False)
+    ended = {study.name: study for study in result["_studies"]}
     rows = [
         {
-            "method": method, "remedy": remedy or "none", "studies": len(ratios),
+            "method": method, "option": option or "none", "studies": len(ratios),
             "loss_ratio": math.exp(statistics.mean(math.log(ratio) for ratio in ratios.values())), "ratios": ratios,
         }
         for method in METHODS
-        for remedy in ("", "@separate", "@whiten", "@queue", "+probe-kd", "layers")
-        if (ratios := _ratios(ended, single, layered, method, remedy))
+        for option in ("", "@separability", "@whiten", "@queue", "+probe-kd", "layers")
+        if (ratios := _ratios(ended, single, layered, method, option))
     ]  # fmt: skip
     result["rows"] = rows
-    harness.write("remedies", result)
+    harness.write("transforms", result)
 
 
 def _ratios(
-    ended: dict[str, Study], single: list[Study], layered: list[Study], method: str, remedy: str
+    ended: dict[str, Study], single: list[Study], layered: list[Study], method: str, option: str
 ) -> dict[str, float]:
-    """Best validation loss with the remedy over fine-tuning's best, by task and student."""
+    """Best validation loss with the option over fine-tuning's best, by task and student."""
     found: dict[str, float] = {}
     for one, many in zip(single, layered, strict=True):
-        study = many if remedy == "layers" else one
-        name = method if remedy == "layers" else f"{method}{remedy}"
-        if study.cell.name in ended and name in study.trials:
-            found["/".join(one.cell.name.split("/")[:2])] = harness.best_loss(study.trials[name]) / harness.best_loss(
-                study.trials["finetune"]
+        study = many if option == "layers" else one
+        name = method if option == "layers" else f"{method}{option}"
+        if study.name in ended and name in study.found.trials:
+            found["/".join(one.name.split("/")[:2])] = harness.lowest_loss(study.found.trials[name]) / harness.lowest_loss(
+                study.found.trials["finetune"]
             )
     return found
 

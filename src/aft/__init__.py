@@ -1,21 +1,16 @@
 """Train a small model to keep what large frozen models know about your data.
 
-``import aft`` loads nothing heavy: each name brings what it needs when it is first used.
+``import aft`` loads nothing heavy: every name loads what it needs when it is first used.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from aft.core import __version__ as __version__
 
 if TYPE_CHECKING:
-    from aft.comparison import Comparison as Comparison
     from aft.comparison import compare as compare
     from aft.data import Dataset as Dataset
-    from aft.runs import Model as Model
-    from aft.runs import Prediction as Prediction
-    from aft.runs import evaluate as evaluate
-    from aft.runs import load as load
     from aft.evaluation import Metrics as Metrics
     from aft.extraction import extract as extract
     from aft.features import FeatureStore as FeatureStore
@@ -30,70 +25,48 @@ if TYPE_CHECKING:
     from aft.objectives import FactorTransfer as FactorTransfer
     from aft.objectives import ProbeKD as ProbeKD
     from aft.objectives import Weighting as Weighting
+    from aft.probing import rank as rank
     from aft.reporting import report as report
-    from aft.training import Run as Run
-    from aft.training import rank as rank
+    from aft.results import Comparison as Comparison
+    from aft.runs import Model as Model
+    from aft.runs import Prediction as Prediction
+    from aft.runs import Run as Run
+    from aft.runs import TrainConfig as TrainConfig
+    from aft.runs import evaluate as evaluate
+    from aft.runs import load as load
     from aft.training import train as train
 
-#: Public name to the room that it lives in.
-_ROOMS = {
+#: The package that each public name comes from.
+_PACKAGES = {
     "AFT": "objectives",
-    "CKA": "objectives",
-    "KD": "objectives",
-    "RKD": "objectives",
-    "SP": "objectives",
-    "ProbeKD": "objectives",
-    "FactorTransfer": "objectives",
     "BTuning": "objectives",
-    "Weighting": "objectives",
+    "CKA": "objectives",
+    "Comparison": "results",
     "Dataset": "data",
+    "FactorTransfer": "objectives",
     "FeatureStore": "features",
-    "import_features": "features",
-    "capture": "models",
-    "extract": "extraction",
-    "train": "training",
-    "rank": "training",
-    "Run": "training",
+    "KD": "objectives",
     "Metrics": "evaluation",
-    "evaluate": "deploy",
-    "load": "deploy",
-    "Model": "deploy",
-    "Prediction": "deploy",
-    "Comparison": "comparison",
+    "Model": "runs",
+    "Prediction": "runs",
+    "ProbeKD": "objectives",
+    "RKD": "objectives",
+    "Run": "runs",
+    "SP": "objectives",
+    "TrainConfig": "runs",
+    "Weighting": "objectives",
+    "capture": "models",
     "compare": "comparison",
+    "evaluate": "runs",
+    "extract": "extraction",
+    "import_features": "features",
+    "load": "runs",
+    "rank": "probing",
     "report": "reporting",
+    "train": "training",
 }
 
-__all__ = [
-    "AFT",
-    "CKA",
-    "KD",
-    "RKD",
-    "SP",
-    "BTuning",
-    "Comparison",
-    "Dataset",
-    "FactorTransfer",
-    "FeatureStore",
-    "Metrics",
-    "Model",
-    "Prediction",
-    "ProbeKD",
-    "Run",
-    "Weighting",
-    "__version__",
-    "capture",
-    "compare",
-    "evaluate",
-    "extract",
-    "import_features",
-    "load",
-    "rank",
-    "report",
-    "train",
-]
-
-#: Package that a room cannot do without, and the extra that brings it.
+#: The extra that installs a third-party package.
 _EXTRAS = {
     "torch": "torch",
     "safetensors": "torch",
@@ -103,20 +76,22 @@ _EXTRAS = {
     "jinja2": "report",
 }
 
+__all__ = ["__version__", *_PACKAGES]  # noqa: PLE0604 - the keys are strings
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _PACKAGES:
         raise AttributeError(f"module 'aft' has no attribute {name!r}")
     try:
-        value = getattr(importlib.import_module(f"aft.{_ROOMS[name]}"), name)
+        value = getattr(importlib.import_module(f"aft.{_PACKAGES[name]}"), name)
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
             raise
         from aft.errors import MissingExtraError
 
         raise MissingExtraError(
-            f"aft.{name} needs {package}, which is not installed; run pip install 'adaptive-feature-transfer[{_EXTRAS[package]}]'"
+            f"aft.{name} needs {missing}, which is not installed; run pip install 'adaptive-feature-transfer[{_EXTRAS[missing]}]'"
         ) from error
     globals()[name] = value
     return value

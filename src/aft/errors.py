@@ -1,20 +1,20 @@
-"""Every error that aft raises on purpose.
+"""The exceptions that aft raises on purpose.
 
     AftError
-    ├── UsageError (ValueError)         an argument, option or name that does not fit
-    ├── MissingExtraError (ImportError) an optional dependency that is not installed
-    ├── DataError (ValueError)          samples, labels or splits that cannot be used
-    │   └── LeakageError                a test sample that is also in training
-    ├── ModelError (ValueError)         a teacher or student that cannot be loaded or read
-    ├── StoreError (ValueError)         a feature store that cannot be used
-    │   ├── CorruptStoreError           bytes on disk that are not what was committed
+    ├── UsageError (ValueError)         invalid argument, option or name
+    ├── MissingExtraError (ImportError) optional dependency is not installed
+    ├── DataError (ValueError)          unusable samples, labels or splits
+    │   └── LeakageError                samples shared by test and training data
+    ├── ModelError (ValueError)         teacher or student cannot be loaded or run
+    ├── StoreError (ValueError)         unusable feature store
+    │   ├── CorruptStoreError           file content differs from what was written
     │   ├── FingerprintError            features of another model, layer, preprocessing or input
-    │   ├── UnknownIdError (KeyError)   ids that a store does not hold
-    │   └── BadFeatureError             NaN, infinity, or a value that the store's type cannot hold
-    ├── OutOfMemoryError (MemoryError)  a batch that does not fit
-    └── TrainingError (RuntimeError)    training that cannot go on
-        ├── NonFiniteError              a loss or gradient that is NaN or infinite
-        └── RunError (ValueError)       a run folder that cannot be used
+    │   ├── UnknownIdError (KeyError)   ids that the store does not contain
+    │   └── BadFeatureError             NaN, infinity, or a value beyond the range of the store's type
+    ├── OutOfMemoryError (MemoryError)  batch does not fit in memory
+    └── TrainingError (RuntimeError)    training, or another long computation, cannot continue
+        ├── NonFiniteError              NaN or infinite loss or gradient
+        └── RunError (ValueError)       unusable run directory
 
 A message is one sentence: the rule, what was received, the remedy.
 """
@@ -44,98 +44,102 @@ __all__ = [
 
 
 class AftError(Exception):
-    """The base of every error that aft raises on purpose."""
+    """The base class of all exceptions that aft raises on purpose."""
 
 
 class UsageError(AftError, ValueError):
-    """An argument, option or name that does not fit."""
+    """An argument, option or name is invalid."""
 
 
 class MissingExtraError(AftError, ImportError):
-    """An optional dependency that is not installed."""
+    """An optional dependency is not installed."""
 
 
 class DataError(AftError, ValueError):
-    """Samples, labels or splits that cannot be used."""
+    """Samples, labels or splits are unusable."""
 
 
 class LeakageError(DataError):
-    """A test sample that is also in training."""
+    """Test and training data share samples."""
 
 
 class ModelError(AftError, ValueError):
-    """A teacher or student that cannot be loaded or read."""
+    """A teacher or student cannot be loaded or run."""
 
 
 class StoreError(AftError, ValueError):
-    """A feature store that cannot be used."""
+    """A feature store is unusable."""
 
 
 class CorruptStoreError(StoreError):
-    """Bytes on disk that are not what was committed."""
+    """The content of a file differs from what was written."""
 
 
 class FingerprintError(StoreError):
-    """Features of another model, layer, preprocessing or input."""
+    """Features belong to another model, layer, preprocessing or input."""
 
 
 class UnknownIdError(StoreError, KeyError):
-    """Ids that a store does not hold."""
+    """A store does not contain some ids."""
 
-    def __str__(self) -> str:  # KeyError would print the message's repr
+    def __str__(self) -> str:  # KeyError would show the repr of the message
         return str(self.args[0]) if self.args else ""
 
 
 class BadFeatureError(StoreError):
-    """NaN, infinity, or a value that the store's type cannot hold."""
+    """Features contain NaN, infinity, or a value beyond the range of the store's type."""
 
 
 class OutOfMemoryError(AftError, MemoryError):
-    """A batch that does not fit."""
+    """A batch does not fit in memory."""
 
 
 class TrainingError(AftError, RuntimeError):
-    """Training that cannot go on."""
+    """Training, or another long computation, cannot continue."""
 
 
 class NonFiniteError(TrainingError):
-    """A loss or gradient that is NaN or infinite."""
+    """A loss or gradient is NaN or infinite."""
 
 
 class RunError(TrainingError, ValueError):
-    """A run folder that cannot be used."""
+    """A run directory is unusable."""
 
 
 def name_some(items: Iterable[object], limit: int = 3) -> str:
-    """Name the first few of many things for an error message.
+    """List the first few of many items for an error message.
 
     Args:
-        items: What to name; each is shown by its repr, cut at 60 characters.
-        limit: How many to show.
+        items: The items. Each is shown by its repr, cut at 60 characters.
+        limit: Maximum number of items to show.
 
     Returns:
-        For example ``"'a', 'b', 'c' and 14 more"``.
+        The list.
+
+    Example:
+        >>> name_some(["a", "b", "c", "d", "e"])
+        "'a', 'b', 'c' and 2 more"
     """
     listed = list(items)
     shown = [text if len(text) <= 60 else text[:57] + "..." for text in map(repr, listed[:limit])]
-    rest = len(listed) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest > 0 else "")
+    hidden = len(listed) - len(shown)
+    return ", ".join(shown) + (f" and {hidden} more" if hidden > 0 else "")
 
 
 def printable(text: str) -> str:
-    """A user's text as a terminal can be sent it: control characters are written out, as in repr."""
+    """Escape control characters, as repr does, so that a user's text is safe to send to a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:
-    """End an error message about an unknown name.
+    """Complete an error message about an unknown name.
 
     Args:
-        received: The name that is not known.
-        known: The names that are.
+        received: The unknown name.
+        known: The known names.
 
     Returns:
-        ``"; did you mean 'x'?"`` where one is close, else ``"; known are 'x', 'y'"``.
+        ``"; did you mean 'x'?"`` if one of them is similar, else ``"; known names: 'x', 'y'"``.
     """
     import difflib
 
@@ -143,4 +147,4 @@ def did_you_mean(received: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(received, names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known are {name_some(names, limit=12)}" if names else ""
+    return f"; known names: {name_some(names, limit=12)}" if names else ""

@@ -1,4 +1,4 @@
-"""The page in a real browser: Debian's chromium, without a sandbox where this runs as root."""
+"""The page in a real browser, Debian's chromium."""
 
 import io
 import os
@@ -12,22 +12,22 @@ from playwright.sync_api import sync_playwright
 import aft
 from tests.reporting.comparisons import HOSTILE, make_comparison, write
 
-PHONE, DESK = {"width": 375, "height": 800}, {"width": 1200, "height": 900}
+PHONE, DESKTOP = {"width": 375, "height": 800}, {"width": 1200, "height": 900}
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.fixture(scope="module")
 def browser():
-    # Not skipped where it is missing: a check that did not run is no check.
+    # Fail rather than skip where chromium is missing: a skipped check proves nothing.
     chromium = shutil.which("chromium")
-    assert chromium, "make test-browser needs chromium; apt-get install chromium"
+    assert chromium, "make test-browser needs chromium; run apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
         yield browser
         browser.close()
 
 
-#: A folder that `aft compare` wrote, to look at beside those made here; see benchmarks/compare_movie.py.
+#: A real comparison to check as well, for example one made by benchmarks/compare_movie.py.
 GIVEN = os.environ.get("AFT_COMPARISON")
 
 
@@ -35,50 +35,50 @@ GIVEN = os.environ.get("AFT_COMPARISON")
 def path(request, tmp_path_factory):
     if request.param == "given":
         return aft.report(GIVEN)
-    folder = tmp_path_factory.mktemp(request.param)
+    directory = tmp_path_factory.mktemp(request.param)
     if request.param == "several":
-        write(folder / "reviews", make_comparison())
-        write(folder / "pets", make_comparison(classes=[f"breed {n}" for n in range(40)], level=0.2, probe=0.06))
+        write(directory / "reviews", make_comparison())
+        write(directory / "pets", make_comparison(classes=[f"breed {n}" for n in range(40)], level=0.2, probe=0.06))
     elif request.param == "regression":
-        write(folder, make_comparison("regression", level=2150.0, probe=1800.0, seeds=1))
+        write(directory, make_comparison("regression", level=2150.0, probe=1800.0, seeds=1))
     elif request.param == "hostile":
-        folder /= HOSTILE[1].replace("/", "")
+        directory /= HOSTILE[1].replace("/", "")
         comparison = make_comparison(
             methods=("aft", *HOSTILE, "finetune"), classes=HOSTILE[:12], teachers=HOSTILE, path=HOSTILE[0]
         )
-        comparison["words"] = HOSTILE
+        comparison["conclusions"] = HOSTILE
         comparison["student"]["name"] = HOSTILE[5]
-        write(folder, comparison)
+        write(directory, comparison)
     else:
-        write(folder, make_comparison())
-    return aft.report(folder)
+        write(directory, make_comparison())
+    return aft.report(directory)
 
 
 @pytest.fixture
 def visit(browser, path):
-    """Open the page; what it says on the console and asks of the network must come to nothing but itself."""
-    contexts, said, asked = [], [], []
+    """Open the page, and check that it logs nothing to the console and requests nothing but itself."""
+    contexts, messages, requests = [], [], []
 
     def visit(**options):
         context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: messages.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("dialog", lambda dialog: (messages.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: requests.append(request.url))
         page.goto(path.as_uri())
         return page
 
     yield visit
     for context in contexts:
         context.close()
-    assert said == []
-    assert {url for url in asked if not url.startswith("data:")} == {path.as_uri()}
+    assert messages == []
+    assert {url for url in requests if not url.startswith("data:")} == {path.as_uri()}
 
 
-def test_nothing_but_text(visit):
-    page = visit(viewport=DESK)
+def test_page_has_no_active_content(visit):
+    page = visit(viewport=DESKTOP)
     assert page.locator("script, img, iframe, object, embed, form, base, image, foreignObject").count() == 0
     assert page.locator("style").count() == 1
     handlers = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).filter(n => n.startsWith('on'))"
@@ -89,8 +89,8 @@ def test_nothing_but_text(visit):
     assert page.evaluate("document.querySelector('parsererror')") is None
 
 
-def test_hostile_names_are_read_as_they_are(visit, path):
-    page = visit(viewport=DESK)
+def test_hostile_names_are_shown_as_text(visit, path):
+    page = visit(viewport=DESKTOP)
     shown = page.evaluate("document.body.textContent")
     if HOSTILE[1][:10] in str(path):
         assert HOSTILE[0] in shown
@@ -99,36 +99,36 @@ def test_hostile_names_are_read_as_they_are(visit, path):
         assert page.evaluate("getComputedStyle(document.querySelector('main')).display") != "none"
 
 
-def test_the_policy_stops_what_would_leave_the_page(browser, path):
-    """Should a name get through one day, it still loads nothing and runs nothing."""
+def test_content_security_policy_blocks_images_scripts_and_requests(browser, path):
+    """Even if a name were not escaped, it could load nothing and run nothing."""
     page = browser.new_page()
     page.goto(path.as_uri())
-    stopped = page.evaluate(
+    blocked = page.evaluate(
         """async () => {
-            const stopped = [];
-            document.addEventListener("securitypolicyviolation", event => stopped.push(event.effectiveDirective));
-            const picture = document.createElement("img");
-            picture.src = "http://127.0.0.1:9/x.png";
+            const blocked = [];
+            document.addEventListener("securitypolicyviolation", event => blocked.push(event.effectiveDirective));
+            const image = document.createElement("img");
+            image.src = "http://127.0.0.1:9/x.png";
             const script = document.createElement("script");
             script.textContent = "window.ran = true";
-            document.body.append(picture, script);
+            document.body.append(image, script);
             await fetch("http://127.0.0.1:9/").catch(() => {});
             await new Promise(done => setTimeout(done, 200));
-            return [stopped.sort(), window.ran === true];
+            return [blocked.sort(), window.ran === true];
         }"""
     )
     page.close()
-    assert stopped == [["connect-src", "img-src", "script-src-elem"], False]
+    assert blocked == [["connect-src", "img-src", "script-src-elem"], False]
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1200])
-def test_no_sideways_scrolling(visit, width):
+def test_page_does_not_scroll_horizontally(visit, width):
     page = visit(viewport={"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_text_of_figures_is_legible_on_a_phone(visit):
+def test_text_in_figures_is_legible_on_a_phone(visit):
     page = visit(viewport=PHONE)
     sizes = page.evaluate(
         """[...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 0).map(
@@ -138,10 +138,10 @@ def test_text_of_figures_is_legible_on_a_phone(visit):
     assert min(sizes) >= 11
 
 
-def test_dark_and_print(visit):
-    light, dark = visit(viewport=DESK, color_scheme="light"), visit(viewport=DESK, color_scheme="dark")
-    paper, night = light.evaluate(BACKGROUND), dark.evaluate(BACKGROUND)
-    assert paper != night
+def test_dark_mode_and_print(visit):
+    light, dark = visit(viewport=DESKTOP, color_scheme="light"), visit(viewport=DESKTOP, color_scheme="dark")
+    light_background, dark_background = light.evaluate(BACKGROUND), dark.evaluate(BACKGROUND)
+    assert light_background != dark_background
     text = "getComputedStyle(document.querySelector('svg text')).fill"
     assert light.evaluate(text) != dark.evaluate(text)
     dark.emulate_media(media="print")
@@ -152,10 +152,10 @@ def test_dark_and_print(visit):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_there_is_something_to_see(visit, scheme):
+def test_page_and_figure_are_not_blank(visit, scheme):
     page = visit(viewport=PHONE, color_scheme=scheme)
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("L")
-    pixels = np.asarray(picture).astype(int)
+    screenshot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("L")
+    pixels = np.asarray(screenshot).astype(int)
     assert pixels.std() > 10
     figure = Image.open(io.BytesIO(page.locator("svg:visible").first.screenshot())).convert("RGB")
     colours = figure.getcolors(1 << 24)

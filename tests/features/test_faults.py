@@ -1,4 +1,4 @@
-"""Full disks and several writers: nothing that was committed is lost, and running it again finishes the work."""
+"""Full disks and concurrent writers: committed shards are kept, and another run completes the store."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from aft.features import FeatureStore, Sample, StoreWriter, verify
 
 ROWS, DIM, SHARD = 240, 16, 20
-#: An extraction in a process of its own: a limit on the size of files stands for a disk that is full at that point.
+#: An extraction in a separate process. A limit on the size of files simulates a disk that becomes full.
 EXTRACTION = f"""
 import resource, signal, sys
 import numpy as np
@@ -42,9 +42,9 @@ def start(folder, limit=0, pause=0.0):
 
 
 def end(process):
-    """How it ended, and what it said."""
-    said = process.communicate()[1]
-    return process.returncode, said
+    """Exit status and standard error."""
+    error = process.communicate()[1]
+    return process.returncode, error
 
 
 def contents(folder):
@@ -65,15 +65,15 @@ def check(folder, whole):
     assert contents(folder) == whole
 
 
-def test_a_disk_that_is_full_at_any_write_costs_nothing_that_was_committed(tmp_path, whole):
+def test_committed_shards_survive_a_full_disk(tmp_path, whole):
     sizes = sorted({len(content) for content in whole.values()})
-    # Full in the middle of each kind of file, from the smallest to the largest.
+    # The disk becomes full in the middle of each kind of file, from the smallest to the largest.
     for number, size in enumerate([size // 2 for size in sizes] + [sizes[-1] - 1]):
         folder = tmp_path / str(number) / "t"
-        code, said = end(start(folder, limit=max(size, 1)))
-        assert code == 2, said
-        assert said.count("\n") == 1
-        assert "make room and run the same command again" in said
+        code, error = end(start(folder, limit=max(size, 1)))
+        assert code == 2, error
+        assert error.count("\n") == 1
+        assert "free some space and run the same command again" in error
         kept = contents(folder)
         assert not [name for name in kept if name.startswith(".writing-")]
         assert all(whole[name] == content for name, content in kept.items() if name in whole)
@@ -81,7 +81,7 @@ def test_a_disk_that_is_full_at_any_write_costs_nothing_that_was_committed(tmp_p
         check(folder, whole)
 
 
-def test_the_disk_fills_up_again_and_again(tmp_path, whole):
+def test_extraction_survives_a_disk_that_fills_up_repeatedly(tmp_path, whole):
     folder = tmp_path / "t"
     sizes = sorted({len(content) for content in whole.values()})
     done = 0
@@ -93,7 +93,7 @@ def test_the_disk_fills_up_again_and_again(tmp_path, whole):
     check(folder, whole)
 
 
-def test_a_clock_that_goes_backwards_changes_nothing(tmp_path, whole, monkeypatch):
+def test_backward_clock_changes_nothing(tmp_path, whole, monkeypatch):
     now = [2_000_000_000]
 
     def earlier():
@@ -109,7 +109,7 @@ def test_a_clock_that_goes_backwards_changes_nothing(tmp_path, whole, monkeypatc
             tmp_path / "t", name="t", fingerprint={"model": "m"}, dim=DIM, samples=samples, shard_rows=SHARD
         )
 
-    for shard in planned().pending():  # each shard by a writer of its own, in files older than all before
+    for shard in planned().pending():  # each shard by a new writer, with files older than all existing ones
         numbers = [int(sample.id[2:]) for sample in planned().samples(shard)]
         planned().commit(shard, np.repeat(np.array(numbers, dtype=float)[:, None] / 8, DIM, axis=1))
         for path in (tmp_path / "t").iterdir():
@@ -118,13 +118,13 @@ def test_a_clock_that_goes_backwards_changes_nothing(tmp_path, whole, monkeypatc
     check(tmp_path / "t", whole)
 
 
-def test_two_writers_of_one_store(tmp_path, whole):
+def test_concurrent_writers_of_one_store(tmp_path, whole):
     for attempt in range(4):
         folder = tmp_path / str(attempt) / "t"
         writers = [start(folder, pause=1.0) for _ in range(2)]
-        # Whoever is second to finish may find that its work is done; it says so in a sentence, or not at all.
-        for code, said in [end(writer) for writer in writers]:
-            assert code in (0, 2), said
-            assert said.count("\n") == (code != 0)
+        # The writer that finishes second may find files replaced; it fails with one sentence, or succeeds.
+        for code, error in [end(writer) for writer in writers]:
+            assert code in (0, 2), error
+            assert error.count("\n") == (code != 0)
         assert end(start(folder)) == (0, "")
         check(folder, whole)

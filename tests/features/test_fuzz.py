@@ -1,7 +1,7 @@
-"""The readers of a store against files that nobody would write: whatever they hold, an error of ours or the right numbers.
+"""Fuzzing of the readers: whatever the files of a store contain, the result is an `AftError` or the correct features.
 
-A liar who knows the format can make every digest fit; what is then read is what he wrote, but no reader may crash, hang, run away with memory,
-or leave the folder.
+An attacker who knows the format can forge every digest, and then reads back what they wrote. But no reader
+may crash, hang, exhaust memory or leave the directory.
 """
 
 import hashlib
@@ -31,29 +31,29 @@ JSON = st.recursive(
 
 @pytest.fixture(scope="module")
 def whole():
-    """A store of three shards; damaged copies of it are made."""
+    """A store of three shards, of which the tests corrupt copies."""
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder) / "s", IDS, rows=4)
         yield Path(folder) / "s"
 
 
 @contextmanager
-def a_copy_of(store):
-    """One to damage; a folder of its own for each example."""
+def copy_of(store):
+    """A copy to corrupt, in a separate directory for each example."""
     with tempfile.TemporaryDirectory() as temporary:
         yield Path(shutil.copytree(store, Path(temporary) / "s"))
 
 
-def places(value, path=()):
-    """Every place in a JSON value."""
+def paths(value, path=()):
+    """Every path in a JSON value."""
     yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
-        yield from places(inner, (*path, key))
+        yield from paths(inner, (*path, key))
 
 
 def put(value, path, new):
-    """The value with something else at a place."""
+    """The value with another value at a path."""
     if not path:
         return new
     copy = dict(value) if isinstance(value, dict) else list(value)
@@ -62,14 +62,14 @@ def put(value, path, new):
 
 
 def sealed(content):
-    """A document whose digest fits, as ours are written."""
+    """A document with a valid digest, encoded as a store does."""
     body = json.dumps(content, indent=1, sort_keys=True)
     digest = hashlib.sha256(body.encode()).hexdigest()
     return (json.dumps({"content": content, "sha256": digest}, indent=1, sort_keys=True) + "\n").encode()
 
 
 def use(folder):
-    """Everything that can be done with a store; only errors of ours may come."""
+    """Use a store in every way; only `AftError` may be raised."""
     for work in (
         lambda: FeatureStore.open(folder)[list(IDS)],
         lambda: FeatureStore.open(folder).ids,
@@ -81,7 +81,7 @@ def use(folder):
     ):
         with suppress(AftError):
             work()
-    # Told to overwrite, it is whole again whatever there was.
+    # Overwriting restores the store whatever it contained.
     store = FeatureStore.open(folder)
     np.testing.assert_array_equal(store[list(IDS)], np.stack([vector(i, store.dim) for i in IDS]).astype(store.dtype))
     assert sorted(path.name for path in folder.parent.iterdir()) == ["s"]
@@ -92,13 +92,13 @@ slow = settings(max_examples=250, deadline=None, suppress_health_check=list(Heal
 
 @slow
 @given(data=st.data())
-def test_lies_whose_digests_fit_are_survived(whole, data):
-    with a_copy_of(whole) as folder:
+def test_forged_documents_with_valid_digests(whole, data):
+    with copy_of(whole) as folder:
         name = data.draw(st.sampled_from(["plan.json", "manifest.json", "shard-000001.json"]))
         content = json.loads((folder / name).read_bytes())["content"]
-        place = data.draw(st.sampled_from(list(places(content))))
-        lie = put(content, place, data.draw(JSON))
-        (folder / name).write_bytes(sealed(lie))
+        path = data.draw(st.sampled_from(list(paths(content))))
+        forged = put(content, path, data.draw(JSON))
+        (folder / name).write_bytes(sealed(forged))
         if name.startswith("shard") and data.draw(st.booleans()):
             manifest = json.loads((folder / "manifest.json").read_bytes())["content"]
             manifest["shards"][1]["record_sha256"] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -108,8 +108,8 @@ def test_lies_whose_digests_fit_are_survived(whole, data):
 
 @slow
 @given(data=st.data())
-def test_any_bytes_in_any_file_are_survived(whole, data):
-    with a_copy_of(whole) as folder:
+def test_arbitrary_bytes_in_any_file(whole, data):
+    with copy_of(whole) as folder:
         name = data.draw(st.sampled_from(sorted(path.name for path in whole.iterdir())))
         raw = (folder / name).read_bytes()
         start = data.draw(st.integers(0, len(raw)))
@@ -120,9 +120,9 @@ def test_any_bytes_in_any_file_are_survived(whole, data):
 
 @slow
 @given(data=st.data())
-def test_a_lie_about_a_whole_shard_is_read_as_it_was_written_or_refused(whole, data):
-    """Data, ids, record and manifest of one shard, all made to fit one another."""
-    with a_copy_of(whole) as folder:
+def test_consistently_forged_shards_are_read_as_written_or_rejected(whole, data):
+    """Data, record and manifest of one shard are forged consistently."""
+    with copy_of(whole) as folder:
         record = json.loads((folder / "shard-000001.json").read_bytes())["content"]
         raw = (
             data.draw(st.binary(max_size=60))
@@ -141,25 +141,25 @@ def test_a_lie_about_a_whole_shard_is_read_as_it_was_written_or_refused(whole, d
         use(folder)
 
 
-def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path):
+def test_names_that_leave_the_directory_are_rejected(tmp_path):
     make(tmp_path / "s", IDS)
     for path in (tmp_path / "s" / "manifest.json", tmp_path / "s" / "plan.json"):
         content = json.loads(path.read_bytes())["content"]
         path.write_bytes(sealed({**content, "name": "../../evil"}))
-    with pytest.raises(AftError, match="plain folder name"):
+    with pytest.raises(AftError, match="plain directory name"):
         merge([tmp_path / "s"], out=tmp_path / "out" / "deep")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s"]
 
 
 @pytest.mark.parametrize("name", ["plan.json", "manifest.json", "shard-000000.json", "shard-000000.npy", "shard-000000.ids.jsonl", "index"])  # fmt: skip
-def test_links_out_of_a_store_are_refused(tmp_path, name):
+def test_symbolic_links_are_rejected(tmp_path, name):
     store = make(tmp_path / "s", IDS)
     path = next(store.path.glob(f"{name}*"))
     outside = tmp_path / "outside"
     path.rename(outside)
     path.symlink_to(outside)
     assert any(path.name in finding for finding in findings(store.path))
-    if name != "plan.json":  # which reading does not need
+    if name != "plan.json":  # reading does not need the plan
         with pytest.raises(AftError):
             FeatureStore.open(store.path).verify()
 

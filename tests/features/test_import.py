@@ -1,4 +1,4 @@
-"""Vectors of other tools: arrays, tables, lines."""
+"""Imports of vectors from other tools: arrays, tables and JSON lines."""
 
 import json
 
@@ -92,7 +92,7 @@ def test_many_shards_and_any_order_of_ids(tmp_path, count, width, kind, seed):
     assert np.array_equal(store[[str(i) for i in ids]], values.astype(np.float32))
 
 
-def test_an_import_goes_on_after_a_repair_that_moved_samples_to_other_shards(tmp_path):
+def test_import_resumes_after_a_repair_that_moved_samples_to_other_shards(tmp_path):
     values = np.random.default_rng(0).standard_normal((600, 4)).astype(np.float32)
     np.save(tmp_path / "v.npy", values)
     ids = [f"id{n}" for n in range(600)]
@@ -120,27 +120,27 @@ def table(folder, **columns):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda d: {"file": as_array(d)["file"]}, "--ids"),
-        (lambda d: {**as_lists(d), "ids": d / "ids.txt"}, "leave one of them out"),
+        (lambda d: {"file": as_array(d)["file"]}, "ids="),
+        (lambda d: {**as_lists(d), "ids": d / "ids.txt"}, "omit ids="),
         (lambda d: {**as_lists(d), "id": "ids"}, "did you mean 'id'"),
         (lambda d: {**as_lists(d), "vector": "embeding"}, "did you mean 'embedding'"),
         (lambda d: {**as_lists(d), "vector": "note"}, "column of lists"),
-        (lambda d: table(d, id=["a"], a=[[1.0]], b=[[2.0]]), "name one with --vector"),
-        (lambda d: table(d, id=["a", "b"], v=[[1.0, 2.0], [1.0]]), "as wide as the first, 2"),
+        (lambda d: table(d, id=["a"], a=[[1.0]], b=[[2.0]]), "name the column with vector="),
+        (lambda d: table(d, id=["a", "b"], v=[[1.0, 2.0], [1.0]]), "width of the first, 2"),
         (lambda d: table(d, id=["a", "b"], v=[[1.0, 2.0], None]), "'b'"),
-        (lambda d: table(d, id=["a", "b"], v=[[1.0, 2.0], [None, 1.0]]), "without gaps"),
+        (lambda d: table(d, id=["a", "b"], v=[[1.0, 2.0], [None, 1.0]]), "no missing values"),
         (lambda d: table(d, id=["a", "b"], v=[1.0, None]), "'b'"),
-        (lambda d: table(d, id=["a", None], v=[1.0, 2.0]), "ids are texts or whole numbers"),
-        (lambda d: table(d, id=["a"], v=[["x"]]), "hold numbers"),
+        (lambda d: table(d, id=["a", None], v=[1.0, 2.0]), "ids must be strings or integers"),
+        (lambda d: table(d, id=["a"], v=[["x"]]), "must contain numbers"),
         (lambda d: table(d, id=["a"]), "column of lists"),
-        (lambda d: table(d, id=["a", "a"], v=[1.0, 2.0]), "ids must differ"),
+        (lambda d: table(d, id=["a", "a"], v=[1.0, 2.0]), "ids must be unique"),
         (lambda d: table(d, id=["a", "b"], v=[1.0, float("nan")]), "ids 'b'"),
-        (lambda d: lines(d, {"id": "a", "v": [1, 2]}, {"id": "b", "v": [1]}), "as wide as the first, 2"),
+        (lambda d: lines(d, {"id": "a", "v": [1, 2]}, {"id": "b", "v": [1]}), "width of the first, 2"),
         (lambda d: lines(d, {"id": "a", "v": [1, 2]}, {"id": "b", "v": [1, "x"]}), "line 2"),
         (lambda d: lines(d, {"id": "a", "v": [1, True]}), "0 such"),
         (lambda d: lines(d, {"id": "a", "v": [1], "w": [2]}), "2 such"),
         (lambda d: lines(d, {"id": "a", "v": [1]}, {"v": [1]}), "no field 'id'"),
-        (lambda d: lines(d, {"id": None, "v": [1]}), "ids are texts"),
+        (lambda d: lines(d, {"id": None, "v": [1]}), "ids must be strings"),
         (lambda d: lines(d, {"id": "a", "v": [1, 10**400]}), "finite numbers"),
         (lambda d: lines(d, '{"id": "a", "v": [1, NaN]}\n'), "ids 'a'"),
         (lambda d: lines(d, "[1, 2]\n"), "JSON objects"),
@@ -150,7 +150,7 @@ def table(folder, **columns):
         (lambda d: {"file": d / "none.csv"}, r"\.jsonl lines"),
     ],
 )
-def test_what_cannot_be_imported_is_refused_and_leaves_no_store(tmp_path, write, message):
+def test_invalid_imports_are_rejected_and_leave_no_store(tmp_path, write, message):
     with pytest.raises((UsageError, StoreError, BadFeatureError), match=message):
         import_features(**write(tmp_path), name="api", out=tmp_path / "out")
     with pytest.raises(StoreError):
@@ -159,7 +159,7 @@ def test_what_cannot_be_imported_is_refused_and_leaves_no_store(tmp_path, write,
 
 @given(content=st.binary(max_size=200), suffix=st.sampled_from(["npy", "parquet", "jsonl"]))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_hostile_files_are_refused_in_a_sentence(tmp_path, content, suffix):
+def test_hostile_files_are_rejected(tmp_path, content, suffix):
     path = tmp_path / f"v.{suffix}"
     path.write_bytes({"npy": b"\x93NUMPY\x01\x00", "parquet": b"PAR1", "jsonl": b"{"}[suffix] + content)
     (tmp_path / "ids.txt").write_text("a\n")
@@ -168,7 +168,7 @@ def test_hostile_files_are_refused_in_a_sentence(tmp_path, content, suffix):
         import_features(path, **ids, name="api", out=tmp_path / "out")
 
 
-def test_import_by_the_command(tmp_path):
+def test_import_command(tmp_path):
     given = as_batch_answers(tmp_path)
     arguments = [
         "import-features",

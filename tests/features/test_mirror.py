@@ -1,4 +1,4 @@
-"""Stores in object storage: an S3 server of this machine, and machines that share nothing else."""
+"""Stores in object storage: a local S3 server, and machines that share nothing but the bucket."""
 
 import csv
 import logging
@@ -31,7 +31,7 @@ def server():
 
 @pytest.fixture
 def bucket(server, tmp_path, monkeypatch):
-    """A bucket of the test's own; this process has credentials and an empty cache."""
+    """A new bucket; this process has credentials and an empty cache."""
     import boto3
     import fsspec
 
@@ -48,7 +48,7 @@ def bucket(server, tmp_path, monkeypatch):
 
 
 class Bucket:
-    """What lies in a bucket."""
+    """The content of a bucket."""
 
     def __init__(self, client, name, folder=None):
         self.client, self.name, self._folder = client, name, folder
@@ -74,7 +74,7 @@ class Bucket:
 
 @pytest.fixture
 def another_machine(tmp_path, monkeypatch):
-    """Forget what this machine has copied."""
+    """Switch to a machine with an empty cache."""
     machines = iter(range(100))
     return lambda: monkeypatch.setenv("AFT_CACHE", str(tmp_path / f"machine{next(machines)}"))
 
@@ -86,16 +86,16 @@ def local(tmp_path, dataset=None):
     return {path.name: path.read_bytes() for path in store.path.iterdir()}
 
 
-def there(bucket, dataset=None, **options):
+def remote(bucket, dataset=None, **options):
     return extract(
         dataset or texts(), TEACHER, name="t", out=bucket.url, shard_rows=8, threads=1, progress=False, **options
     )
 
 
-def test_extraction_puts_the_same_bytes_there_and_another_machine_reads_them(bucket, tmp_path, another_machine):
-    store = there(bucket)
+def test_extraction_uploads_the_same_bytes_and_another_machine_reads_them(bucket, tmp_path, another_machine):
+    store = remote(bucket)
     assert bucket.files() == local(tmp_path)
-    assert store.place == f"{bucket.url}/t"
+    assert store.location == f"{bucket.url}/t"
     another_machine()
     read = FeatureStore.open(f"{bucket.url}/t")
     ids = ["3", "59", "0"]
@@ -105,35 +105,35 @@ def test_extraction_puts_the_same_bytes_there_and_another_machine_reads_them(buc
     assert "s3://" in repr(read)
 
 
-def test_two_processes_put_the_same_bytes_there(bucket, tmp_path):
-    there(bucket, processes=2)
+def test_two_processes_upload_the_same_bytes(bucket, tmp_path):
+    remote(bucket, processes=2)
     assert bucket.files() == local(tmp_path)
 
 
-def test_what_is_here_is_not_copied_again(bucket, monkeypatch):
-    there(bucket)
-    asked = []
+def test_local_files_are_not_downloaded_again(bucket, monkeypatch):
+    remote(bucket)
+    requested = []
     chunks = Mirror._chunks
-    monkeypatch.setattr(Mirror, "_chunks", lambda self, name: (asked.append(name), chunks(self, name))[1])
+    monkeypatch.setattr(Mirror, "_chunks", lambda self, name: (requested.append(name), chunks(self, name))[1])
     FeatureStore.open(f"{bucket.url}/t")
-    assert not any(name.endswith((".npy", ".jsonl")) for name in asked)
+    assert not any(name.endswith((".npy", ".jsonl")) for name in requested)
 
 
 @pytest.mark.parametrize("after", [0, 3, 9, 14, 22, 24])
-def test_an_interruption_costs_what_was_not_committed(bucket, tmp_path, another_machine, monkeypatch, after):
-    sent = []
+def test_interruptions_lose_only_uncommitted_shards(bucket, tmp_path, another_machine, monkeypatch, after):
+    uploaded = []
     push = Mirror._push
 
     def failing(self, name):
-        if len(sent) == after:
-            raise StoreError("object storage must answer")
-        sent.append(name)
+        if len(uploaded) == after:
+            raise StoreError("object storage must respond")
+        uploaded.append(name)
         push(self, name)
 
     with monkeypatch.context() as patch:
         patch.setattr(Mirror, "_push", failing)
         with pytest.raises(StoreError):
-            there(bucket)
+            remote(bucket)
     another_machine()
     committed = [name for name in bucket.files() if name.endswith(".json") and name.startswith("shard")]
     with pytest.raises(StoreError):
@@ -141,27 +141,27 @@ def test_an_interruption_costs_what_was_not_committed(bucket, tmp_path, another_
     computed = []
     commit = StoreWriter.commit
     monkeypatch.setattr(StoreWriter, "commit", lambda *a: (computed.append(a[1]), commit(*a))[1])
-    there(bucket)
+    remote(bucket)
     assert len(computed) == 8 - len(committed)
     assert bucket.files() == local(tmp_path)
 
 
-def test_a_shard_that_was_committed_here_alone_is_sent_when_the_command_runs_again(bucket, tmp_path, monkeypatch):
+def test_shards_committed_only_locally_are_uploaded_on_the_next_run(bucket, tmp_path, monkeypatch):
     alone = local(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(Mirror, "push_shard", lambda self, shard: None)
-        patch.setattr(Mirror, "push_end", lambda self: None)
-        there(bucket)
+        patch.setattr(Mirror, "push_manifest", lambda self: None)
+        remote(bucket)
     assert not [name for name in bucket.files() if name.endswith(".npy")]
     monkeypatch.setattr(StoreWriter, "commit", lambda *a: pytest.fail("computed again"))
-    there(bucket)
+    remote(bucket)
     assert bucket.files() == alone
 
 
 @pytest.mark.parametrize("kind", ["flipped", "truncated", "longer", "swapped", "future", "gone"])
 @pytest.mark.parametrize("name", ["shard-000002.npy", "shard-000002.ids.jsonl", "shard-000002.json", "plan.json", "manifest.json"])  # fmt: skip
-def test_damage_there_is_never_read_and_its_address_is_named(bucket, tmp_path, another_machine, kind, name):
-    there(bucket)
+def test_corrupt_remote_files_are_never_read_and_their_address_is_named(bucket, tmp_path, another_machine, kind, name):
+    remote(bucket)
     good = bucket.files()
     raw = good[name]
     if kind == "gone":
@@ -180,9 +180,9 @@ def test_damage_there_is_never_read_and_its_address_is_named(bucket, tmp_path, a
         FeatureStore.open(f"{bucket.url}/t")
     another_machine()
     try:
-        there(bucket)
+        remote(bucket)
     except CorruptStoreError:
-        there(bucket, overwrite=True)
+        remote(bucket, overwrite=True)
     except StoreError:
         assert kind == "future" or (kind, name) == ("gone", "plan.json")
         bucket.write(name, raw)
@@ -191,43 +191,43 @@ def test_damage_there_is_never_read_and_its_address_is_named(bucket, tmp_path, a
     assert bucket.files() == local(tmp_path)
 
 
-def test_what_is_not_a_stores_is_never_removed(bucket, another_machine):
+def test_foreign_files_are_never_removed(bucket, another_machine):
     bucket.write("thesis.txt", b"years of work")
     for options in ({}, {"overwrite": True}):
-        with pytest.raises(StoreError, match=r"holds 'thesis\.txt'"):
-            there(bucket, **options)
+        with pytest.raises(StoreError, match=r"contains 'thesis\.txt'"):
+            remote(bucket, **options)
     assert bucket.files() == {"thesis.txt": b"years of work"}
     bucket.delete("thesis.txt")
     for name in ("shard-000000.tar", "index-train.csv", "shard-000000.npy"):
         bucket.write(name, b"mine")
         with pytest.raises(StoreError, match=name.replace(".", r"\.")):
-            there(bucket)
+            remote(bucket)
         assert bucket.files() == {name: b"mine"}
         bucket.delete(name)
-    there(bucket)
+    remote(bucket)
     bucket.write("notes.txt", b"mine")
     another_machine()
     extract(texts(), "python:tests.conftest:bag_of_letters", name="t", out=bucket.url, progress=False, overwrite=True)
     assert bucket.files()["notes.txt"] == b"mine"
     bucket.write("shard-000000.npy", b"broken")
     another_machine()
-    there(bucket, overwrite=True)
+    remote(bucket, overwrite=True)
     assert bucket.files()["notes.txt"] == b"mine"
 
 
 def test_new_samples_add_shards_and_other_machines_see_them(bucket, another_machine):
-    first = there(bucket, texts(60))
+    first = remote(bucket, texts(60))
     another_machine()
     assert len(FeatureStore.open(f"{bucket.url}/t")) == 60
-    there(bucket, texts(70))
+    remote(bucket, texts(70))
     assert len(FeatureStore.open(f"{bucket.url}/t")) == 70
     another_machine()
-    there(bucket, texts(75))
-    assert len(FeatureStore.open(first.place)) == 75
+    remote(bucket, texts(75))
+    assert len(FeatureStore.open(first.location)) == 75
 
 
-def test_a_second_extraction_leaves_what_the_first_one_commits_meanwhile(bucket, another_machine, monkeypatch):
-    """B, with more samples, plans while A commits."""
+def test_concurrent_extractions_keep_each_others_commits(bucket, another_machine, monkeypatch):
+    """B plans more samples while A commits."""
     monkeypatch.setenv("AFT_CACHE", str(bucket.machine("a")))
     some = [Sample(f"id{n}", "") for n in range(20)]
     options = {"name": "t", "fingerprint": {}, "dim": 2, "shard_rows": 4}
@@ -258,8 +258,8 @@ def test_a_second_extraction_leaves_what_the_first_one_commits_meanwhile(bucket,
     assert FeatureStore.open(url)[["id5", "id19"]].tolist() == [[1, 1], [4, 4]]
 
 
-def test_data_of_another_machines_commit_replaces_what_lies_here(bucket, monkeypatch):
-    """Two machines that round differently computed one shard; the one whose commit was cut off reads the other's."""
+def test_commits_of_another_machine_replace_local_data(bucket, monkeypatch):
+    """Two machines that round differently compute one shard; the interrupted one reads the other's."""
     url, options = f"{bucket.url}/t", {"name": "t", "fingerprint": {}, "dim": 2, "samples": [Sample("a", "")]}
     monkeypatch.setenv("AFT_CACHE", str(bucket.machine("a")))
     with monkeypatch.context() as patch:
@@ -273,8 +273,8 @@ def test_data_of_another_machines_commit_replaces_what_lies_here(bucket, monkeyp
     assert FeatureStore.open(url)["a"].tolist() == [1.0, 2.5]
 
 
-def test_another_teacher_is_refused_and_overwrites_when_told(bucket, another_machine):
-    there(bucket)
+def test_another_teacher_is_rejected_unless_overwrite_is_set(bucket, another_machine):
+    remote(bucket)
     other = "python:tests.conftest:bag_of_letters"
     another_machine()
     with pytest.raises(FingerprintError, match=bucket.name):
@@ -285,25 +285,23 @@ def test_another_teacher_is_refused_and_overwrites_when_told(bucket, another_mac
 
 
 RANK = (
-    "import os; os.environ['AFT_CACHE'] += os.environ['RANK']; "  # machines that share nothing
+    "import os; os.environ['AFT_CACHE'] += os.environ['RANK']; "  # machines that share no cache
     "from aft.cli import main; main()"
 )
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_ranks_on_machines_that_share_nothing_else_write_the_bytes_of_one(
-    bucket, tmp_path, free_port, monkeypatch, interrupted
-):
-    if interrupted:  # on the second machine, after a commit there and before it was sent
+def test_ranks_that_share_only_the_bucket_write_the_bytes_of_one(bucket, tmp_path, free_port, monkeypatch, interrupted):
+    if interrupted:  # on the second machine, between a commit and its upload
 
         def failing(self, shard):
-            raise StoreError("object storage must answer")
+            raise StoreError("object storage must respond")
 
         with monkeypatch.context() as patch:
             patch.setenv("AFT_CACHE", str(bucket.machine("1")))
             patch.setattr(Mirror, "push_shard", failing)
             with pytest.raises(StoreError):
-                there(bucket)
+                remote(bucket)
     table, dataset = tmp_path / "t.csv", texts()
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([("id", "text"), *zip(dataset.ids, dataset.inputs, strict=True)])
@@ -322,29 +320,29 @@ def test_ranks_on_machines_that_share_nothing_else_write_the_bytes_of_one(
         assert len(list(copy.glob("shard-*.npy"))) == 8
 
 
-def test_training_and_merging_and_importing_take_addresses(bucket, dataset, tmp_path):
+def test_training_merging_and_importing_accept_addresses(bucket, dataset, tmp_path):
     store = extract(dataset, "python:tests.conftest:bag_of_letters", name="letters", out=bucket.url, progress=False)
     run = aft.train(
-        dataset, "aft:static,width=8,hidden=8,vocabulary=100", [store.place], method="aft", beta=1, steps=5, out=tmp_path / "run", progress=False
+        dataset, "aft:static,width=8,hidden=8,vocabulary=100", [store.location], method="aft", beta=1, steps=5, out=tmp_path / "run", progress=False
     )  # fmt: skip
     assert run.error is not None
-    merged = merge([store.place], out=f"s3://{bucket.name}/merged")
+    merged = merge([store.location], out=f"s3://{bucket.name}/merged")
     assert merged.ids == store.ids
     np.save(tmp_path / "api.npy", np.ones((3, 4), dtype=np.float32))
     (tmp_path / "ids.txt").write_text("a\nb\nc\n")
     imported = aft.import_features(tmp_path / "api.npy", ids=tmp_path / "ids.txt", name="api", out=bucket.url)
-    assert imported.place == f"{bucket.url}/api"
+    assert imported.location == f"{bucket.url}/api"
     assert FeatureStore.open(f"{bucket.url}/api")["b"].tolist() == [1, 1, 1, 1]
 
 
-def test_what_cannot_be_reached_is_said_in_a_sentence(bucket, monkeypatch):
-    with pytest.raises(StoreError, match="there is none"):
+def test_unreachable_storage_is_explained(bucket, monkeypatch):
+    with pytest.raises(StoreError, match="does not; create one with aft extract"):
         FeatureStore.open(f"{bucket.url}/nothing")
-    with pytest.raises(StoreError, match="object storage must answer"):
-        there(Bucket(bucket.client, "no-such-bucket"))
-    with pytest.raises(StoreError, match="an address is one that fsspec knows|one that fsspec knows"):
+    with pytest.raises(StoreError, match="object storage must respond"):
+        remote(Bucket(bucket.client, "no-such-bucket"))
+    with pytest.raises(StoreError, match="one that fsspec supports"):
         FeatureStore.open("what://bucket/t")
-    with pytest.raises(UsageError, match="a folder of this machine"):
+    with pytest.raises(UsageError, match="only a directory of this machine"):
         repair(f"{bucket.url}/t")
     with pytest.raises(MissingExtraError, match="needs a package of fsspec"):
         FeatureStore.open("gs://bucket/t")

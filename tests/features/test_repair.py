@@ -1,4 +1,4 @@
-"""Repairing a damaged store, and merging several."""
+"""Repairing a corrupt store, and merging several stores."""
 
 import random
 import shutil
@@ -25,7 +25,7 @@ def vector(sample_id):
 
 
 def extract(folder, listed=None, *, stop_after=None, **fingerprint):
-    """What any extraction does; returns how many shards it computed."""
+    """Run an extraction and return the number of shards that it computed."""
     writer = StoreWriter.plan(
         folder, name="t", fingerprint={"model": "m", **fingerprint}, dim=DIM, samples=listed or samples(), shard_rows=4
     )
@@ -56,38 +56,36 @@ def damage(path, kind, other, chance):
 
 
 @given(
-    hurt=st.lists(
+    damages=st.lists(
         st.tuples(st.integers(0, 100), st.sampled_from(["flip", "cut", "grow", "remove", "swap", "link"])), max_size=4
     ),
     seed=st.integers(0, 1 << 30),
     unfinished=st.booleans(),
 )
-@example(hurt=[(2, "remove")], seed=0, unfinished=True)
-@example(hurt=[(2, "remove")], seed=0, unfinished=False)
+@example(damages=[(2, "remove")], seed=0, unfinished=True)
+@example(damages=[(2, "remove")], seed=0, unfinished=False)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_damaged_the_same_extraction_finishes_after_a_repair(tmp_path, hurt, seed, unfinished):
+def test_extraction_completes_after_the_repair_of_any_damage(tmp_path, damages, seed, unfinished):
     folder = tmp_path / "t"
     shutil.rmtree(folder, ignore_errors=True)
     extract(folder, stop_after=3 if unfinished else None)
     chance = random.Random(seed)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    for place, kind in hurt:
+    for position, kind in damages:
         files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
         if len(files) > 1:
-            damage(files[place % len(files)], kind, files[(place + 1) % len(files)], chance)
-    hurt_files = {
-        name for name in before if not (folder / name).is_file() or (folder / name).read_bytes() != before[name]
-    }
-    # Without its manifest a store is unfinished, and a record that is gone is a shard not computed yet.
+            damage(files[position % len(files)], kind, files[(position + 1) % len(files)], chance)
+    damaged = {name for name in before if not (folder / name).is_file() or (folder / name).read_bytes() != before[name]}
+    # A store without a manifest is unfinished, and a missing record is a shard that is not computed yet.
     finished = (folder / "manifest.json").exists()
     try:
-        done = repair(folder)
+        actions = repair(folder)
     except StoreError as error:
-        # Neither plan nor manifest is left: nothing can say what the shards are, and nothing is touched.
-        assert "extract it again with --overwrite" in str(error)
-        assert "plan.json" in hurt_files
+        # Without a plan and a manifest the shards are unknown, and nothing is changed.
+        assert "extract the features again with overwrite=True" in str(error)
+        assert "plan.json" in damaged
         return
-    assert bool(done) or not (finished and hurt_files)
+    assert bool(actions) or not (finished and damaged)
     assert repair(folder) == []
     extract(folder)
     assert verify(folder) == []
@@ -104,9 +102,9 @@ def test_intact_shards_are_not_computed_again(tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "t").iterdir()} == before
     path = tmp_path / "t" / "shard-000002.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    (done,) = repair(tmp_path / "t")
-    assert done.startswith("shard 2 was removed: ")
-    assert "shard-000002.npy" in done
+    (action,) = repair(tmp_path / "t")
+    assert action.startswith("shard 2 was removed: ")
+    assert "shard-000002.npy" in action
     with pytest.raises(StoreError, match="4 of 5 shards"):
         FeatureStore.open(tmp_path / "t")
     assert extract(tmp_path / "t") == 1
@@ -114,33 +112,33 @@ def test_intact_shards_are_not_computed_again(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "index"])
-def test_a_store_that_has_lost_what_can_be_made_again_is_finished_at_once(tmp_path, name):
+def test_corrupt_manifest_or_index_is_rebuilt(tmp_path, name):
     extract(tmp_path / "t")
     before = {path.name: path.read_bytes() for path in (tmp_path / "t").iterdir()}
     path = next((tmp_path / "t").glob(f"{name}*"))
     path.write_bytes(path.read_bytes()[:-3])
-    assert "written anew" in repair(tmp_path / "t")[0]
+    assert "rebuilt" in repair(tmp_path / "t")[0]
     assert {path.name: path.read_bytes() for path in (tmp_path / "t").iterdir()} == before
 
 
-def test_a_plan_is_made_again_of_manifest_and_records(tmp_path):
+def test_corrupt_plan_is_rebuilt_from_the_manifest_and_records(tmp_path):
     extract(tmp_path / "t")
     before = (tmp_path / "t" / "plan.json").read_bytes()
     (tmp_path / "t" / "plan.json").write_bytes(b"{}")
-    assert "plan was written anew" in repair(tmp_path / "t")[0]
+    assert "the plan was rebuilt" in repair(tmp_path / "t")[0]
     assert (tmp_path / "t" / "plan.json").read_bytes() == before
 
 
-def test_nothing_is_touched_where_there_is_nothing_to_repair_by(tmp_path):
+def test_nothing_changes_if_neither_plan_nor_manifest_is_readable(tmp_path):
     extract(tmp_path / "t", stop_after=2)
     (tmp_path / "t" / "plan.json").write_bytes(b"?")
     before = {path.name: path.read_bytes() for path in (tmp_path / "t").iterdir()}
-    with pytest.raises(StoreError, match="neither in a readable state"):
+    with pytest.raises(StoreError, match="has neither"):
         repair(tmp_path / "t")
     assert {path.name: path.read_bytes() for path in (tmp_path / "t").iterdir()} == before
 
 
-def test_repair_by_the_command(tmp_path):
+def test_repair_command(tmp_path):
     extract(tmp_path / "t")
     run = CliRunner().invoke
     assert "nothing was changed" in run(app, ["inspect", str(tmp_path / "t"), "--repair"]).output
@@ -150,7 +148,7 @@ def test_repair_by_the_command(tmp_path):
     assert "run the extraction that made it again" in output
 
 
-def test_stores_of_parts_become_one(tmp_path):
+def test_stores_of_subsets_are_merged(tmp_path):
     extract(tmp_path / "one" / "t", samples(0, 9))
     extract(tmp_path / "two" / "t", samples(7, 20))
     store = merge([tmp_path / "one" / "t", tmp_path / "two" / "t"], out=tmp_path / "all")
@@ -161,11 +159,11 @@ def test_stores_of_parts_become_one(tmp_path):
     before = {path.name: path.read_bytes() for path in store.path.iterdir()}
     merge([tmp_path / "one" / "t", tmp_path / "two" / "t"], out=tmp_path / "all")
     assert {path.name: path.read_bytes() for path in store.path.iterdir()} == before
-    # The extraction of the whole goes on with the merged store: there is nothing left to compute.
+    # An extraction over the whole dataset resumes from the merged store and has nothing to compute.
     assert extract(store.path, samples()) == 0
 
 
-def test_a_merge_of_one_store_has_what_an_extraction_would_have_written(tmp_path):
+def test_merging_one_store_writes_what_an_extraction_would(tmp_path):
     extract(tmp_path / "one" / "t")
     store = merge([tmp_path / "one" / "t"], out=tmp_path / "all")
     writer = StoreWriter.plan(tmp_path / "again", name="t", fingerprint={"model": "m"}, dim=DIM, samples=samples())
@@ -177,15 +175,15 @@ def test_a_merge_of_one_store_has_what_an_extraction_would_have_written(tmp_path
     }
 
 
-def test_what_does_not_fit_is_not_merged(tmp_path):
+def test_incompatible_stores_are_not_merged(tmp_path):
     extract(tmp_path / "one" / "t", samples(0, 9))
     extract(tmp_path / "other" / "t", samples(5, 12), weights="others")
     extract(tmp_path / "changed" / "t", samples(5, 12, "cd"))
-    with pytest.raises(FingerprintError, match="weights: asked None"):
+    with pytest.raises(FingerprintError, match="weights: expected None"):
         merge([tmp_path / "one" / "t", tmp_path / "other" / "t"], out=tmp_path / "all")
     with pytest.raises(FingerprintError, match="4 ids, 'id5'"):
         merge([tmp_path / "one" / "t", tmp_path / "changed" / "t"], out=tmp_path / "all")
-    with pytest.raises(UsageError, match="choose another --out"):
+    with pytest.raises(UsageError, match="choose another out="):
         merge([tmp_path / "one" / "t"], out=tmp_path / "one")
     with pytest.raises(UsageError, match="at least one store"):
         merge([], out=tmp_path / "all")
@@ -194,12 +192,12 @@ def test_what_does_not_fit_is_not_merged(tmp_path):
     )
     writer.commit(0, np.zeros((2, DIM)))
     writer.finish()
-    with pytest.raises(UsageError, match="other ones than the stores before it for ids 'id8'"):
+    with pytest.raises(UsageError, match="differs from earlier stores for ids 'id8'"):
         merge([tmp_path / "one" / "t", tmp_path / "wrong" / "t"], out=tmp_path / "all")
     assert not (tmp_path / "all").exists()
 
 
-def test_a_damaged_part_is_not_merged(tmp_path):
+def test_corrupt_stores_are_not_merged(tmp_path):
     extract(tmp_path / "one" / "t")
     path = tmp_path / "one" / "t" / "shard-000001.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
@@ -209,7 +207,7 @@ def test_a_damaged_part_is_not_merged(tmp_path):
         FeatureStore.open(tmp_path / "all" / "t")
 
 
-def test_merge_by_the_command(tmp_path):
+def test_merge_command(tmp_path):
     extract(tmp_path / "one" / "t", samples(0, 9))
     extract(tmp_path / "two" / "t", samples(9, 20))
     result = CliRunner().invoke(app, ["merge", str(tmp_path / "one" / "t"), str(tmp_path / "two" / "t"), "--out", str(tmp_path / "all")])  # fmt: skip

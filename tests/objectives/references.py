@@ -1,4 +1,4 @@
-"""Slow float64 references, written from shared/method.md; they share no helper with src/."""
+"""Slow float64 references of all objectives, written from the published formulas without code from src/."""
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ def cka(phi, psi):
 
 
 def logme(features, targets):
-    """Evidence a sample and posterior mean of one column of targets, with D x D matrices throughout."""
+    """Evidence per sample and posterior mean for one target column, computed with D x D matrices."""
     n, d = features.shape
     alpha, beta = 1.0, 1.0
     for _ in range(11):
@@ -129,7 +129,7 @@ def b_tuning(phi, psis, m_s, m_ks, scores):
 
 
 def ft(phi, psis, paraphrasers, translator):
-    """Layers are lists of (weight, bias)."""
+    """`paraphrasers` (one per teacher) and `translator` are lists of (weight, bias)."""
 
     def through(row, layers):
         for number, (weight, bias) in enumerate(layers):

@@ -1,3 +1,5 @@
+"""AFT against a slow reference, its variants, and its behaviour on degenerate inputs."""
+
 import pytest
 import torch
 
@@ -29,11 +31,11 @@ def relative(received, expected):
     return float((received - expected).norm() / expected.norm())
 
 
-@pytest.mark.parametrize("form", ["sample", "feature"])
+@pytest.mark.parametrize("space", ["sample", "feature"])
 @pytest.mark.parametrize("batch", [3, 4, 17, 128, 512])
-def test_agrees_with_the_reference_in_value_and_gradient(form, batch):
+def test_value_and_gradients_match_the_reference(space, batch):
     phi, psi = make(batch)
-    objective = with_gates(AFT(DIMS, 4, form=form).double())
+    objective = with_gates(AFT(DIMS, 4, space=space).double())
     value = objective(phi, psi)
     value.backward()
     other = phi.detach().clone().requires_grad_()
@@ -45,21 +47,21 @@ def test_agrees_with_the_reference_in_value_and_gradient(form, batch):
     assert relative(objective.gate_logits.grad, s.grad) < 1e-6
 
 
-@pytest.mark.parametrize("form", ["sample", "feature"])
-def test_agrees_in_value_for_two_samples(form):
+@pytest.mark.parametrize("space", ["sample", "feature"])
+def test_value_for_two_samples_matches_the_reference(space):
     phi, psi = make(2)
-    value = AFT(DIMS, 4, form=form).double()(phi, psi)
+    value = AFT(DIMS, 4, space=space).double()(phi, psi)
     assert relative(value, references.aft(phi, torch.cat(list(psi.values()), 1), torch.zeros(12))) < 1e-6
 
 
-@pytest.mark.parametrize("form", ["sample", "feature"])
+@pytest.mark.parametrize("space", ["sample", "feature"])
 @pytest.mark.parametrize("noise", [0.03, 0.2, 5.0])
-def test_float32_agrees_where_the_kernels_differ(form, noise):
+def test_float32_matches_the_reference_when_the_kernels_differ(space, noise):
     generator = torch.Generator().manual_seed(1)
     phi = torch.randn(64, 12, generator=generator, dtype=torch.float64) + 3.0
     psi = (phi + noise * torch.randn(64, 12, generator=generator, dtype=torch.float64)).float()
     phi = phi.float().requires_grad_()
-    value = AFT({"t": 12}, 12, form=form)(phi, {"t": psi})
+    value = AFT({"t": 12}, 12, space=space)(phi, {"t": psi})
     value.backward()
     other = phi.detach().double().requires_grad_()
     expected = references.aft(other, psi.double(), torch.zeros(12))
@@ -69,7 +71,7 @@ def test_float32_agrees_where_the_kernels_differ(form, noise):
     assert relative(phi.grad, other.grad) < 1e-4
 
 
-def test_rbf_agrees_with_the_reference():
+def test_rbf_kernel_matches_the_reference():
     phi, psi = make(17)
     objective = with_gates(AFT(DIMS, 4, kernel="rbf").double())
     value = objective(phi, psi)
@@ -83,20 +85,20 @@ def test_rbf_agrees_with_the_reference():
     assert relative(objective.gate_logits.grad, s.grad) < 1e-6
 
 
-def test_dense_gates_agree_with_the_reference():
+def test_dense_gates_match_the_reference():
     phi, psi = make(17)
     objective = AFT(DIMS, 4, gates="dense").double()
     expected = references.dense_aft(phi, torch.cat(list(psi.values()), 1), objective.dense)
     assert relative(objective(phi, psi), expected) < 1e-6
 
 
-def test_dense_gates_start_with_variance_one_over_d():
+def test_dense_gates_are_initialised_with_variance_one_over_d():
     torch.manual_seed(0)
     objective = AFT({"t": 400}, 4, gates="dense")
     assert float(objective.dense.detach().var()) == pytest.approx(1 / 400, rel=0.02)
 
 
-def test_no_kernel_agrees_with_the_reference():
+def test_kernel_none_matches_the_reference():
     phi, psi = make(17)
     objective = AFT(DIMS, 4, kernel="none").double()
     expected = references.mapped(phi, torch.cat(list(psi.values()), 1), objective.map.weight)
@@ -104,7 +106,7 @@ def test_no_kernel_agrees_with_the_reference():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"form": "feature"}, {"kernel": "rbf"}, {"kernel": "none"}, {"gates": "dense"}]
+    "options", [{}, {"space": "feature"}, {"kernel": "rbf"}, {"kernel": "none"}, {"gates": "dense"}]
 )
 def test_gradients_pass_gradcheck(options):
     phi, psi = make(6)
@@ -113,19 +115,19 @@ def test_gradients_pass_gradcheck(options):
     assert torch.autograd.gradcheck(lambda phi, *_: objective(phi, psi), (phi, *own), atol=1e-6)
 
 
-def test_fixed_gates_have_no_gradient_and_weigh_one_half():
+def test_fixed_gates_are_not_trained_and_equal_one_half():
     objective = AFT(DIMS, 4, gates="fixed")
     assert objective.parameter_groups() == []
     assert all(torch.equal(w, torch.full_like(w, 0.5)) for w in objective.gate_weights().values())
 
 
-def test_the_order_of_the_mapping_handed_in_does_not_matter():
+def test_the_order_of_the_teacher_features_does_not_matter():
     phi, psi = make(9)
     objective = with_gates(AFT(DIMS, 4).double())
     assert torch.equal(objective(phi, psi), objective(phi, dict(reversed(psi.items()))))
 
 
-def test_gate_weights_are_named_and_split_by_teacher():
+def test_gate_weights_are_split_by_teacher():
     objective = with_gates(AFT(DIMS, 4))
     weights = objective.gate_weights()
     assert {name: tuple(w.shape) for name, w in weights.items()} == {"one.with.dots": (7,), "text-embedding-3": (5,)}
@@ -133,12 +135,12 @@ def test_gate_weights_are_named_and_split_by_teacher():
 
 
 @pytest.mark.parametrize("options", [{"gates": "dense"}, {"kernel": "none"}])
-def test_gate_weights_of_a_variant_without_them_name_the_option(options):
+def test_gate_weights_error_names_the_option(options):
     with pytest.raises(UsageError, match="=".join(f"{k}='{v}'" for k, v in options.items())):
         AFT(DIMS, 4, **options).gate_weights()
 
 
-def test_the_gates_have_a_group_of_their_own():
+def test_gates_have_a_separate_parameter_group():
     (group,) = AFT(DIMS, 4).parameter_groups(lr=0.5)
     assert group["lr"] == 0.5
     assert group["weight_decay"] == 0.0
@@ -146,9 +148,9 @@ def test_the_gates_have_a_group_of_their_own():
     assert "lr" not in projection
 
 
-@pytest.mark.parametrize("form", ["sample", "feature"])
+@pytest.mark.parametrize("space", ["sample", "feature"])
 @pytest.mark.parametrize("case", ["one", "constant", "zero rows", "constant teacher", "same"])
-def test_degenerate_batches_are_finite(form, case):
+def test_degenerate_batches_give_finite_values_and_gradients(space, case):
     batch = 1 if case == "one" else 6
     phi, psi = make(batch, dtype=torch.float32)
     phi = phi.detach()
@@ -158,7 +160,7 @@ def test_degenerate_batches_are_finite(form, case):
         phi[:3] = 0
     if case == "constant teacher":
         psi = {name: values[:1].expand(batch, -1) for name, values in psi.items()}
-    objective = AFT(DIMS if case != "same" else {"t": 4}, 4, form=form)
+    objective = AFT(DIMS if case != "same" else {"t": 4}, 4, space=space)
     phi.requires_grad_()
     value = objective(phi, psi if case != "same" else {"t": phi.detach()})
     value.backward()
@@ -166,7 +168,7 @@ def test_degenerate_batches_are_finite(form, case):
     assert torch.isfinite(phi.grad).all()
     assert torch.isfinite(objective.gate_logits.grad).all()
     if case in ("one", "same"):
-        # In float32 equal kernels may differ by rounding.
+        # Equal kernels may differ by rounding errors in float32.
         assert float(value.detach()) == pytest.approx(1e-4, rel=1e-2)
 
 
@@ -179,9 +181,9 @@ def test_a_constant_batch_has_a_zero_kernel_in_float32():
     assert float(value.detach()) == pytest.approx(float(expected), rel=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"form": "feature"}, {"kernel": "rbf"}, {"kernel": "none"}])
+@pytest.mark.parametrize("options", [{}, {"space": "feature"}, {"kernel": "rbf"}, {"kernel": "none"}])
 @pytest.mark.parametrize("side", ["student", "teacher"])
-def test_nan_in_gives_nan_out(options, side):
+def test_nan_features_give_a_nan_value(options, side):
     phi, psi = make(6)
     phi = phi.detach()
     (phi if side == "student" else psi["one.with.dots"])[2, 1] = float("nan")
@@ -189,7 +191,7 @@ def test_nan_in_gives_nan_out(options, side):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_autocast_leaves_kernels_in_float32(dtype):
+def test_kernels_stay_in_float32_under_autocast(dtype):
     phi, psi = make(32, dtype=torch.float32)
     objective = AFT(DIMS, 4)
     expected = objective(phi, psi)
@@ -199,20 +201,20 @@ def test_autocast_leaves_kernels_in_float32(dtype):
     assert torch.equal(received, expected)
 
 
-def test_half_precision_features_are_computed_in_float32():
+def test_half_precision_features_are_processed_in_float32():
     phi, psi = make(32, dtype=torch.float16)
     objective = AFT(DIMS, 4)
     wide = objective(phi.float(), {name: values.float() for name, values in psi.items()})
     assert torch.equal(objective(phi, psi), wide)
 
 
-def test_the_cheaper_form_is_chosen():
+def test_auto_chooses_the_cheaper_space():
     small, large = AFT({"t": 512}, 64), AFT({"t": 16}, 8)
-    assert small._form(torch.zeros(128, 64), torch.zeros(128, 512)) == "sample"
-    assert large._form(torch.zeros(512, 8), torch.zeros(512, 16)) == "feature"
+    assert small._space_for(torch.zeros(128, 64), torch.zeros(128, 512)) == "sample"
+    assert large._space_for(torch.zeros(512, 8), torch.zeros(512, 16)) == "feature"
 
 
-def test_gates_learn_to_drop_a_noise_dimension():
+def test_gates_learn_to_drop_noise_dimensions():
     torch.manual_seed(0)
     objective = AFT({"t": 12}, 6)
     optimiser = torch.optim.Adam(objective.parameter_groups(lr=5e-2))
@@ -231,7 +233,7 @@ def test_gates_learn_to_drop_a_noise_dimension():
         (lambda: AFT({}, 4), "at least one teacher"),
         (lambda: AFT({"t": 0}, 4), "positive integer; received 0 for 't'"),
         (lambda: AFT({"t": 3}, 4, gates="diagnal"), "did you mean 'diagonal'"),
-        (lambda: AFT({"t": 3}, 4, kernel="rbf", form="feature"), "linear kernel alone"),
+        (lambda: AFT({"t": 3}, 4, kernel="rbf", space="feature"), "only the linear kernel"),
         (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), {"u": torch.zeros(2, 3)}), "received 'u'; pass 't'"),
         (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), torch.zeros(2, 3)), "mapping of name to tensor"),
         (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), {"t": torch.zeros(3, 3)}), r"received \(3, 3\)"),
@@ -239,6 +241,6 @@ def test_gates_learn_to_drop_a_noise_dimension():
         (lambda: AFT({"t": 3}, 4)(torch.zeros(0, 4), {"t": torch.zeros(0, 3)}), "at least one sample"),
     ],
 )
-def test_wrong_use_says_what_was_received(call, message):
+def test_invalid_arguments_are_rejected(call, message):
     with pytest.raises(UsageError, match=message):
         call()

@@ -1,10 +1,10 @@
-"""Comparisons as ``aft compare`` writes them, made up."""
+"""Invented results of comparisons, in the schema of ``comparison.json``."""
 
 import json
 
 import numpy as np
 
-#: Names that a page must show as they are and do nothing with.
+#: Names that the page must show as plain text.
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -37,18 +37,18 @@ def make_comparison(
     path="reviews.csv",
     name="",
 ):
-    """One comparison.
+    """Invent the document of a comparison.
 
-    ``level`` is the error of fine-tuning, ``probe`` the teachers'; ``name`` goes before every name.
+    ``level`` is the error of fine-tuning and ``probe`` that of the teachers; ``name`` is prepended to every name.
     """
     generator = np.random.default_rng(seed)
     unit = level / 100
     base = level + generator.normal(0, unit, seeds)
-    rows = []
+    results = []
     for n, method in enumerate(methods):
         errors = base if method == "finetune" else base - (3.9 - 1.7 * n) * unit * 2 + generator.normal(0, unit, seeds)
-        rows.append(_row(method, errors, base, n, generator, kind, classes, teachers, probe, name))
-    mean = next((row["mean"] for row in rows if row["method"] != "finetune"), level)
+        results.append(_method_result(method, errors, base, n, generator, kind, classes, teachers, probe, name))
+    mean = next((result["mean"] for result in results if result["method"] != "finetune"), level)
     return {
         "format": 1, "aft": "0.1.0",
         "task": {"kind": kind, "error_name": {"classification": "error", "multilabel": "1 - micro F1", "regression": "rmse"}[kind],
@@ -59,17 +59,17 @@ def make_comparison(
         "teachers": [{"name": name + teacher, "dim": 768 // (n + 1), "model": f"hf:all-{teacher}-base-v2",
                       "probe_error": probe * (1.05 + 0.2 * n), "logme": 0.21 if n == 0 else None} for n, teacher in enumerate(teachers)],
         "seeds": list(range(seeds)),
-        "rows": rows,
+        "methods": results,
         "probe": {"error": probe, "low": probe * 0.88, "high": probe * 1.13},
-        "majority": {"error": 0.49 if kind == "classification" else level * 2},
-        "cost": {"seconds": 800.0, "extraction_seconds": 480.0},
+        "majority": {"error": 0.49 if kind == "classification" else level * 2, "low": None, "high": None},
+        "cost": {"seconds": 800.0, "wall_seconds": 450.0, "extraction_seconds": 480.0},
         "environment": {"python": "3.11", "torch": "2.9", "platform": "Linux-6.1-x86_64", "threads": 1, "processes": 2},
-        "words": [f"{name}aft lowers the error by {100 * (1 - mean / level):.0f} % of fine-tuning's.",
-                  "kd does not tell itself apart from fine-tuning; rkd raises the error."],
+        "conclusions": [f"{name}aft lowers the error by {100 * (1 - mean / level):.0f} % of fine-tuning's.",
+                        "kd shows no difference from fine-tuning beyond noise; rkd raises the error."],
     }  # fmt: skip
 
 
-def _row(method, errors, base, n, generator, kind, classes, teachers, probe, name):
+def _method_result(method, errors, base, n, generator, kind, classes, teachers, probe, name):
     finetune = method == "finetune"
     mean, half = float(errors.mean()), float(errors.std() / max(len(errors) - 1, 1) ** 0.5 * 2 + 1e-3 * errors.mean())
     difference = float((errors - base).mean())
@@ -98,12 +98,12 @@ def _row(method, errors, base, n, generator, kind, classes, teachers, probe, nam
         for s in range(len(errors))
     ]  # fmt: skip
     trials = [
-        {"form": "none" if finetune else form, "beta": beta, "steps": 300, "lr": 0.004, "weight_decay": 0.01, "loss": 0.61 + 0.01 * beta,
-         "error": float(mean * (1 + 0.01 * beta)), "seconds": 5.2, "pruned": beta > 3}
-        for form in ("balanced", "raw") for beta in (0.3, 1.0, 3.0, 10.0)
+        {"weighting": weighting, "beta": 0.0 if finetune else beta, "steps": 300, "lr": 0.004 * (beta if finetune else 1.0), "weight_decay": 0.01, "loss": 0.61 + 0.01 * beta,
+         "error": float(mean * (1 + 0.01 * beta)), "seconds": 5.2, "stopped": beta > 3}
+        for weighting in ((None,) if finetune else ("balanced", "fixed")) for beta in (0.3, 1.0, 3.0, 10.0)
     ]  # fmt: skip
     return {
-        "method": name + method if name and not finetune else method, "form": "none" if finetune else "balanced", "beta": 0.0 if finetune else 1.0,
+        "method": name + method if name and not finetune else method, "weighting": None if finetune else "balanced", "beta": 0.0 if finetune else 1.0,
         "steps": 300, "lr": 0.004, "weight_decay": 0.01,
         "errors": errors.tolist(), "mean": mean, "spread": float(errors.std()), "low": mean - half, "high": mean + half,
         "normalised": mean / float(base.mean()), "normalised_low": (mean - half) / float(base.mean()),
@@ -117,8 +117,8 @@ def _row(method, errors, base, n, generator, kind, classes, teachers, probe, nam
     }  # fmt: skip
 
 
-def write(folder, comparison):
-    """Write one where ``aft report`` looks for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "comparison.json").write_text(json.dumps(comparison))
-    return folder
+def write(directory, comparison):
+    """Write a document to the directory of a comparison."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "comparison.json").write_text(json.dumps(comparison))
+    return directory

@@ -19,12 +19,12 @@ from aft.reporting._numbers import Unit, significant
 from aft.reporting._scale import round_values, spanning, tick_label
 from tests.reporting.comparisons import HOSTILE, make_comparison, write
 
-ROOM = Path(aft.reporting.__file__).parent
+PACKAGE = Path(aft.reporting.__file__).parent
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """A page's elements and texts; fails on tags that do not match."""
+    """Elements and texts of a page. Fails on mismatched tags."""
 
     def __init__(self, html):
         super().__init__()
@@ -54,12 +54,12 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.texts).split())
 
 
-def page_of(folder, comparison):
-    return Page(aft.report(write(folder, comparison)).read_text(encoding="utf-8"))
+def page_of(directory, comparison):
+    return Page(aft.report(write(directory, comparison)).read_text(encoding="utf-8"))
 
 
 def check(page):
-    """What holds of every page."""
+    """Check what holds for every page."""
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img", "iframe", "object", "embed", "form", "base"})
     assert [tag for tag, _ in page.tags].count("style") == 1
     assert len(page.ids) == len(set(page.ids))
@@ -80,7 +80,7 @@ def check(page):
         assert odd not in page.text
 
 
-def test_a_whole_page(tmp_path):
+def test_page_shows_every_section(tmp_path):
     path = aft.report(write(tmp_path / "c", make_comparison()))
     assert path == tmp_path / "c" / "report.html"
     html = path.read_text(encoding="utf-8")
@@ -88,25 +88,25 @@ def test_a_whole_page(tmp_path):
     check(page)
     assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
     assert page.tags[0] == ("html", {"lang": "en"})
-    for text in ("aft lowers the error by", "points lower", "no more than noise", "fine-tuning", "13 min 20 s", "hf:all-mpnet-base-v2",
+    for text in ("aft lowers the error by", "points lower", "within noise", "fine-tuning", "13 min 20 s", "hf:all-mpnet-base-v2",
                  "Strongest: feature", "All metrics", "1,500 unlabelled", "chosen", "stopped early", "lowest error"):  # fmt: skip
         assert text in page.text, text
-    # h1 comes before any figure.
+    # The conclusion comes before any figure.
     order = [tag for tag, _ in page.tags]
     assert order.index("h1") < order.index("svg")
 
 
-def test_what_users_named_stays_text(tmp_path):
+def test_hostile_names_are_shown_as_text(tmp_path):
     comparison = make_comparison(
         methods=("aft", *HOSTILE, "finetune"), classes=HOSTILE[:12], teachers=HOSTILE, path=HOSTILE[1]
     )
-    comparison["words"] = HOSTILE
-    comparison["environment"] = {name: name for name in HOSTILE}
+    comparison["conclusions"] = HOSTILE
+    comparison["environment"] = dict.fromkeys(("python", "torch", "platform"), HOSTILE[8])
+    comparison["task"]["source"] |= {name: name for name in HOSTILE}
     comparison["task"]["error_name"] = HOSTILE[0]
-    for row in comparison["rows"]:
-        row["metrics"] = dict.fromkeys(HOSTILE, 0.5)
-        row["form"] = HOSTILE[0]
-        row["gates"] = {name: {"mean": 0.5, "histogram": [1] * 20, "strongest": [[1, 0.5]]} for name in HOSTILE}
+    for result in comparison["methods"]:
+        result["metrics"] = dict.fromkeys(HOSTILE, 0.5)
+        result["gates"] = {name: {"mean": 0.5, "histogram": [1] * 20, "strongest": [[1, 0.5]]} for name in HOSTILE}
     html = aft.report(write(tmp_path / HOSTILE[12], comparison)).read_text(encoding="utf-8")
     page = Page(html)
     check(page)
@@ -125,17 +125,17 @@ def test_what_users_named_stays_text(tmp_path):
     assert any(attributes.get("title") == "a" * 300 for _, attributes in page.tags)
 
 
-def test_no_template_and_no_code_switches_escaping_off():
-    for path in [*ROOM.glob("templates/*.jinja"), *ROOM.glob("*.py")]:
+def test_no_template_and_no_code_disables_escaping():
+    for path in [*PACKAGE.glob("templates/*.jinja"), *PACKAGE.glob("*.py")]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe|Markup\(|autoescape (false|True)|autoescape=False|<script", text), path
     calls = [
-        node for node in ast.walk(ast.parse((ROOM / "_environment.py").read_text())) if isinstance(node, ast.keyword)
+        node for node in ast.walk(ast.parse((PACKAGE / "_environment.py").read_text())) if isinstance(node, ast.keyword)
     ]
     assert [call.value.value for call in calls if call.arg == "autoescape"] == [True]
 
 
-def test_a_figure_of_its_own_is_well_formed_and_shows_hostile_names_as_text():
+def test_svg_files_are_well_formed_and_show_hostile_names_as_text():
     names = [visible(name) for name in HOSTILE]
     looks = styles(["aft"])
     dots = [Dot(name, 0.25, looks["aft"], 0.2, 0.3) for name in names]
@@ -165,7 +165,7 @@ def test_a_figure_of_its_own_is_well_formed_and_shows_hostile_names_as_text():
         {"level": 0.9999, "probe": 0.9998},
     ],
 )
-def test_other_comparisons(tmp_path, options):
+def test_comparisons_of_other_kinds(tmp_path, options):
     page = page_of(tmp_path, make_comparison(**options))
     check(page)
     if options.get("kind") == "regression":
@@ -174,14 +174,15 @@ def test_other_comparisons(tmp_path, options):
     if len(options.get("classes", ())) == 40:
         assert "pairs of classes that are most often confused" in page.text
     if "aft" not in options.get("methods", ("aft",)):
-        assert "What is used of each teacher" not in page.text
+        assert "Gates of each teacher" not in page.text
 
 
-def test_only_what_must_be_there(tmp_path):
-    check(page_of(tmp_path, {"format": 1, "task": {"kind": "classification"}, "rows": [{"method": "aft"}]}))
+def test_minimal_documents(tmp_path):
+    check(page_of(tmp_path, {"format": 1, "task": {"kind": "classification"}, "methods": [{"method": "aft"}]}))
     check(
         page_of(
-            tmp_path, {"format": 1, "task": {"kind": "regression"}, "rows": [{"method": "finetune", "errors": [0.0]}]}
+            tmp_path,
+            {"format": 1, "task": {"kind": "regression"}, "methods": [{"method": "finetune", "errors": [0.0]}]},
         )
     )
 
@@ -193,7 +194,7 @@ def _nodes(value, path=()):
         yield from _nodes(item, (*path, key))
 
 
-def _without(document, path, change):
+def _changed(document, path, change):
     copy = json.loads(json.dumps(document))
     inner = copy
     for key in path[:-1]:
@@ -206,17 +207,17 @@ def _without(document, path, change):
 
 
 @pytest.mark.parametrize("change", ["remove", None, float("nan"), "text", [], {}, -1, 1e308])
-def test_anything_missing_or_wrong_is_a_page_or_one_sentence(tmp_path, change):
-    """Every node of the document, one at a time."""
+def test_damaged_documents_give_a_page_or_one_sentence(tmp_path, change):
+    """Change every node of the document, one at a time."""
     comparison = make_comparison(methods=("aft", "finetune"), seeds=2, teachers=("one",))
-    for row in comparison["rows"]:
-        row["trials"], row["curve"] = row["trials"][:1], row["curve"][:1]
-        row["curve"][0] |= {"step": [0, 10], "task_loss": [1.0, 0.5]}
-        for gates in (row["gates"] or {}).values():
+    for result in comparison["methods"]:
+        result["trials"], result["curve"] = result["trials"][:1], result["curve"][:1]
+        result["curve"][0] |= {"step": [0, 10], "task_loss": [1.0, 0.5]}
+        for gates in (result["gates"] or {}).values():
             gates |= {"histogram": [1, 2], "strongest": [[1, 0.5]]}
     pages = 0
     for path in list(_nodes(comparison))[1:]:
-        write(tmp_path, _without(comparison, path, change))
+        write(tmp_path, _changed(comparison, path, change))
         try:
             html = aft.report(tmp_path).read_text(encoding="utf-8")
         except (RunError, UsageError) as error:
@@ -230,18 +231,18 @@ def test_anything_missing_or_wrong_is_a_page_or_one_sentence(tmp_path, change):
 
 def test_unknown_keys_are_ignored(tmp_path):
     comparison = make_comparison() | {"later": {"x": [1]}}
-    comparison["rows"][0]["later"] = comparison["task"]["later"] = 1
+    comparison["methods"][0]["later"] = comparison["task"]["later"] = 1
     check(page_of(tmp_path, comparison))
 
 
-def test_a_folder_of_comparisons(tmp_path):
+def test_directory_of_comparisons(tmp_path):
     write(tmp_path / "b reviews", make_comparison())
     write(tmp_path / "a <pets>", make_comparison(classes=["cat", "dog", "owl"], level=0.2, probe=0.06, seed=1))
     write(tmp_path / "c prices", make_comparison("regression", level=2150.0, probe=1800.0, methods=("aft", "finetune")))
     (tmp_path / "notes").mkdir()
     page = Page(aft.report(tmp_path, tmp_path / "all.html").read_text(encoding="utf-8"))
     check(page)
-    for text in ("3 comparisons", "a <pets>", "b reviews", "Normalised error", "units of their own"):
+    for text in ("3 comparisons", "a <pets>", "b reviews", "Normalised error", "its errors are not percentages"):
         assert text in page.text
     assert [tag for tag, _ in page.tags].count("article") == 3
     (tmp_path / "notes" / "comparison.json").write_text("{")
@@ -249,50 +250,45 @@ def test_a_folder_of_comparisons(tmp_path):
         aft.report(tmp_path)
 
 
-def test_wrong_input_is_one_sentence(tmp_path):
+def test_missing_comparison_is_rejected(tmp_path):
     with pytest.raises(UsageError, match="check the path"):
-        aft.report(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="run aft compare to its end first"):
+        aft.report(tmp_path / "missing")
+    with pytest.raises(UsageError, match="a report needs a finished comparison"):
         aft.report(tmp_path)
-    deep = "[" * 100_000
-    for content, message in [
-        (b"", "cannot be read"), (b"{", "cannot be read"), (b"\xff\xfe", "cannot be read"), (deep.encode(), "cannot be read"), (b"[]", "says its format"),
-        (b"{}", "says its format"), (b'{"format": 2}', "is of format '2'"), (b'{"format": 1, "rows": []}', "has none"),
-        (b'{"format": 1}', "fits its schema"), (b'{"format": 1, "task": {"kind": "ranking"}, "rows": [{"method": "a"}]}', "'task.kind'"),
-        (b'{"format": 1, "task": {"kind": "regression"}, "rows": [{"method": "a", "confusion": [[1, 2]]}]}', "as many columns as rows"),
-    ]:  # fmt: skip
-        (tmp_path / "comparison.json").write_bytes(content)
-        with pytest.raises(RunError, match=message) as caught:
-            aft.report(tmp_path)
-        assert str(tmp_path / "comparison.json") in str(caught.value)
-    assert not (tmp_path / "report.html").exists()
 
 
-def test_only_a_report_is_replaced(tmp_path):
-    folder = write(tmp_path / "c", make_comparison())
-    assert aft.report(folder) == aft.report(folder)
-    before = (folder / "comparison.json").read_bytes()
+def test_unreadable_comparison_leaves_no_page(tmp_path):
+    (tmp_path / "comparison.json").write_text("{")
+    with pytest.raises(RunError, match="cannot be read"):
+        aft.report(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["comparison.json"]
+
+
+def test_only_an_earlier_report_is_replaced(tmp_path):
+    directory = write(tmp_path / "c", make_comparison())
+    assert aft.report(directory) == aft.report(directory)
+    before = (directory / "comparison.json").read_bytes()
     with pytest.raises(UsageError, match="something else"):
-        aft.report(folder, folder / "comparison.json")
-    assert (folder / "comparison.json").read_bytes() == before
-    with pytest.raises(UsageError, match="is a folder"):
-        aft.report(folder, tmp_path)
-    with pytest.raises(UsageError, match="make it first"):
-        aft.report(folder, tmp_path / "no" / "r.html")
-    assert aft.report(folder, tmp_path / "r.html").exists()
+        aft.report(directory, directory / "comparison.json")
+    assert (directory / "comparison.json").read_bytes() == before
+    with pytest.raises(UsageError, match="is a directory"):
+        aft.report(directory, tmp_path)
+    with pytest.raises(UsageError, match="create it first"):
+        aft.report(directory, tmp_path / "no" / "r.html")
+    assert aft.report(directory, tmp_path / "r.html").exists()
 
 
-def test_the_room_is_light(tmp_path):
-    folder = write(tmp_path, make_comparison())
+def test_report_imports_neither_torch_nor_matplotlib(tmp_path):
+    directory = write(tmp_path, make_comparison())
     code = (
-        f"import sys, aft; aft.report({str(folder)!r}); heavy = {{'torch', 'lightning', 'sklearn', 'matplotlib'}} & set(sys.modules); "
+        f"import sys, aft; aft.report({str(directory)!r}); heavy = {{'torch', 'lightning', 'sklearn', 'matplotlib'}} & set(sys.modules); "
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
 
 
-def test_names():
+def test_names_are_made_visible_and_short():
     assert visible("plain ü 中 👩\u200d🔬") == "plain ü 中 👩\u200d🔬"
     assert visible("a\u202eb\n\ud800\u200b") == "a‹U+202E›b‹U+000A›‹U+D800›‹U+200B›"
     assert all_visible({"\x00": ["\x07", 1, None]}) == {"‹U+0000›": ["‹U+0007›", 1, None]}
@@ -301,7 +297,7 @@ def test_names():
     assert short("中" * 20, 10) == "中中中…中"
 
 
-def test_numbers():
+def test_number_formats():
     percent, plain = Unit.of("classification", "error", [0.36]), Unit.of("regression", "rmse", [0.36])
     assert (percent(0.361), percent.interval(0.1, 0.2), percent.distance(0.039)) == (
         "36.1\u00a0%",
@@ -320,7 +316,7 @@ def test_numbers():
     ]
 
 
-def test_scales():
+def test_scales_and_ticks():
     assert round_values(0.13, 0.52, 4) == pytest.approx([0.2, 0.3, 0.4, 0.5])
     assert tick_label(0.30000000000000004, [0.2, 0.3]) == "0.3"
     for values in ([0.3], [0.0], [5.0, 5.0], [-1.0, 1.0], [1e-12, 2e-12]):

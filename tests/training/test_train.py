@@ -10,9 +10,9 @@ from torch import nn
 import aft
 from aft.data import Dataset
 from aft.errors import DataError, NonFiniteError, OutOfMemoryError, RunError, UnknownIdError, UsageError
-from aft.training import Run, RunLayout, TrainConfig, Training, gate_weights
-from aft.training._sampler import BatchSchedule, streams
-from aft.training._search import Trial, select
+from aft.features import open_stores
+from aft.runs import Run, RunLayout, TrainConfig, gate_weights
+from aft.training import Problem
 from tests.conftest import letters, sentences
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
@@ -31,7 +31,7 @@ def same(one, two):
 def test_each_method_trains_into_a_run_that_predicts(dataset, store, tmp_path, method):
     run = aft.train(dataset, STUDENT, store, out=tmp_path / "run", method=method, beta=1.0, **FAST)
     assert run.error < 0.45
-    assert run.result["samples"] == {"labelled": 72, "unlabelled": 30, "validation": 14, "test": 18}
+    assert run.result.samples.model_dump() == {"labelled": 72, "unlabelled": 30, "validation": 14, "test": 18}
     model = aft.load(run.path)
     one, two = model.predict(["a lovely warm bright clever film", "a dull cold flat ugly film"])
     assert (one.label, two.label) == ("pos", "neg")
@@ -65,8 +65,8 @@ def test_worker_processes_give_the_same_weights(dataset, store, tmp_path):
 def test_every_method_starts_from_the_same_weights(dataset, store):
     starts = []
     for method in ("finetune", "aft", "probe-kd"):
-        config = TrainConfig.of(student=STUDENT, method=method)
-        starts.append(Training(dataset, STUDENT, [store], config, progress=False).student.state_dict())
+        problem = Problem.build(dataset, STUDENT, [store], TrainConfig(method=method))
+        starts.append(problem.students.new(0).state_dict())
     assert same(starts[0], starts[1])
     assert same(starts[0], starts[2])
 

@@ -1,3 +1,3 @@
-"""The command line: an index of thin calls into public functions, one file a command."""
+"""The command line: one file for each command, each a thin call of public functions."""
 
 from aft.cli._app import main as main

@@ -1,4 +1,4 @@
-"""All commands, and what an expected error looks like."""
+"""All commands, and how expected errors are shown."""
 
 import logging
 import os
@@ -8,7 +8,6 @@ from typing import Any
 
 import typer
 
-import aft
 from aft.cli._compare import compare
 from aft.cli._demo import demo
 from aft.cli._evaluate import evaluate
@@ -17,10 +16,13 @@ from aft.cli._import_features import import_features
 from aft.cli._init import init
 from aft.cli._inspect import inspect
 from aft.cli._merge import merge
+from aft.cli._messages import name_options
 from aft.cli._predict import predict
 from aft.cli._rank import rank
 from aft.cli._report import report
 from aft.cli._train import train
+from aft.core import __version__
+from aft.core import rank as process_rank
 from aft.errors import AftError
 
 COMMANDS: dict[str, Callable[..., Any]] = {
@@ -42,7 +44,6 @@ app = typer.Typer(
     name="aft",
     help="Train a small model to keep what large frozen models know about your data.",
     epilog="Start with 'aft demo', or 'aft extract --help'.",
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -54,46 +55,49 @@ for _name, _command in COMMANDS.items():
     )
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"aft {aft.__version__}")
+def _print_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"aft {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", is_eager=True, callback=_version, help="Print the version."),
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=_print_version, help="Print the version."),
 ) -> None:
     """Train a small model to keep what large frozen models know about your data."""
 
 
-def _speak_once(log: logging.Logger) -> None:
-    """Of several ranks of a launcher the first tells how it goes, the others what went wrong."""
-    from aft.core import rank
-
-    if rank() > 0:
-        log.setLevel(logging.WARNING)
-    # Torch warns, in each process, that it need not have looked for unused parameters; some students have them.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+def _options() -> set[str]:
+    """Names of all options, as parameters."""
+    group: Any = typer.main.get_command(app)
+    return {str(parameter.name) for command in group.commands.values() for parameter in command.params}
 
 
-def main() -> None:
-    """Run a command. Expected errors are one sentence on the standard error stream and exit status 2."""
+def _configure_logging() -> logging.Logger:
+    """Log to the standard error stream. Of several ranks, only rank 0 reports progress."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("aft")
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    if "RANK" in os.environ:
-        _speak_once(log)
+    log.setLevel(logging.WARNING if process_rank() > 0 else logging.INFO)
     log.propagate = False
+    if "RANK" in os.environ:
+        # Torch warns, in every process, that it did not have to look for unused parameters. Some students have them.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    return log
+
+
+def main() -> None:
+    """Run a command. An expected error is one sentence on the standard error stream and exit status 2."""
+    _configure_logging()
     try:
         app()
     except AftError as error:
-        typer.echo(f"aft: {error}", err=True)
+        typer.echo(f"aft: {name_options(str(error), _options())}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("aft: interrupted; what is finished is kept: run the same command again to go on", err=True)
+        typer.echo("aft: interrupted; finished work is kept: run the same command again to resume", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

@@ -1,7 +1,7 @@
 """``aft compare``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,20 +11,31 @@ from aft.cli import _options as o
 def compare(
     data: o.Data,
     student: o.Student,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the comparison; its runs are kept in it.")],
-    features: o.Teachers,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory of the comparison, with a run for each method and seed.")
+    ],
+    features: o.Features,
     label: o.Label = None,
     methods: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
-            help="finetune, aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka; aft+probe-kd joins two, aft@whiten adds a remedy.",
+            help="finetune, aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka; aft+probe-kd joins two, aft@whiten adds an option.",
         ),
     ] = "finetune,kd,rkd,ft,b-tuning,probe-kd,sp,cka,aft,aft+probe-kd",
-    seeds: Annotated[int, typer.Option(help="Trainings a method, beside its search.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Number of final trainings of each method.")] = 5,
+    options: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help='Options of objectives by method, for example {"aft": {"gates": "fixed"}}.'),
+    ] = None,
     beta: o.Beta = "auto",
-    strength: o.Weighting = "auto",
+    weighting: o.Weighting = "auto",
     steps: o.Steps = None,
+    lr: o.LearningRate = None,
+    weight_decay: o.WeightDecay = None,
+    warmup: o.Warmup = 0.05,
+    gate_lr: o.GateLr = 1e-2,
+    batch_size: o.BatchSize = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -33,30 +44,29 @@ def compare(
     split: o.Split = None,
     group: o.Group = None,
     task: o.Task = "auto",
-    lr: o.LearningRate = None,
-    weight_decay: o.WeightDecay = None,
-    batch_size: o.BatchSize = None,
     unlabelled: o.Unlabelled = "use",
     class_weights: o.ClassWeights = None,
+    label_smoothing: o.LabelSmoothing = 0.0,
     split_seed: o.SplitSeed = 0,
     test_fraction: o.TestFraction = 0.2,
     validation_fraction: o.ValidationFraction = 0.2,
     leakage: o.Leakage = "error",
-    processes: Annotated[int | None, typer.Option(help="Trainings side by side; by default one a core.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads of each.")] = 1,
+    bad_inputs: o.BadInputs = "error",
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,
     prompt: o.Prompt = None,
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
-    bad_inputs: o.BadInputs = "error",
+    workers: o.Workers = 0,
+    processes: Annotated[int | None, typer.Option(help="Trainings side by side; by default one for each core.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads of each training.")] = 1,
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Compare methods fairly: one split, budget and number of trials for all, strength by validation, several seeds.
+    """Compare methods fairly: the same split, budget and number of trials for all, several seeds.
 
-    Interrupted, it goes on where it stopped when run again; methods and seeds can be added later.
+    An interrupted comparison resumes when the command is run again. Methods and seeds can be added later.
     """
     import aft
 
@@ -64,16 +74,21 @@ def compare(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
         group=group, bad_inputs=bad_inputs,
     )  # fmt: skip
-    given: dict[str, Any] = {"layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "lr": lr, "weight_decay": weight_decay,
-             "steps": steps, "batch_size": batch_size, "class_weights": class_weights}  # fmt: skip
-    table = aft.compare(
-        dataset, student, features, methods=[name.strip() for name in methods.split(",")], seeds=seeds, out=out, beta=beta,
-        strength=strength, task=task, unlabelled=unlabelled, split_seed=split_seed, test_fraction=test_fraction,
-        validation_fraction=validation_fraction, leakage=leakage, processes=processes, threads=threads, precision=precision,
-        device=device, **{name: value for name, value in given.items() if value is not None},
+    settings = {
+        "beta": beta, "weighting": weighting, "steps": steps, "lr": lr, "weight_decay": weight_decay, "warmup": warmup,
+        "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "unlabelled": unlabelled,
+        "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing, "split_seed": split_seed,
+        "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage, "layer": layer,
+        "pooling": pooling, "weights": weights, "prompt": prompt, "precision": precision, "device": device,
+        "workers": workers,
+    }  # fmt: skip
+    comparison = aft.compare(
+        dataset, student, features, methods=[name.strip() for name in methods.split(",")], seeds=seeds, out=out,
+        options=o.parse_json("--options", options), processes=processes, threads=threads,
+        config=aft.TrainConfig(**settings),
     )  # fmt: skip
-    typer.echo(table)
+    typer.echo(comparison)
     typer.echo("")
-    for sentence in table.words:
+    for sentence in comparison.conclusions:
         typer.echo(sentence)
-    typer.echo(f"\n{table.path}   (aft report {table.path} makes a page of it)")
+    typer.echo(f"\n{comparison.path}   (aft report {comparison.path} turns it into a page)")

@@ -7,12 +7,12 @@ import typer
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for features, runs and the table.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for features, runs and results.")] = Path("demo"),
     short: Annotated[
-        bool, typer.Option("--short", help="A few hundred sentences and one seed, to see that it works.")
+        bool, typer.Option("--short", help="A few hundred sentences and one seed, to check that everything works.")
     ] = False,
 ) -> None:
-    """The main job on real data: a small student of movie-review polarity learns from a large text model."""
+    """Run the main workflow on real data: a small model of movie-review polarity learns from a large text model."""
     from aft.demo import run_demo
 
     typer.echo(run_demo(out, short=short))

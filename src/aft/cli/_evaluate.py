@@ -7,13 +7,13 @@ import typer
 
 from aft.cli import _options as o
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")]
 
 
 def evaluate(
     run: Run,
     data: o.Data,
-    part: Annotated[str, typer.Option(help="test, validation, train, or all.")] = "test",
+    on: Annotated[str, typer.Option(help="Split to measure on: test, validation, train, or all.")] = "test",
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -21,30 +21,28 @@ def evaluate(
     label: o.Label = None,
     id: o.Id = None,  # noqa: A002
     split: o.Split = None,
-    student: o.Code = None,
+    student: o.TrainedStudent = None,
     bad_inputs: o.BadInputs = "error",
     device: o.Device = "auto",
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Measure a run on labelled samples; columns are the run's own unless named.
+    """Measure a run on labelled samples. Columns are those of the run unless they are given.
 
     Samples that the run was trained on never count as test samples.
     """
     import aft
-    from aft.runs import columns_of
+    from aft.runs import input_columns
 
-    given = {
-        "text": text,
-        "text_pair": text_pair,
-        "image": image,
-        "image_root": image_root,
-        "label": label,
-        "id": id,
-        "split": split,
-    }
-    dataset = o.open_data(data, bad_inputs=bad_inputs, **columns_of(run, given))
-    metrics = aft.evaluate(run, dataset, split=None if part == "all" else part, device=device, student=student)
+    columns = input_columns(
+        run,
+        {
+            "text": text, "text_pair": text_pair, "image": image,
+            "image_root": None if image_root is None else str(image_root), "label": label, "id": id, "split": split,
+        },
+    )  # fmt: skip
+    dataset = o.open_data(data, bad_inputs=bad_inputs, **columns)
+    metrics = aft.evaluate(run, dataset, on=on, device=device, student=student)  # type: ignore[arg-type]
     for name, value in metrics.values.items():
         typer.echo(f"{name:10} {value:.4f}")
     typer.echo(f"{'samples':10} {metrics.samples}")

@@ -14,7 +14,7 @@ def extract(
         list[str],
         typer.Option(
             metavar="[NAME=]MODEL",
-            help="timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, python:module:factory; may be repeated.",
+            help="timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, python:module:factory; repeatable.",
         ),
     ],
     out: o.Stores,
@@ -23,19 +23,25 @@ def extract(
     image: o.Image = None,
     image_root: o.ImageRoot = None,
     id: o.Id = None,  # noqa: A002
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell time and disk, write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Estimate time and disk space, and write nothing.")
+    ] = False,
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,
     prompt: o.Prompt = None,
-    batch_size: Annotated[int, typer.Option(help="Samples a forward pass.")] = 32,
-    shard_rows: Annotated[int | None, typer.Option(help="Samples a shard: what an interruption can cost.")] = None,
-    dtype: Annotated[str, typer.Option(help="float16 or float32, on disk.")] = "float16",
-    processes: Annotated[
-        int | None, typer.Option(help="Processes that compute side by side; torchrun's share the work by themselves.")
+    batch_size: Annotated[int, typer.Option(help="Samples in a forward pass.")] = 32,
+    shard_rows: Annotated[
+        int | None, typer.Option(help="Samples in a shard, which is what an interruption can cost.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="local, or ray: actors of the cluster that RAY_ADDRESS names.")] = "local",
-    threads: Annotated[int | None, typer.Option(help="Threads of each; by default the cores shared out.")] = None,
+    dtype: Annotated[str, typer.Option(help="Type of the features on disk: float16 or float32.")] = "float16",
+    processes: Annotated[
+        int | None, typer.Option(help="Number of processes. Ranks of torchrun share the work automatically.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for the actors of the cluster at RAY_ADDRESS.")] = "local",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of each process; by default the cores are divided among them.")
+    ] = None,
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
     bad_inputs: o.BadInputs = "error",
@@ -43,13 +49,13 @@ def extract(
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Compute teachers' features of a dataset, once. Labels are not needed.
+    """Compute the teachers' features of a dataset, once. Labels are not needed.
 
-    Interrupted, it goes on where it stopped when run again; what is there is not computed again.
+    An interrupted extraction resumes when the command is run again, and computes only what is missing.
     """
+    from aft.core import rank
     from aft.errors import UsageError
     from aft.extraction import default_name, estimate, extract_all
-    from aft.core import rank
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, bad_inputs=bad_inputs
@@ -64,7 +70,7 @@ def extract(
         name, model = (match[1], match[2]) if match else (default_name(named), named)
         if name in teachers:
             raise UsageError(
-                f"teachers have different names; received {name!r} twice; write --teacher NAME=MODEL with another NAME"
+                f"teachers need different names; received {name!r} twice; write --teacher NAME=MODEL with another NAME"
             )
         teachers[name] = model
     if dry_run:
@@ -76,4 +82,4 @@ def extract(
         engine=engine, **options,  # type: ignore[arg-type]
     )  # fmt: skip
     for store in stores if rank() == 0 else ():
-        typer.echo(store.place)
+        typer.echo(store.location)

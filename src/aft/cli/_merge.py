@@ -16,7 +16,7 @@ def merge(
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Put feature stores of one model together, from several runs or machines; the result is called as they are."""
+    """Merge feature stores of one model that were extracted over parts of a dataset."""
     from aft.features import merge
 
-    typer.echo(merge(stores, out=out, overwrite=overwrite).place)
+    typer.echo(merge(stores, out=out, overwrite=overwrite).location)

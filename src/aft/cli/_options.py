@@ -1,79 +1,108 @@
-"""Options that several commands share, each said once."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from aft.cli._configfile import read_config, set_value
+from aft.cli._config import read_config, set_values
 
+# ---- data --------------------------------------------------------------------------------------------------------
 Data = Annotated[
     Path,
-    typer.Argument(metavar="DATA", help="A table (CSV, TSV, JSONL, Parquet) or a folder of images, a folder a class."),
+    typer.Argument(
+        metavar="DATA", help="A table (CSV, TSV, JSONL, Parquet), or a folder of images with one subfolder per class."
+    ),
 ]
-Text = Annotated[str | None, typer.Option(help="Column of texts.", rich_help_panel="Data")]
-TextPair = Annotated[str | None, typer.Option(help="Column of second texts, for tasks on pairs.")]
+Text = Annotated[str | None, typer.Option(help="Column of texts.")]
+TextPair = Annotated[str | None, typer.Option(help="Column of second texts, for tasks on pairs of texts.")]
 Image = Annotated[str | None, typer.Option(help="Column of image paths.")]
 ImageRoot = Annotated[
-    Path | None, typer.Option(help="Folder that image paths are relative to; by default the table's.")
+    Path | None, typer.Option(help="Folder that image paths are relative to; by default the table's folder.")
 ]
-Label = Annotated[str | None, typer.Option(help="Column of labels; an empty cell is a sample without one.")]
+Label = Annotated[str | None, typer.Option(help="Column of labels; samples with an empty cell are unlabelled.")]
 Id = Annotated[
     str | None, typer.Option("--id", help="Column of unique ids; by default a hash of the text, or the image's path.")
 ]
-Split = Annotated[str | None, typer.Option(help="Column of train, validation, test.")]
-Group = Annotated[str | None, typer.Option(help="Column of groups that no split may cut through.")]
-BadInputs = Annotated[str, typer.Option(help="Inputs that cannot be read: error, or skip and count them.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")]
-Precision = Annotated[str, typer.Option(help="fp32, bf16 or fp16.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Layer = Annotated[str | None, typer.Option(help="Layer to take features from; by default the model's last.")]
-Pooling = Annotated[str | None, typer.Option(help="mean, cls, last, max: how one vector is made of tokens or space.")]
-Weights = Annotated[str | None, typer.Option(help="pretrained, random, or a file.")]
-Prompt = Annotated[str | None, typer.Option(help="Put before every text, where the model wants that.")]
+Split = Annotated[str | None, typer.Option(help="Column of splits: train, validation, test.")]
+Group = Annotated[str | None, typer.Option(help="Column of groups; a group never spans two splits.")]
+BadInputs = Annotated[str, typer.Option(help="Inputs that cannot be read: error, or skip (and count) them.")]
+Task = Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")]
+Unlabelled = Annotated[str, typer.Option(help="Samples without a label: use, skip or error.")]
+SplitSeed = Annotated[int, typer.Option(help="Random seed for the train/validation/test split.")]
+TestFraction = Annotated[
+    float, typer.Option(help="Fraction held out for testing if the data has no splits; 0 for none.")
+]
+ValidationFraction = Annotated[
+    float, typer.Option(help="Fraction of the training samples held out for validation if the data has no such split.")
+]
+Leakage = Annotated[
+    str, typer.Option(help="Test samples that are also in training: error, or drop them from training.")
+]
+
+# ---- models and features -----------------------------------------------------------------------------------------
 Student = Annotated[
     str,
     typer.Option(
         metavar="MODEL", help="timm:NAME, hf:NAME-or-FOLDER, aft:static, aft:transformer, python:module:factory."
     ),
 ]
-Code = Annotated[
+TrainedStudent = Annotated[
     str | None,
     typer.Option(
-        "--student", metavar="MODEL", help="For a run of a python: student, its name: runs run no code unasked."
+        "--student",
+        metavar="MODEL",
+        help="Only for runs of a python: student: its name. Loading a run never executes code that the run names.",
     ),
 ]
+Features = Annotated[list[str], typer.Option(metavar="DIR", help="Feature store of a teacher; repeatable.")]
 Stores = Annotated[
     str,
-    typer.Option(metavar="DIR", help="Folder of feature stores, a folder each, or its address: s3://BUCKET/FOLDER."),
+    typer.Option(
+        metavar="DIR", help="Directory of feature stores, or its address in object storage: s3://BUCKET/PREFIX."
+    ),
 ]
-Teachers = Annotated[list[str], typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")]
-Task = Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")]
+Layer = Annotated[str | None, typer.Option(help="Layer to take features from; by default the last one.")]
+Pooling = Annotated[str | None, typer.Option(help="How a layer's output becomes one vector: mean, cls, last or max.")]
+Weights = Annotated[str | None, typer.Option(help="pretrained, random, or a file.")]
+Prompt = Annotated[str | None, typer.Option(help="Text to put before every input text.")]
+
+# ---- training ----------------------------------------------------------------------------------------------------
 Beta = Annotated[
-    str, typer.Option(metavar="auto|X", help="Weighting; auto chooses it, and the steps, on validation data.")
+    str,
+    typer.Option(metavar="auto|X", help="Weight of the objective; auto searches it, with lr, steps and weight decay."),
 ]
-Weighting = Annotated[str, typer.Option(help="Form of the strength: raw, balanced, or auto.")]
-Steps = Annotated[int | None, typer.Option(help="Optimiser steps; by default chosen, or by student and data.")]
-LearningRate = Annotated[
-    float | None, typer.Option(help="Learning rate; by default by student, or chosen in a comparison.")
+Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective: fixed, balanced, or auto.")]
+Steps = Annotated[int | None, typer.Option(help="Optimiser steps; searched by default.")]
+LearningRate = Annotated[float | None, typer.Option(help="Learning rate; searched by default.")]
+WeightDecay = Annotated[float | None, typer.Option(help="Weight decay; searched by default.")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples a step; by default it depends on student and data.")]
+Warmup = Annotated[float, typer.Option(help="Fraction of the steps over which the learning rate rises.")]
+GateLr = Annotated[float, typer.Option(help="Learning rate of the gates.")]
+ClassWeights = Annotated[
+    str | None,
+    typer.Option(metavar="balanced|JSON", help='balanced, or a weight for each class: {"cat": 1, "dog": 3}.'),
 ]
-WeightDecay = Annotated[
-    float | None, typer.Option(help="Weight decay; by default by student, or chosen in a comparison.")
+LabelSmoothing = Annotated[float, typer.Option(help="Fraction of each label that is spread over all classes.")]
+Options = Annotated[
+    str | None, typer.Option(metavar="JSON", help='Options of the objective, for example {"temperature": 4}.')
 ]
-BatchSize = Annotated[int | None, typer.Option(help="Samples a step; by default by student and data.")]
-Unlabelled = Annotated[str, typer.Option(help="Samples without a label: use, skip or error.")]
-ClassWeights = Annotated[str | None, typer.Option(help="balanced: weigh classes against their frequency.")]
-SplitSeed = Annotated[int, typer.Option(help="Of the parts that are held out.")]
-TestFraction = Annotated[float, typer.Option(help="Share held out where the data gives no split; 0 for none.")]
-ValidationFraction = Annotated[float, typer.Option(help="Share of the training samples to choose on.")]
-Leakage = Annotated[str, typer.Option(help="Samples on both sides of a split: error, or drop them from training.")]
+Workers = Annotated[int, typer.Option(help="Processes that prepare batches; 0 for none.")]
+ObjectiveBatch = Annotated[
+    str, typer.Option(help="With several processes: compute the objective over the global batch, or the local share.")
+]
+
+# ---- all commands ------------------------------------------------------------------------------------------------
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Precision = Annotated[str, typer.Option(help="fp32, bf16 or fp16.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
 Config = Annotated[
     Path | None,
     typer.Option(
         "--config",
         is_eager=True,
         callback=read_config,
-        help="YAML file of options, as 'aft init' writes it; flags win.",
+        help="YAML file of options, as 'aft init' prints one; flags override it.",
     ),
 ]
 Set = Annotated[
@@ -81,9 +110,9 @@ Set = Annotated[
     typer.Option(
         "--set",
         is_eager=True,
-        callback=set_value,
+        callback=set_values,
         metavar="KEY=VALUE",
-        help="One option, over the file's; may be repeated.",
+        help="Set one option, overriding the config file; repeatable.",
     ),
 ]
 
@@ -93,3 +122,36 @@ def open_data(data: Path, **columns: Any) -> Any:
     from aft.data import open_dataset
 
     return open_dataset(data, **columns)
+
+
+def parse_json(option: str, text: str | None) -> Any:
+    """The JSON object that an option holds.
+
+    Args:
+        option: Name of the option.
+        text: Its value; None if it was not given.
+
+    Returns:
+        A dictionary, or None.
+
+    Raises:
+        UsageError: Not a JSON object.
+    """
+    import json
+
+    from aft.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError(f"{option} is a JSON object; received {text[:80]!r}; write for example '{{\"name\": 1}}'")
+    return value
+
+
+def class_weights(text: str | None) -> Any:
+    """The value of ``--class-weights``."""
+    return text if text in (None, "balanced") else parse_json("--class-weights", text)

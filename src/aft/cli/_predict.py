@@ -18,23 +18,26 @@ def predict(
     image: o.Image = None,
     image_root: o.ImageRoot = None,
     id: o.Id = None,  # noqa: A002
-    student: o.Code = None,
+    student: o.TrainedStudent = None,
     bad_inputs: o.BadInputs = "error",
     device: o.Device = "auto",
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Answer every sample of a table or folder; columns are the run's own unless named."""
+    """Predict every sample of a table or folder. Columns are those of the run unless they are given."""
     import aft
-    from aft.runs import check_target, columns_of, write_predictions
+    from aft.runs import check_output, input_columns, write_predictions
 
-    check_target(out, overwrite)
-    given = {"text": text, "text_pair": text_pair, "image": image, "image_root": image_root, "id": id}
-    columns = {**columns_of(run, given), "label": None, "split": None, "group": None}
+    check_output(out, overwrite=overwrite)
+    given = {
+        "text": text, "text_pair": text_pair, "image": image,
+        "image_root": None if image_root is None else str(image_root), "id": id,
+    }  # fmt: skip
+    columns = {**input_columns(run, given), "label": None, "split": None, "group": None}
     dataset = o.open_data(data, bad_inputs=bad_inputs, **columns).verified(bad_inputs)
     for skipped in dataset.skipped:
-        typer.echo(f"left out {skipped.id!r}: {skipped.reason}", err=True)
+        typer.echo(f"skipped {skipped.id!r}: {skipped.reason}", err=True)
     predictions = aft.load(run, student=student, device=device).predict(dataset.inputs)
     write_predictions(out, dataset.ids, predictions, overwrite=overwrite)
     typer.echo(out)

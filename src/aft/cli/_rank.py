@@ -7,7 +7,7 @@ from aft.cli import _options as o
 
 def rank(
     data: o.Data,
-    features: o.Teachers,
+    features: o.Features,
     label: o.Label = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,
@@ -25,9 +25,9 @@ def rank(
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Order teachers by a linear probe and LogME on their features, before any training.
+    """Rank teachers by a linear probe on their features, before any training.
 
-    Test samples play no part.
+    LogME is shown as a second opinion. Test samples play no part.
     """
     import aft
 
@@ -40,15 +40,16 @@ def rank(
         validation_fraction=validation_fraction, leakage=leakage,  # type: ignore[arg-type]
     )  # fmt: skip
     best = rows[0]
-    width = max(len("teacher"), *(len(row.name) for row in rows))
+    name_width = max(len("teacher"), *(len(row.name) for row in rows))
     heading = f"probe {best.error_name}"
-    typer.echo(f"{'teacher':{width}}  {'dim':>6}  {heading:>{max(13, len(heading))}}  {'LogME':>9}  {'seconds':>8}")
+    width = max(13, len(heading))
+    typer.echo(f"{'teacher':{name_width}}  {'dim':>6}  {heading:>{width}}  {'LogME':>9}  {'seconds':>8}")
     for row in rows:
         typer.echo(
-            f"{row.name:{width}}  {row.dim:6}  {row.probe_error:{max(13, len(heading))}.4f}  {row.logme:9.4f}  {row.seconds:8.1f}"
+            f"{row.name:{name_width}}  {row.dim:6}  {row.probe_error:{width}.4f}  {row.logme:9.4f}  {row.seconds:8.1f}"
         )
     typer.echo(
-        f"Take {best.name}: a linear probe on its features has the lowest error on the {best.samples} validation samples."
+        f"Choose {best.name}: a linear probe on its features has the lowest error on the {best.samples} validation samples."
         if len(rows) > 1
-        else f"There is only {best.name} to take; name other stores with --features to compare."
+        else f"There is only one teacher, {best.name}; name more stores with --features to compare them."
     )

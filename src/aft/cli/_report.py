@@ -7,10 +7,12 @@ import typer
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What aft compare wrote to, or a folder of such.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The directory of a comparison, or a directory of several.")
+    ],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; by default DIR/report.html.")] = None,
 ) -> None:
-    """Make one HTML page of a comparison; of several, where DIR is a folder of them."""
+    """Turn a comparison, or several, into one HTML page."""
     import aft
 
-    typer.echo(aft.report(folder, out))
+    typer.echo(aft.report(directory, out))

@@ -1,7 +1,7 @@
 """``aft train``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,20 +11,25 @@ from aft.cli import _options as o
 def train(
     data: o.Data,
     student: o.Student,
-    out: Annotated[Path, typer.Option(metavar="RUN", help="The run folder.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory.")],
     label: o.Label = None,
     features: Annotated[
-        list[str] | None, typer.Option(metavar="DIR", help="A teacher's feature store; may be repeated.")
+        list[str] | None, typer.Option(metavar="DIR", help="Feature store of a teacher; repeatable.")
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(help="aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, finetune; aft+probe-kd joins two."),
     ] = None,
     beta: o.Beta = "auto",
-    strength: o.Weighting = "auto",
+    weighting: o.Weighting = "auto",
+    options: o.Options = None,
     steps: o.Steps = None,
-    seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
-    split_seed: o.SplitSeed = 0,
+    lr: o.LearningRate = None,
+    weight_decay: o.WeightDecay = None,
+    warmup: o.Warmup = 0.05,
+    gate_lr: o.GateLr = 1e-2,
+    batch_size: o.BatchSize = None,
+    seed: Annotated[int, typer.Option(help="Random seed for initial weights and the order of batches.")] = 0,
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -33,33 +38,29 @@ def train(
     split: o.Split = None,
     group: o.Group = None,
     task: o.Task = "auto",
-    lr: o.LearningRate = None,
-    weight_decay: o.WeightDecay = None,
-    batch_size: o.BatchSize = None,
     unlabelled: o.Unlabelled = "use",
     class_weights: o.ClassWeights = None,
-    label_smoothing: Annotated[float, typer.Option(help="Share of each label spread over all classes.")] = 0.0,
+    label_smoothing: o.LabelSmoothing = 0.0,
+    split_seed: o.SplitSeed = 0,
     test_fraction: o.TestFraction = 0.2,
     validation_fraction: o.ValidationFraction = 0.2,
     leakage: o.Leakage = "error",
+    bad_inputs: o.BadInputs = "error",
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,
     prompt: o.Prompt = None,
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
-    workers: Annotated[int, typer.Option(help="Processes that prepare batches.")] = 0,
-    objective_batch: Annotated[
-        str, typer.Option(help="What the objective sees under torchrun: the global batch, or the local share.")
-    ] = "global",
-    bad_inputs: o.BadInputs = "error",
+    workers: o.Workers = 0,
+    objective_batch: o.ObjectiveBatch = "global",
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Train a small model with teachers' features, into a run folder.
+    """Train a small model with the teachers' features, into a run directory.
 
-    Interrupted, it goes on where it stopped when run again.
+    An interrupted training resumes when the command is run again.
     """
     import aft
     from aft.core import rank
@@ -68,18 +69,21 @@ def train(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
         group=group, bad_inputs=bad_inputs,
     )  # fmt: skip
-    given: dict[str, Any] = {"method": method} if method else {}
+    settings = {
+        **({"method": method} if method else {}), "beta": beta, "weighting": weighting,
+        "options": o.parse_json("--options", options) or {}, "steps": steps, "lr": lr, "weight_decay": weight_decay,
+        "warmup": warmup, "gate_lr": gate_lr, "batch_size": batch_size, "seed": seed, "task": task,
+        "unlabelled": unlabelled, "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing,
+        "split_seed": split_seed, "test_fraction": test_fraction, "validation_fraction": validation_fraction,
+        "leakage": leakage, "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt,
+        "precision": precision, "device": device, "workers": workers, "objective_batch": objective_batch,
+    }  # fmt: skip
     run = aft.train(
-        dataset, student, features or [], out=out, overwrite=overwrite, **given, beta=beta, strength=strength, steps=steps,
-        seed=seed, split_seed=split_seed, task=task, lr=lr, weight_decay=weight_decay, batch_size=batch_size,
-        unlabelled=unlabelled, class_weights=class_weights, label_smoothing=label_smoothing, test_fraction=test_fraction,
-        validation_fraction=validation_fraction, leakage=leakage, layer=layer, pooling=pooling, weights=weights,
-        prompt=prompt, precision=precision, device=device, workers=workers,
-        objective_batch=objective_batch,
+        dataset, student, features or [], out=out, overwrite=overwrite, config=aft.TrainConfig(**settings)
     )  # fmt: skip
     if rank() > 0:
         return
-    test = run.result["test"]
+    test = run.result.test
     if test is not None:
-        typer.echo(f"{test['error_name']} {test['error']:.4f} on {test['samples']} test samples")
+        typer.echo(f"{test.error_name} {test.error:.4f} on {test.samples} test samples")
     typer.echo(run.path)

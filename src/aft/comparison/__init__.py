@@ -1,19 +1,20 @@
-"""Methods x strengths x seeds, on one split and one budget."""
+"""Comparisons: methods and seeds on one split and one budget.
 
-from aft.comparison._problem_spec import Cell as Cell
-from aft.comparison._compare import Comparison as Comparison
+A `Study` is the plan: the search, then the final trainings. A `Scheduler` runs the trainings of studies side by side and keeps
+each in a `Journal`.
+"""
+
 from aft.comparison._compare import compare as compare
-from aft.comparison._training_spec import Choice as Choice
-from aft.comparison._training_spec import Job as Job
+from aft.comparison._journal import FinishedTraining as FinishedTraining
 from aft.comparison._journal import Journal as Journal
-from aft.comparison._journal import Row as Row
-from aft.comparison._journal import key_of as key_of
-from aft.comparison._predictions import decode as decode
-from aft.comparison._predictions import losses as losses
+from aft.comparison._journal import training_key as training_key
+from aft.comparison._predictions import sample_losses as sample_losses
+from aft.comparison._predictions import unpack_predictions as unpack_predictions
 from aft.comparison._references import majority_losses as majority_losses
 from aft.comparison._references import probe_losses as probe_losses
 from aft.comparison._scheduler import Scheduler as Scheduler
 from aft.comparison._study import Study as Study
 from aft.comparison._summary import losses_of as losses_of
 from aft.comparison._summary import summarise as summarise
+from aft.comparison._training_spec import TrainingSpec as TrainingSpec
 from aft.comparison._worker import Worker as Worker

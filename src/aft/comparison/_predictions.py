@@ -1,4 +1,4 @@
-"""What a training answered on the test part, small enough to keep with its row."""
+"""The predictions of a training on the test split, packed into its row of the journal."""
 
 import base64
 import zlib
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from aft.data import Targets
 
 
-def answers_of(targets: Targets, logits: NDArray[Any]) -> NDArray[Any]:
-    """What outputs say.
+def predictions_of(targets: Targets, logits: NDArray[Any]) -> NDArray[Any]:
+    """What logits predict.
 
     Args:
         targets: The task.
         logits: ``(N, C)``.
 
     Returns:
-        Classes ``(N,)``, bits of labels ``(N, C)``, or values ``(N,)`` in standardised units.
+        Class indices ``(N,)``, 0 or 1 for each label ``(N, C)``, or standardised values ``(N,)``.
     """
     if targets.kind == "classification":
         classes: NDArray[Any] = logits.argmax(axis=1).astype("<u1" if targets.outputs < 256 else "<u4")
@@ -26,35 +26,36 @@ def answers_of(targets: Targets, logits: NDArray[Any]) -> NDArray[Any]:
     return (logits > 0).astype("<u1") if targets.kind == "multilabel" else logits[:, 0].astype("<f4")
 
 
-def encode(targets: Targets, logits: NDArray[Any]) -> dict[str, Any]:
-    """The answers of outputs ``(N, C)`` as text, compressed; `decode` gives them back."""
-    answers = answers_of(targets, logits)
-    data = base64.b64encode(zlib.compress(np.ascontiguousarray(answers).tobytes(), 9)).decode("ascii")
-    return {"dtype": answers.dtype.str, "shape": list(answers.shape), "data": data}
+def pack_predictions(targets: Targets, logits: NDArray[Any]) -> dict[str, Any]:
+    """The predictions of logits ``(N, C)`` as JSON values, compressed."""
+    predictions = predictions_of(targets, logits)
+    data = base64.b64encode(zlib.compress(np.ascontiguousarray(predictions).tobytes(), 9)).decode("ascii")
+    return {"dtype": predictions.dtype.str, "shape": list(predictions.shape), "data": data}
 
 
-def decode(packed: dict[str, Any]) -> NDArray[Any]:
-    """The answers that `encode` was given, as `answers_of` says."""
+def unpack_predictions(packed: dict[str, Any]) -> NDArray[Any]:
+    """The predictions that `pack_predictions` packed, as `predictions_of` returns them."""
     raw = zlib.decompress(base64.b64decode(packed["data"]))
     return np.frombuffer(raw, dtype=packed["dtype"]).reshape(packed["shape"])
 
 
-def losses(targets: Targets, answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
-    """Loss of each answer.
+def sample_losses(targets: Targets, predictions: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """The loss of each prediction.
 
     Args:
         targets: The task.
-        answers: From `answers_of` or `decode`.
+        predictions: From `predictions_of` or `unpack_predictions`.
         labels: Encoded labels of the same samples.
 
     Returns:
-        ``(N,)``: 0 or 1 for classes, the share of wrong labels for multilabel, the squared error in the label's own units.
+        ``(N,)``: 0 or 1 for classification, the fraction of wrong labels for multi-label tasks, the squared error in the unit of the
+        label for regression.
     """
     wrong: NDArray[np.float64]
     if targets.kind == "classification":
-        wrong = (answers != labels).astype(np.float64)
+        wrong = (predictions != labels).astype(np.float64)
     elif targets.kind == "multilabel":
-        wrong = (answers != (labels > 0.5)).mean(axis=1).astype(np.float64)
+        wrong = (predictions != (labels > 0.5)).mean(axis=1).astype(np.float64)
     else:
-        wrong = ((answers.astype(np.float64) - labels) * targets.scale) ** 2
+        wrong = ((predictions.astype(np.float64) - labels) * targets.scale) ** 2
     return wrong

@@ -1,4 +1,4 @@
-"""Rows of every comparison that are no students: the teachers' probe, and the answer that needs no model."""
+"""The references of every comparison: a linear probe on the teachers' features, and a constant prediction."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,50 +6,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.comparison._predictions import answers_of, losses
+from aft.comparison._predictions import predictions_of, sample_losses
 from aft.errors import UnknownIdError
-from aft.evaluation import probe_outputs
 from aft.features import FeatureStore
-from aft.training import Training
+from aft.probing import probe_outputs
+from aft.training import Problem
 
 
-def probe_losses(training: Training, stores: Sequence[FeatureStore]) -> NDArray[np.float64] | None:
-    """What a linear probe on teachers' features loses on the test part.
+def probe_losses(problem: Problem, stores: Sequence[FeatureStore]) -> NDArray[np.float64] | None:
+    """Losses of a linear probe on the teachers' features.
 
     Args:
-        training: The task; the probe is fitted on its labelled training samples.
-        stores: The teachers, put side by side.
+        problem: The task. The probe is fitted on its labelled training samples.
+        stores: The teachers; the features of several are concatenated.
 
     Returns:
-        ``(N,)``, as `losses` gives; None where a store lacks the test samples, which no student needs.
+        Losses on the test split, ``(N,)``, as `sample_losses` gives them; None if a store lacks the test samples, which no student
+        needs.
     """
-    ids, labels, targets = training.dataset.ids, training.dataset.labels or [], training.targets
-    known = [i for i in training.parts.train.tolist() if labels[i] is not None]
+    ids, labels, targets = problem.dataset.ids, problem.dataset.labels or [], problem.targets
+    known = [i for i in problem.splits.train.tolist() if labels[i] is not None]
     train = [ids[i] for i in known]
     encoded = targets.encode([labels[i] for i in known], train)[0]
     try:
-        outputs = probe_outputs(stores, targets, (train, encoded), [ids[i] for i in training.parts.test.tolist()])
+        outputs = probe_outputs(stores, targets, (train, encoded), [ids[i] for i in problem.splits.test.tolist()])
     except UnknownIdError:
         return None
-    return losses(targets, answers_of(targets, outputs), training.test_labels)
+    return sample_losses(targets, predictions_of(targets, outputs), problem.test_labels)
 
 
-def majority_losses(training: Training) -> NDArray[np.float64]:
-    """What the most frequent class, the usual labels or the mean value of the training samples loses on the test part.
+def majority_losses(problem: Problem) -> NDArray[np.float64]:
+    """Losses of always predicting the most frequent class, the usual labels, or the mean of the training samples.
 
     Args:
-        training: The task.
+        problem: The task.
 
     Returns:
-        ``(N,)``, as `losses` gives.
+        Losses on the test split, ``(N,)``, as `sample_losses` gives them.
     """
-    labels = training.data.labels[training.members[training.data.labelled[training.members]]]
-    targets, samples = training.targets, len(training.test_labels)
-    answer: NDArray[Any]
+    samples = problem.samples
+    labels = samples.labels[problem.train[samples.labelled[problem.train]]]
+    targets, count = problem.targets, len(problem.test_labels)
+    constant: NDArray[Any]
     if targets.kind == "classification":
-        answer = np.full(samples, np.bincount(labels, minlength=targets.outputs).argmax())
+        constant = np.full(count, np.bincount(labels, minlength=targets.outputs).argmax())
     elif targets.kind == "multilabel":
-        answer = np.tile(labels.mean(axis=0) > 0.5, (samples, 1))
+        constant = np.tile(labels.mean(axis=0) > 0.5, (count, 1))
     else:
-        answer = np.full(samples, labels.mean())
-    return losses(targets, answer, training.test_labels)
+        constant = np.full(count, labels.mean())
+    return sample_losses(targets, constant, problem.test_labels)

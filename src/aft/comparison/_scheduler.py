@@ -1,4 +1,4 @@
-"""Keeping the processors busy with the trainings of several studies."""
+"""Running the trainings of several studies side by side."""
 
 import logging
 import os
@@ -12,29 +12,31 @@ from pathlib import Path
 
 import torch
 
-from aft.comparison._training_spec import Job
-from aft.comparison._journal import Journal, Row
-from aft.comparison._study import Plan, Study
+from aft.comparison._journal import FinishedTraining, Journal
+from aft.comparison._study import Study
+from aft.comparison._training_spec import TrainingSpec
 from aft.comparison._worker import Worker
+from aft.core import Progress, is_picklable, process_pool
 from aft.errors import TrainingError
-from aft.core import is_picklable, process_pool
-from aft.core import Progress
 
 log = logging.getLogger("aft")
 
-Submit = Callable[[Job], "Future[Row]"]
+Submit = Callable[[TrainingSpec], "Future[FinishedTraining]"]
 
 
 class Scheduler:
-    """Runs studies; each finished training is kept at once, and one that is kept is not run.
+    """Runs studies. Every finished training is journalled at once, and none in the journal is run again.
 
     Args:
-        journal: Where rows are kept.
-        processes: How many train side by side; by default one a core.
-        threads: Threads of each. The numbers depend on it in their last digits, and not on the processes.
-        runs: Folder for the run folders of the compared trainings, or None.
-        limit: Seconds after which no new training is begun, or None.
+        journal: Where finished trainings are kept.
+        processes: Number of trainings side by side; one for each core by default.
+        threads: Threads of each training. The last digits of the numbers depend on it; they do not depend on `processes`.
+        runs: Directory for the run directories of final trainings, or None.
+        limit: Seconds after which no new training is started, or None.
         progress: Show progress on the standard error stream.
+
+    Attributes:
+        trained: Number of trainings that were run.
     """
 
     def __init__(
@@ -50,110 +52,133 @@ class Scheduler:
         self.journal = journal
         self.processes = processes or os.cpu_count() or 1
         self.threads = threads
+        self.trained = 0
         self._runs = runs
         self._limit = limit
         self._progress = progress
-        self.trained = 0
 
     def run(self, studies: Iterable[Study]) -> list[Study]:
-        """Run studies to their end, or to the time limit.
+        """Run studies to completion, or to the time limit.
 
         Args:
-            studies: In the order in which to begin them.
+            studies: The studies, in the order in which they should finish.
 
         Returns:
-            Those that have ended, with their choices and rows.
+            Those that are complete, with their choices and trainings.
         """
-        listed = list(studies)
-        digests = {study.cell.name: study.cell.digest() for study in listed}
-        plans = {number: study.plan() for number, study in enumerate(listed)}
-        waiting: dict[int, list[Row | None]] = {}
-        queue: list[tuple[int, int, Job]] = []
-        running: dict[Future[Row], tuple[int, int, Job]] = {}
-        ended: list[int] = []
-        begun = time.monotonic()
-
-        def advance(number: int, rows: list[Row] | None) -> None:
-            """Ask a study for its next jobs; those with a row already are answered at once."""
-            plan: Plan = plans[number]
+        running_studies = [_RunningStudy(study, self.journal) for study in studies]
+        total = sum(running.study.size() for running in running_studies)
+        started = time.monotonic()
+        futures: dict[Future[FinishedTraining], tuple[_RunningStudy, TrainingSpec]] = {}
+        with (
+            Progress(total, "comparing", "trainings", quiet=not self._progress) as bar,
+            self._workers([running.study for running in running_studies]) as submit,
+        ):
+            for running in running_studies:
+                bar.skip(running.advance())
             while True:
-                try:
-                    jobs = next(plan) if rows is None else plan.send(rows)
-                except StopIteration:
-                    ended.append(number)
-                    return
-                found = [self.journal.find(job, digests[job.cell]) for job in jobs]
-                bar.skip(sum(row is not None for row in found))
-                if all(row is not None for row in found):
-                    rows = [row for row in found if row is not None]
-                    continue
-                waiting[number] = found
-                # A job that two methods share, strength 0 say, is trained once.
-                seen: dict[str, int] = {}
-                for place, (job, row) in enumerate(zip(jobs, found, strict=True)):
-                    if row is None and str(job) not in seen:
-                        seen[str(job)] = place
-                        queue.append((number, place, job))
-                twins[number] = [seen.get(str(job), place) for place, job in enumerate(jobs)]
-                # The earlier study first: so that results come whole, one after the other.
-                queue.sort(key=lambda item: item[0])
-                return
-
-        twins: dict[int, list[int]] = {}
-        total = sum(study.size() for study in listed)
-        with Progress(total, "comparing", "trainings", quiet=not self._progress) as bar, self._pool(listed) as submit:
-            for number in plans:
-                advance(number, None)
-            while queue or running:
-                late = self._limit is not None and time.monotonic() - begun > self._limit
-                while queue and len(running) < self.processes and not late:
-                    item = queue.pop(0)
-                    running[submit(item[2])] = item
-                if not running:
+                late = self._limit is not None and time.monotonic() - started > self._limit
+                # Earlier studies go first, so that results become complete one after the other.
+                for running in running_studies:
+                    while running.queue and len(futures) < self.processes and not late:
+                        spec = running.queue.pop(0)
+                        futures[submit(spec)] = running, spec
+                if not futures:
                     break
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                done, _ = wait(futures, return_when=FIRST_COMPLETED)
                 for future in done:
-                    number, place, job = running.pop(future)
-                    row = self.journal.add(job, digests[job.cell], _result(future, job))
+                    running, spec = futures.pop(future)
+                    finished = _result(future, spec)
+                    self.journal.add(finished, running.study.digest)
                     self.trained += 1
-                    shared = [at for at, twin in enumerate(twins[number]) if twin == place]
-                    bar(len(shared))
-                    for at in shared:
-                        waiting[number][at] = row
-                    rows = [known for known in waiting[number] if known is not None]
-                    if len(rows) == len(waiting[number]):
-                        advance(number, rows)
-        return [listed[number] for number in sorted(ended)]
+                    bar(running.finish(finished))
+                    bar.skip(running.advance())
+        return [running.study for running in running_studies if running.complete]
 
     @contextmanager
-    def _pool(self, studies: list[Study]) -> Iterator[Submit]:
-        cells = {study.cell.name: study.cell for study in studies}
-        if self.processes == 1 or not is_picklable(cells):
+    def _workers(self, studies: list[Study]) -> Iterator[Submit]:
+        sources = {study.name: study.source for study in studies}
+        if self.processes == 1 or not is_picklable(sources):
             if self.processes > 1:
-                log.info("a module or preprocessing that other processes cannot be sent: training in this one alone")
-            worker, before = Worker(cells, self._runs), torch.get_num_threads()
+                log.info(
+                    "the module or its preprocessing cannot be sent to other processes; training in this one alone"
+                )
+            worker, threads = (
+                Worker({study.name: study.problem for study in studies}, self._runs),
+                torch.get_num_threads(),
+            )
             self.processes = 1
             torch.set_num_threads(self.threads)
             try:
-                yield partial(_here, worker)
+                yield partial(_run_here, worker)
             finally:
-                torch.set_num_threads(before)
+                torch.set_num_threads(threads)
             return
-        with process_pool(partial(Worker, cells, self._runs), self.processes, self.threads) as call:
+        with process_pool(partial(Worker, sources, self._runs), self.processes, self.threads) as call:
             yield partial(call, "work")
 
 
-def _here(worker: Worker, job: Job) -> "Future[Row]":
-    future: Future[Row] = Future()
-    future.set_result(worker.work(job))
+class _RunningStudy:
+    """A study whose trainings are being run.
+
+    Attributes:
+        study: The study.
+        queue: Trainings to start.
+        complete: Whether the study has ended.
+    """
+
+    def __init__(self, study: Study, journal: Journal) -> None:
+        self.study = study
+        self.queue: list[TrainingSpec] = []
+        self.complete = False
+        self._journal = journal
+        self._plan = study.plan()
+        self._requested: list[TrainingSpec] = []
+        self._finished: list[FinishedTraining | None] = []
+        self._started = False
+
+    def advance(self) -> int:
+        """Ask the study for more trainings, as long as the journal already has all of them.
+
+        Returns:
+            How many of the trainings that the study asked for were in the journal.
+        """
+        known = 0
+        while not self.complete and all(training is not None for training in self._finished):
+            try:
+                if self._started:
+                    self._requested = self._plan.send([t for t in self._finished if t is not None])
+                else:
+                    self._requested, self._started = next(self._plan), True
+            except StopIteration:
+                self.complete = True
+                break
+            self._finished = [self._journal.find(spec, self.study.digest) for spec in self._requested]
+            known += sum(training is not None for training in self._finished)
+            missing = [s for s, training in zip(self._requested, self._finished, strict=True) if training is None]
+            # Methods that chose beta 0 share a training: it is run once.
+            self.queue = [spec for place, spec in enumerate(missing) if spec not in missing[:place]]
+        return known
+
+    def finish(self, finished: FinishedTraining) -> int:
+        """Record a training; returns how many of the requested ones it is."""
+        places = [place for place, spec in enumerate(self._requested) if spec == finished.spec]
+        for place in places:
+            self._finished[place] = finished
+        return len(places)
+
+
+def _run_here(worker: Worker, spec: TrainingSpec) -> "Future[FinishedTraining]":
+    future: Future[FinishedTraining] = Future()
+    future.set_result(worker.work(spec))
     return future
 
 
-def _result(future: "Future[Row]", job: Job) -> Row:
+def _result(future: "Future[FinishedTraining]", spec: TrainingSpec) -> FinishedTraining:
     try:
         return future.result()
     except BrokenProcessPool as error:
         raise TrainingError(
-            f"each training needs its process to the end; that of {job.method}, seed {job.seed}, was killed, for lack of memory perhaps; "
-            "run the same command again with fewer --processes"
+            f"a training needs its process until it ends; that of {spec.method}, seed {spec.seed}, was killed, perhaps for lack of "
+            "memory; run the same command again with fewer processes="
         ) from error

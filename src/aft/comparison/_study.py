@@ -1,149 +1,117 @@
-"""What is trained for one cell, in which order, and what is chosen."""
+"""The trainings of one problem: a search for all methods, then every method with every seed."""
 
-import math
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import hashlib
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from aft.comparison._problem_spec import Cell
-from aft.comparison._training_spec import Choice, Job
-from aft.comparison._journal import Row
-from aft.errors import NonFiniteError
+from aft.comparison._journal import FinishedTraining
+from aft.comparison._training_spec import TrainingSpec
+from aft.models import ModelSpec, weights_digest
+from aft.training import SEARCH_SEED, TRIALS, Problem, SearchResult, SearchSpace, Trial, search
 
-#: Trainings that each method may spend on its choices, fine-tuning too.
-TRIALS = 6
-#: Of the trainings that choices are made by: none of the seeds that are compared.
-SEARCH_SEED = 1000
-#: Learning rates tried, as multiples of the recipe's.
-RATES = (1.0, 1 / 3, 3.0)
-#: Lengths, as shares of the budget: the rates are tried at the first, the others at the best rate.
-LENGTHS = (0.5, 0.25, 1.0)
-#: Weight decay tried last.
-DECAY = 0.1
-#: Strengths: the two in the middle of each form first, then the neighbour of the better one.
-STRENGTHS: dict[str, tuple[float, float, float, float]] = {
-    "balanced": (0.3, 1.0, 3.0, 10.0),
-    "raw": (3.0, 10.0, 30.0, 100.0),
-}
+#: A problem, or what builds it: a process that needs few of many problems builds few.
+ProblemSource = Problem | Callable[[], Problem]
+#: Settings that say how a problem is trained, not what it is.
+TRAINED_WITH = {"method", "options", "beta", "weighting", "steps", "lr", "weight_decay", "seed", "device", "workers"}
 
-#: Gives jobs, receives a row for each.
-Plan = Generator[list[Job], list[Row], None]
+#: Yields trainings that can run side by side, and is sent them finished, in the same order.
+Plan = Generator[list[TrainingSpec], list[FinishedTraining], None]
 
 
 @dataclass
 class Study:
-    """The trainings of a cell: fine-tuning's search, the strength of every other method at what it chose, then the seeds.
-
-    Every method may spend `TRIALS` trainings on its choices, with one seed that is not among those compared, and chooses by the
-    loss on validation samples. Fine-tuning chooses rate, steps and decay with them; its choice is everybody's starting point, and
-    so is its best trial: a method that beats it with no strength is trained without one.
+    """The trainings of one problem.
 
     Attributes:
-        cell: The task.
-        methods: Their names; fine-tuning is always among them.
-        seeds: How many to compare, from 0 on.
-        budget: Optimiser steps that a training may take.
+        name: Name of the problem.
+        source: The problem, or what builds it.
+        methods: Names of methods; fine-tuning is always among them.
+        seeds: How many seeds to compare, from 0 on.
+        space: What the hyperparameter search may choose.
         options: Options of objectives, by method.
-        lr: The recipe's learning rate, or the user's.
-        weight_decay: The same.
-        fixed: Which of ``lr``, ``steps``, ``weight_decay``, ``beta`` and ``strength`` the user has fixed, with their values.
-        choices: What was chosen, by method, as it becomes known.
-        trials: Rows of the search, by method.
-        finals: Rows of the compared trainings, by method, a seed each.
+        found: What the search found, once it has ended.
+        finals: The final trainings by method, one for each seed.
     """
 
-    cell: Cell
+    name: str
+    source: ProblemSource
     methods: Sequence[str]
     seeds: int
-    budget: int
-    lr: float
-    weight_decay: float
+    space: SearchSpace
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    choices: dict[str, Choice] = field(default_factory=dict)
-    trials: dict[str, list[Row]] = field(default_factory=dict)
-    finals: dict[str, list[Row]] = field(default_factory=dict)
+    found: SearchResult = field(default_factory=SearchResult)
+    finals: dict[str, list[FinishedTraining]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        others = [method for method in self.methods if method != "finetune"]
-        self.methods = ("finetune", *others)
+        self.methods = ("finetune", *(method for method in self.methods if method != "finetune"))
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The problem, built once."""
+        return self.source if isinstance(self.source, Problem) else self.source()
+
+    @cached_property
+    def digest(self) -> str:
+        """What a finished training belongs to: a digest of samples, splits, teachers, student and settings."""
+        problem, state = self.problem, hashlib.sha256()
+        splits, dataset = problem.splits, problem.dataset
+        for split in (splits.train, splits.search_train, splits.validation, splits.test):
+            state.update(split.astype("<i8").tobytes() + b";")
+        for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits, dataset.groups):
+            state.update(repr(column).encode("utf-8", "surrogatepass"))
+        name = problem.students.name
+        student = weights_digest(problem.template) if name.startswith("module:") else _without_folders(name)
+        teachers = [(store.name, store.fingerprint) for store in problem.stores]
+        settings = problem.config.model_dump(mode="json", exclude_defaults=True, exclude=TRAINED_WITH)
+        described = {"student": student, "teachers": teachers, "settings": settings}
+        state.update(json.dumps(described, sort_keys=True, default=str).encode())
+        return state.hexdigest()[:24]
 
     def size(self) -> int:
-        """The most trainings that it can take."""
+        """The most trainings that the study can need."""
         return len(self.methods) * (TRIALS + self.seeds)
 
     def plan(self) -> Plan:
-        """Give the jobs that can run next, until none is left."""
-        free = [name for name in ("lr", "steps", "weight_decay") if name not in self.fixed]
-        lengths = [max(1, round(self.budget * share)) for share in LENGTHS] if "steps" in free else [self.budget]
-        start = Choice(steps=lengths[0], lr=self.lr, weight_decay=self.weight_decay)
-        tried = [start] if "lr" not in free else [replace(start, lr=self.lr * factor) for factor in RATES]
-        yield from self._try("finetune", tried)
-        if len(lengths) > 1:
-            best = self._best("finetune")
-            yield from self._try("finetune", [replace(best, steps=steps) for steps in lengths[1:]])
-        if "weight_decay" in free:
-            yield from self._try("finetune", [replace(self._best("finetune"), weight_decay=DECAY)])
-        plain = self.choices["finetune"] = self._best("finetune")
-        others = [method for method in self.methods if method != "finetune"]
-        yield from self._try_all({method: self._first(plain) for method in others})
-        yield from self._try_all({method: self._second(method, plain) for method in others})
-        for method in others:
-            self.choices[method] = self._best(method, self.trials["finetune"])
-        jobs = {
-            (method, seed): self._job(method, self.choices[method], seed, "final")
+        """Yield the trainings that can run next, until none is left."""
+        self.found = yield from self._search()
+        specs = {
+            (method, seed): TrainingSpec(
+                self.name, method, self.found.chosen[method], seed, "final", dict(self.options.get(method, {}))
+            )
             for method in self.methods
             for seed in range(self.seeds)
         }
-        rows = yield list(jobs.values())
-        for (method, _), row in zip(jobs, rows, strict=True):
-            self.finals.setdefault(method, []).append(row)
+        finished = yield list(specs.values())
+        for (method, _), training in zip(specs, finished, strict=True):
+            self.finals.setdefault(method, []).append(training)
 
-    def _first(self, plain: Choice) -> list[Choice]:
-        beta, form = self.fixed.get("beta"), self.fixed.get("strength")
-        forms = list(STRENGTHS) if form is None else [form]
-        if beta is not None:
-            return [replace(plain, form=form or "raw", beta=beta)] if beta else []
-        return [replace(plain, form=form, beta=STRENGTHS[form][place]) for form in forms for place in (1, 2)]
-
-    def _second(self, method: str, plain: Choice) -> list[Choice]:
-        """On each form's grid, the neighbour of the better one of the two in the middle."""
-        if "beta" in self.fixed:
-            return []
-        losses = {(row["choice"]["form"], row["choice"]["beta"]): _loss(row) for row in self.trials[method]}
-        further = []
-        for form in dict.fromkeys(form for form, _ in losses):
-            low, below, above, high = STRENGTHS[form]
-            beta = high if losses[form, above] < losses[form, below] else low
-            further.append(replace(plain, form=form, beta=beta))
-        return further
-
-    def _job(self, method: str, choice: Choice, seed: int, part: Any) -> Job:
-        return Job.of(self.cell.name, method, choice, seed, part, dict(self.options.get(method, {})))
-
-    def _try(self, method: str, choices: list[Choice]) -> Plan:
-        yield from self._try_all({method: choices})
-
-    def _try_all(self, choices: Mapping[str, list[Choice]]) -> Plan:
-        jobs = [
-            (method, self._job(method, choice, SEARCH_SEED, "trial"))
-            for method in choices
-            for choice in choices[method]
-        ]
-        rows = yield [job for _, job in jobs]
-        for (method, _), row in zip(jobs, rows, strict=True):
-            self.trials.setdefault(method, []).append(row)
-
-    def _best(self, method: str, others: Sequence[Row] = ()) -> Choice:
-        rows = [row for row in [*others, *self.trials.get(method, [])] if math.isfinite(_loss(row))]
-        if not rows:
-            raise NonFiniteError(
-                f"plain fine-tuning must converge before methods are compared; the loss of every trial on {self.cell.name!r} "
-                "became NaN or infinite; lower --lr"
-            )
-        return Choice(**min(rows, key=_loss)["choice"])
+    def _search(self) -> Generator[list[TrainingSpec], list[FinishedTraining], SearchResult]:
+        searching = search(self.methods, self.space)
+        trials: list[Trial] | None = None
+        while True:
+            try:
+                requests = next(searching) if trials is None else searching.send(trials)
+            except StopIteration as end:
+                result: SearchResult = end.value
+                return result
+            finished = yield [
+                TrainingSpec(
+                    self.name, request.method, request.hparams, SEARCH_SEED, "trial",
+                    dict(self.options.get(request.method, {})), request.max_early_loss,
+                )
+                for request in requests
+            ]  # fmt: skip
+            trials = [training.trial for training in finished if training.trial is not None]
 
 
-def _loss(row: Row) -> float:
-    value = row["validation"]["loss"]
-    return math.inf if value is None else float(value)
+def _without_folders(name: str) -> str:
+    """A model's name without the folder that it lies in on this machine."""
+    spec = ModelSpec.parse(name)
+    options = {
+        key: Path(str(value)).name if Path(str(value)).is_dir() else value for key, value in spec.options.items()
+    }
+    return str(ModelSpec(spec.kind, Path(spec.name).name if Path(spec.name).exists() else spec.name, options))

@@ -1,91 +1,87 @@
-"""What a comparison found: numbers with intervals, and words."""
+"""What a comparison found: a result for each method, and conclusions in words."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.comparison._training_spec import Choice
-from aft.comparison._journal import Row
-from aft.comparison._predictions import decode, losses
+from aft.comparison._journal import FinishedTraining
+from aft.comparison._predictions import sample_losses, unpack_predictions
+from aft.comparison._study import Study
 from aft.data import Targets
 from aft.evaluation import confusion, draw, error_of, normalised_error, paired_difference
+from aft.results import Difference, MethodResult
+from aft.results import Trial as TrialResult
+from aft.runs import Trial
 
 
-def losses_of(targets: Targets, labels: NDArray[Any], rows: Sequence[Row]) -> NDArray[np.float64]:
-    """Losses on the test part of the trainings of a method, ``(S, N)``."""
-    return np.stack([losses(targets, decode(row["predictions"]), labels) for row in rows])
+def losses_of(targets: Targets, labels: NDArray[Any], trainings: Sequence[FinishedTraining]) -> NDArray[np.float64]:
+    """Losses of a method's final trainings on the test split, ``(S, N)``."""
+    packed = [training.predictions for training in trainings if training.predictions is not None]
+    return np.stack([sample_losses(targets, unpack_predictions(one), labels) for one in packed])
 
 
-def summarise(
-    method: str,
-    choice: Choice,
-    rows: Sequence[Row],
-    trials: Sequence[Row],
-    *,
-    targets: Targets,
-    labels: NDArray[Any],
-    plain: Sequence[Row],
-    probe: float | None,
-) -> dict[str, Any]:
-    """One method's line.
+def summarise(study: Study, method: str, *, probe: float | None) -> MethodResult:
+    """Summarise the trainings of a method.
 
     Args:
-        method: Its name.
-        choice: What was chosen for it.
-        rows: Its compared trainings, a seed each.
-        trials: Its search.
-        targets: The task.
-        labels: Encoded labels of the test part.
-        plain: Fine-tuning's compared trainings, in the same order of seeds.
-        probe: The probe's error.
+        study: The finished study.
+        method: The method's name.
+        probe: Error of the probe, or None.
 
     Returns:
-        JSON values, as docs/comparison.md describes them.
+        The method's result, without curves and gates.
     """
+    targets, labels = study.problem.targets, study.problem.test_labels
     root = targets.kind == "regression"
-    mine, base = losses_of(targets, labels, rows), losses_of(targets, labels, plain)
-    errors = [error_of(row[None], root=root) for row in mine]
-    mean, base_mean = error_of(mine, root=root), error_of(base, root=root)
-    low, high = np.quantile(draw(mine[None], root=root)[0], [0.025, 0.975])
-    ratio = normalised_error([(mine, base, root)])
-    difference = paired_difference(mine, base, root=root)
-    gap = None
-    if probe is not None and probe < base_mean:
-        gap = (base_mean - mean) / (base_mean - probe)
+    hparams, finals, trials = study.found.chosen[method], study.finals[method], study.found.trials.get(method, [])
+    own, plain = (losses_of(targets, labels, study.finals[name]) for name in (method, "finetune"))
+    errors = [error_of(one[None], root=root) for one in own]
+    mean, plain_mean = error_of(own, root=root), error_of(plain, root=root)
+    low, high = np.quantile(draw(own[None], root=root)[0], [0.025, 0.975])
+    ratio = normalised_error([(own, plain, root)])
+    difference = paired_difference(own, plain, root=root)
     confused = None
     if targets.kind == "classification":
-        certain = np.eye(targets.outputs)
-        counted = [confusion(targets, certain[decode(row["predictions"])], labels) for row in rows]
-        confused = np.sum(counted, axis=0).tolist()
-    names = [name for name in rows[0]["test"] if name != "error"]
-    return {
-        "method": method, **choice.__dict__, "errors": errors, "mean": mean,
-        "spread": statistics.stdev(errors) if len(errors) > 1 else 0.0, "low": float(low), "high": float(high),
-        "normalised": ratio.mean, "normalised_low": ratio.low, "normalised_high": ratio.high, "gap_closed": gap,
-        "difference": None if method == "finetune" else {
-            "mean": difference.mean, "low": difference.low, "high": difference.high, "noise": difference.is_noise,
-        },
-        "same_as_finetune": method != "finetune" and not choice.beta,
-        "search_seconds": sum(row["seconds"] for row in trials), "train_seconds": statistics.median(row["seconds"] for row in rows),
-        "metrics": {name: statistics.mean(row["test"][name] for row in rows) for name in names},
-        "confusion": confused,
-        "trials": [
-            {**row["choice"], "loss": row["validation"]["loss"], "error": row["validation"]["error"],
-             "seconds": row["seconds"], "pruned": row["validation"]["loss"] is None}
-            for row in trials
-        ],
-    }  # fmt: skip
+        one_hot = np.eye(targets.outputs)
+        counts = [
+            confusion(targets, one_hot[unpack_predictions(t.predictions)], labels) for t in finals if t.predictions
+        ]
+        confused = tuple(map(tuple, np.sum(counts, axis=0).tolist()))
+    tests = [training.test or {} for training in finals]
+    return MethodResult(
+        method=method, weighting=hparams.weighting, beta=hparams.beta, steps=hparams.steps, lr=hparams.lr,
+        weight_decay=hparams.weight_decay, errors=tuple(errors), mean=mean,
+        spread=statistics.stdev(errors) if len(errors) > 1 else 0.0, low=float(low), high=float(high),
+        normalised=ratio.mean, normalised_low=ratio.low, normalised_high=ratio.high,
+        gap_closed=(plain_mean - mean) / (plain_mean - probe) if probe is not None and probe < plain_mean else None,
+        difference=None if method == "finetune" else Difference(
+            mean=difference.mean, low=difference.low, high=difference.high, noise=difference.is_noise
+        ),
+        same_as_finetune=method != "finetune" and not hparams.beta,
+        search_seconds=sum(trial.seconds for trial in trials),
+        train_seconds=statistics.median(training.seconds for training in finals),
+        metrics={name: statistics.mean(test[name] for test in tests) for name in tests[0] if name != "error"},
+        confusion=confused, trials=tuple(map(_flatten, trials)),
+    )  # fmt: skip
 
 
-def in_words(rows: Sequence[Mapping[str, Any]], probe: float | None, targets: Targets) -> list[str]:
-    """What the table means, a sentence a method; which differences are noise.
+def _flatten(trial: Trial) -> TrialResult:
+    hparams = trial.hparams
+    return TrialResult(
+        weighting=hparams.weighting, beta=hparams.beta, steps=hparams.steps, lr=hparams.lr,
+        weight_decay=hparams.weight_decay, loss=trial.loss, error=trial.error, seconds=trial.seconds, stopped=trial.stopped,
+    )  # fmt: skip
+
+
+def conclude(methods: Sequence[MethodResult], probe: float | None, targets: Targets) -> tuple[str, ...]:
+    """Say what the numbers mean, and which differences are noise.
 
     Args:
-        rows: From `summarise`.
-        probe: The probe's error.
+        methods: A result for each method, fine-tuning's included.
+        probe: Error of the probe, or None.
         targets: The task.
 
     Returns:
@@ -94,36 +90,37 @@ def in_words(rows: Sequence[Mapping[str, Any]], probe: float | None, targets: Ta
     scale, unit = (1.0, "") if targets.kind == "regression" else (100.0, " points")
     digits = 3 if targets.kind == "regression" else 1
 
-    def shown(value: float) -> str:
-        return f"{scale * value:.{digits}f}"
+    def shown(value: float, sign: str = "") -> str:
+        return f"{scale * value:{sign}.{digits}f}"
 
-    plain = next(row for row in rows if row["method"] == "finetune")
+    plain = next(method for method in methods if method.method == "finetune")
+    others = sorted((method for method in methods if method is not plain), key=lambda method: method.mean or 0.0)
     sentences = []
-    others = sorted((row for row in rows if row is not plain), key=lambda row: row["mean"])
-    real = [row for row in others if not row["same_as_finetune"]]
-    for row in real:
-        found = row["difference"]
-        if found["noise"]:
+    for result in others:
+        found = result.difference
+        if result.same_as_finetune or found is None or found.mean is None or found.low is None or found.high is None:
+            continue
+        if found.noise:
             sentences.append(
-                f"{row['method']} shows no difference from fine-tuning beyond noise ({scale * found['mean']:+.{digits}f}{unit}, "
-                f"95 % interval {scale * found['low']:+.{digits}f} to {scale * found['high']:+.{digits}f})."
+                f"{result.method} does not differ from fine-tuning beyond noise ({shown(found.mean, '+')}{unit}, "
+                f"95 % interval {shown(found.low, '+')} to {shown(found.high, '+')})."
             )
             continue
-        verb, low, high = "lowers", -found["high"], -found["low"]
-        if found["mean"] > 0:
-            verb, low, high = "raises", found["low"], found["high"]
+        verb, low, high = "lowers", -found.high, -found.low
+        if found.mean > 0:
+            verb, low, high = "raises", found.low, found.high
         sentences.append(
-            f"{row['method']} {verb} the error by {shown(abs(found['mean']))}{unit} against fine-tuning "
+            f"{result.method} {verb} the error by {shown(abs(found.mean))}{unit} compared with fine-tuning "
             f"(95 % interval {shown(low)} to {shown(high)})."
         )
-    same = [row["method"] for row in others if row["same_as_finetune"]]
+    same = [result.method for result in others if result.same_as_finetune]
     if same:
         sentences.append(
-            f"{', '.join(same)}: no strength did better than none on validation data, so {'these are' if len(same) > 1 else 'this is'} "
+            f"{', '.join(same)}: no beta did better than 0 on validation data, so {'these are' if len(same) > 1 else 'this is'} "
             "plain fine-tuning here."
         )
-    if probe is not None and probe >= plain["mean"]:
+    if probe is not None and plain.mean is not None and probe >= plain.mean:
         sentences.append(
-            "The teacher's probe is no better than fine-tuning here: there is little for the student to learn from it."
+            "The probe on the teachers' features is no better than fine-tuning here: the student has little to learn from them."
         )
-    return sentences
+    return tuple(sentences)

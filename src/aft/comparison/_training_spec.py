@@ -1,60 +1,46 @@
-"""One training of a comparison: what it is, and what was chosen for a method."""
+"""One training of a comparison."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Part = Literal["trial", "final"]
+from aft.runs import HParams
+
+Stage = Literal["trial", "final"]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Settings that a method is trained with.
+class TrainingSpec:
+    """One training of a comparison.
 
     Attributes:
-        form: ``raw`` or ``balanced``; ``none`` for strength 0.
-        beta: The strength.
-        steps: Optimiser steps.
-        lr: The student's learning rate.
-        weight_decay: Decoupled, of the student.
+        problem: Name of the problem.
+        method: Name of the method; ``finetune`` where beta is 0.
+        hparams: The hyperparameters.
+        seed: Random seed for initial weights and the order of batches.
+        stage: A ``"trial"`` trains on part of the training split and is measured on the validation split; a ``"final"`` training uses
+            the whole training split and is measured on the test split.
+        options: Options of the method's objectives.
+        max_early_loss: The loss beyond which a trial is stopped early; not part of its identity.
     """
 
-    form: str = "none"
-    beta: float = 0.0
-    steps: int = 0
-    lr: float = 0.0
-    weight_decay: float = 0.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training.
-
-    Attributes:
-        cell: Name of the task and student that it belongs to.
-        method: Name of the method; one of strength 0 goes by ``finetune``, which it is.
-        choice: Its settings.
-        seed: Of initial weights and batches.
-        part: ``trial`` trains on a part of the training data and is measured on the rest of it; ``final`` trains on all
-            training data and is measured on test data.
-        options: Options of the objective.
-    """
-
-    cell: str
+    problem: str
     method: str
-    choice: Choice
+    hparams: HParams
     seed: int
-    part: Part
-    options: dict[str, Any] = field(default_factory=dict, hash=False)
+    stage: Stage
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    max_early_loss: float = field(default=float("inf"), compare=False)
 
-    @classmethod
-    def of(
-        cls, cell: str, method: str, choice: Choice, seed: int, part: Part, options: dict[str, Any] | None = None
-    ) -> "Job":
-        """Make a job; strength 0 is fine-tuning, by whatever method it is asked for."""
-        if not choice.beta:
-            return cls(cell, "finetune", choice, seed, part)
-        return cls(cell, method, choice, seed, part, dict(options or {}))
+    def __post_init__(self) -> None:
+        if not self.hparams.beta:
+            # Beta 0 is fine-tuning, whatever the method: it is trained once.
+            object.__setattr__(self, "method", "finetune")
+            object.__setattr__(self, "options", {})
 
-    def describe(self) -> dict[str, Any]:
-        """All of it, as JSON values."""
-        return asdict(self)
+    def identity(self) -> dict[str, Any]:
+        """What identifies the training, as JSON values."""
+        return {
+            "problem": self.problem, "method": self.method, "hparams": asdict(self.hparams), "seed": self.seed,
+            "stage": self.stage, **({"options": dict(self.options)} if self.options else {}),
+        }  # fmt: skip

@@ -1,81 +1,79 @@
-"""Doing a job: in this process or in one of several."""
+"""Running the trainings of a comparison, in this process or in one of several."""
 
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from aft.comparison._problem_spec import Cell
-from aft.comparison._training_spec import Job
-from aft.comparison._journal import Row
-from aft.comparison._predictions import encode
+from aft.comparison._journal import FinishedTraining
+from aft.comparison._predictions import pack_predictions
+from aft.comparison._study import ProblemSource
+from aft.comparison._training_spec import TrainingSpec
 from aft.errors import RunError
 from aft.evaluation import measure
-from aft.training import RunLayout, Training, claim
+from aft.models import Student
+from aft.runs import RunLayout, load, open_run_directory
+from aft.training import Problem, TrialRequest, fit, run_training, run_trial
 
-#: Cells whose samples a process keeps, encoded, in memory.
+#: Number of problems whose encoded samples a process keeps in memory.
 KEPT = 3
 
 
 class Worker:
-    """Trains what it is told to, keeping what the trainings of a cell share.
+    """Runs trainings, and keeps what the trainings of a problem share.
 
     Args:
-        cells: By name.
-        runs: Folder to keep the compared trainings' run folders in; None keeps rows alone.
+        sources: Problems by name, or what builds them.
+        runs: Directory for the run directories of final trainings; None keeps no runs.
     """
 
-    def __init__(self, cells: Mapping[str, Cell], runs: Path | None = None) -> None:
-        self._cells = cells
+    def __init__(self, sources: Mapping[str, ProblemSource], runs: Path | None = None) -> None:
+        self._sources = sources
         self._runs = runs
-        self._trainings: dict[str, Training] = {}
+        self._problems: dict[str, Problem] = {}
 
-    def training(self, cell: str) -> Training:
-        """The cell's training, made on its first use; the least recently used one is let go."""
-        training = self._trainings.pop(cell, None) or self._cells[cell].training()
-        self._trainings[cell] = training
-        while len(self._trainings) > KEPT:
-            self._trainings.pop(next(iter(self._trainings)))
-        return training
-
-    def work(self, job: Job) -> Row:
-        """Train, and say what came of it."""
+    def work(self, spec: TrainingSpec) -> FinishedTraining:
+        """Run a training."""
         start = time.perf_counter()
-        base, choice = self.training(job.cell), job.choice
-        training = base.variant(
-            method=job.method, options=job.options, beta=choice.beta, strength="auto" if choice.form == "none" else choice.form,
-            steps=choice.steps, lr=choice.lr, weight_decay=choice.weight_decay, seed=job.seed,
+        problem = self._problem(spec.problem)
+        if spec.stage == "trial":
+            trial = run_trial(problem, TrialRequest(spec.method, spec.hparams, spec.max_early_loss), spec.options)
+            return FinishedTraining(spec, round(time.perf_counter() - start, 3), trial)
+        student = self._train(problem, spec)
+        logits = problem.test_logits(student)
+        assert logits is not None  # a comparison rejects datasets without a test split
+        test = measure(problem.targets, logits, problem.test_labels)
+        return FinishedTraining(
+            spec, round(time.perf_counter() - start, 3), test={"error": test.error, **test.values},
+            predictions=pack_predictions(problem.targets, logits),
         )  # fmt: skip
-        if job.part == "trial":
-            trial = training.trial(choice.form, choice.beta, choice.steps, None)
-            finite = math.isfinite(trial.loss)
-            return {
-                "validation": {"loss": trial.loss if finite else None, "error": trial.error if finite else None},
-                "seconds": round(time.perf_counter() - start, 3),
-            }
+
+    def _problem(self, name: str) -> Problem:
+        """A problem, built on its first use. The least recently used one is dropped."""
+        problem = self._problems.pop(name, None)
+        if problem is None:
+            source = self._sources[name]
+            problem = source if isinstance(source, Problem) else source()
+        self._problems[name] = problem
+        while len(self._problems) > KEPT:
+            self._problems.pop(next(iter(self._problems)))
+        return problem
+
+    def _train(self, problem: Problem, spec: TrainingSpec) -> Student:
         if self._runs is None:
-            form = "raw" if choice.form == "none" else choice.form
-            training.fit(form, choice.beta, choice.steps, training.members)
-        else:
-            _train_into(training, RunLayout(self._runs / f"{job.method}-{job.seed}"))
-        logits = training.test_logits()
-        assert logits is not None  # a comparison refuses a dataset without a test part
-        test = measure(training.targets, logits, training.test_labels)
-        return {
-            "test": {"error": test.error, **test.values},
-            "predictions": encode(training.targets, logits),
-            "seconds": round(time.perf_counter() - start, 3),
-        }
-
-
-def _train_into(training: Training, layout: RunLayout) -> None:
-    """Train into a run folder, going on with what an interruption left; the student then has the run's weights."""
-    try:
-        finished = claim(layout, training.description(), overwrite=False)
-    except RunError:
-        # The same method with another choice: its row said that it is stale.
-        finished = claim(layout, training.description(), overwrite=True)
-    if finished is None:
-        training.run(layout)
-    else:
-        training.restore(layout)
+            return fit(problem, spec.hparams, spec.seed, method=spec.method, options=spec.options).student
+        layout, hparams = RunLayout(self._runs / f"{spec.method}-{spec.seed}"), spec.hparams
+        config = problem.run_config(
+            problem.config.replace(
+                method=spec.method, options=dict(spec.options), beta=hparams.beta, weighting=hparams.weighting or "auto",
+                steps=hparams.steps, lr=hparams.lr, weight_decay=hparams.weight_decay, seed=spec.seed,
+            )
+        )  # fmt: skip
+        try:
+            finished = open_run_directory(layout, config)
+        except RunError:
+            # The same method with hyperparameters that the search no longer chooses.
+            finished = open_run_directory(layout, config, overwrite=True)
+        if finished is None:
+            return run_training(problem, layout, config, hparams)[1].student
+        code, device = problem.students.code, str(problem.device)
+        return load(layout.directory, student=code, preprocess=problem.students.preprocess, device=device).student

@@ -1,6 +1,6 @@
-"""What every package shares: atomic files, JSON lines, ranks of a launcher, a process pool, progress, the cache.
+"""Shared utilities: atomic files, JSON lines, distributed ranks, a process pool, progress, the cache.
 
-Nothing here knows about samples or models, and nothing heavy is imported.
+Nothing here depends on samples or models, and importing it loads no heavy dependency.
 """
 
 from aft.core._cache import cache_dir as cache_dir
@@ -10,13 +10,14 @@ from aft.core._distributed import barrier as barrier
 from aft.core._distributed import broadcast_object as broadcast_object
 from aft.core._distributed import init_process_group as init_process_group
 from aft.core._distributed import local_rank as local_rank
-from aft.core._distributed import rank_zero_first as rank_zero_first
 from aft.core._distributed import rank as rank
+from aft.core._distributed import rank_zero_first as rank_zero_first
 from aft.core._distributed import world_size as world_size
 from aft.core._files import TEMPORARY as TEMPORARY
 from aft.core._files import atomic_path as atomic_path
 from aft.core._files import file_sha256 as file_sha256
 from aft.core._files import remove_temporary_files as remove_temporary_files
+from aft.core._files import rename_durably as rename_durably
 from aft.core._files import write_atomic as write_atomic
 from aft.core._files import write_json as write_json
 from aft.core._files import write_text as write_text

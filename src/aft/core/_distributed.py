@@ -1,4 +1,4 @@
-"""The ranks that a launcher such as torchrun has started. In a single process, every function here is trivial."""
+"""Communication between the ranks of a launcher such as torchrun; trivial in a single process."""
 
 import atexit
 import os
@@ -51,7 +51,7 @@ def _destroy_process_group() -> None:
 
 
 def barrier() -> None:
-    """Wait until every rank has come here."""
+    """Wait until every rank has reached this point."""
     if world_size() > 1:
         import torch
 
@@ -94,10 +94,13 @@ def rank_zero_first(function: Callable[[], T]) -> T:
     """Call a function on rank 0 and give its result, or its error, to all ranks.
 
     Args:
-        function: What to call. Its result must be picklable.
+        function: The function. Its result, or its exception, must be picklable.
 
     Returns:
         The result of rank 0.
+
+    Raises:
+        Exception: The exception of rank 0, on every rank.
     """
     result: T | None = None
     error: Exception | None = None

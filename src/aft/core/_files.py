@@ -1,4 +1,4 @@
-"""Atomic files: a file is there whole, or not at all, whatever interrupts the writer."""
+"""Atomic files: whatever interrupts the writer, a file is either complete or unchanged."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-#: Prefix of the names that files have while they are being written.
+#: Prefix of the names of files that are still being written.
 TEMPORARY = ".writing-"
 
 
@@ -28,16 +28,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
+        rename_durably(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_directory(path.parent)
+
+
+def rename_durably(temporary: Path, path: Path) -> None:
+    """Give a finished file its final name, so that not even a power failure can leave it incomplete."""
+    _sync(temporary)
+    temporary.replace(path)
+    _sync(path.parent)
 
 
 def write_atomic(
@@ -48,14 +49,15 @@ def write_atomic(
     Args:
         path: The target. A file that is already there is replaced.
         chunks: The content.
-        check: Called with the size and the SHA-256 of the content before the target is replaced. If it raises,
-            the target is left as it was.
+        check: Called with the size and the SHA-256 of the content before the target is replaced. If it
+            raises, the target is left as it was.
 
     Returns:
         The number of bytes written and their SHA-256.
 
     Raises:
-        OSError: The operating system refused, for example because the disk is full. No temporary file is left.
+        OSError: The operating system refused, for example because the disk is full. No temporary file is
+            left.
     """
     digest, size = hashlib.sha256(), 0
     with atomic_path(path) as temporary:
@@ -85,16 +87,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the renames in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def remove_temporary_files(directory: Path) -> None:
+    """Remove files that interrupted writers have left behind. Call it only while no writer is active."""
+    for path in directory.glob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or the renames in a directory, to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def remove_temporary_files(directory: Path) -> None:
-    """Remove what interrupted writers left behind. Call it only when no writer is at work."""
-    for path in directory.glob(f"{TEMPORARY}*"):
-        path.unlink(missing_ok=True)

@@ -25,13 +25,13 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
         threads: Number of torch threads in each.
 
     Yields:
-        ``call(method, *arguments)``, which returns a future. If the block raises, the processes are terminated at
-        once. They also end when this process is killed.
+        ``call(method, *arguments)``, which returns a future. If the block raises, the processes are
+        terminated at once. They also end when this process is killed.
     """
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "make"
         path.write_bytes(pickle.dumps(make))
-        context = multiprocessing.get_context("spawn")  # forking a process whose threads compute may hang
+        context = multiprocessing.get_context("spawn")  # forking a multi-threaded process may deadlock
         executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(str(path), threads))
         try:
             yield lambda method, *arguments: executor.submit(_call, method, *arguments)
@@ -57,7 +57,7 @@ _made: Any = None
 
 
 def _start(path: str, threads: int) -> None:
-    global _make  # noqa: PLW0603 - a pool's process has no other place for what its calls share
+    global _make  # noqa: PLW0603 - a worker process has no other place for the state that its calls share
     import torch
 
     torch.set_num_threads(threads)
@@ -74,7 +74,7 @@ def _call(method: str, *arguments: Any) -> Any:
 
 
 def _watch_parent() -> None:
-    """Exit when the parent does: a parent that is killed cannot tell its children."""
+    """Exit when the parent does: a parent that is killed cannot terminate its children."""
     parent = os.getppid()
 
     def watch() -> None:

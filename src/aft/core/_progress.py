@@ -32,7 +32,7 @@ class Progress:
         self._quiet = quiet
         self._bar: Any = None
         if not quiet and sys.stderr.isatty():
-            from tqdm import tqdm  # only here: it is the slowest part of `import aft`
+            from tqdm import tqdm  # imported on demand: it would be the slowest part of `import aft`
 
             self._bar = tqdm(total=total, desc=label, unit=f" {unit}", smoothing=0, leave=False)
 
@@ -70,7 +70,7 @@ class Progress:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people: ``42 s``, ``3 min 10 s``, ``2 h 5 min``."""
+    """Format a duration: ``42 s``, ``3 min 10 s``, ``2 h 5 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -80,7 +80,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(count: float) -> str:
-    """A number of bytes for people: ``12.3 MB``."""
+    """Format a number of bytes: ``12.3 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

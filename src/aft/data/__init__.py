@@ -1,13 +1,26 @@
-"""Samples: ids, inputs, labels, splits, from tables, image folders, arrays and map-style datasets."""
+"""Datasets: inputs, ids, labels and splits, read from tables, image folders, arrays or map-style datasets.
+
+`Dataset` holds the samples of a task, and `open_dataset` reads one from a path. `Inputs` are the raw inputs
+of one modality. `Targets` translates labels into the numbers that a loss takes. `make_splits` divides a
+dataset into training, validation and test splits, and `check_leakage` makes sure that they share no samples.
+"""
 
 from aft.data._dataset import Dataset as Dataset
+from aft.data._dataset import Sample as Sample
 from aft.data._dataset import Skipped as Skipped
-from aft.data._inputs import Inputs as Inputs
-from aft.data._leakage import check_leakage as check_leakage
-from aft.data._open import open_dataset as open_dataset
 from aft.data._holdout import SPLITS as SPLITS
 from aft.data._holdout import assign_splits as assign_splits
 from aft.data._holdout import hold_out as hold_out
+from aft.data._infer import infer_targets as infer_targets
+from aft.data._inputs import Inputs as Inputs
+from aft.data._leakage import check_leakage as check_leakage
+from aft.data._modality import ARRAY as ARRAY
+from aft.data._modality import IMAGE as IMAGE
+from aft.data._modality import TEXT as TEXT
+from aft.data._modality import TEXT_PAIR as TEXT_PAIR
+from aft.data._modality import Modality as Modality
+from aft.data._modality import modality_name as modality_name
+from aft.data._open import open_dataset as open_dataset
 from aft.data._splits import Splits as Splits
 from aft.data._splits import make_splits as make_splits
 from aft.data._targets import Targets as Targets

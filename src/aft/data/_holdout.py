@@ -1,4 +1,4 @@
-"""Cutting a dataset into training, validation and test parts."""
+"""Holding out samples: stratified by label, without dividing groups or equal inputs."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -24,16 +24,17 @@ _SPELLINGS = {
 
 
 def assign_splits(values: Sequence[Any]) -> list[str]:
-    """Read the splits that a table or folder gives.
+    """Normalise the names of splits in a table or folder.
 
     Args:
-        values: As written: ``train``, ``training``, ``val``, ``valid``, ``validation``, ``dev``, ``test``, in any case.
+        values: One per sample: ``train``, ``training``, ``val``, ``valid``, ``validation``, ``dev``, ``test``
+            or ``testing``, in upper or lower case.
 
     Returns:
-        One of `SPLITS` a sample.
+        One of `SPLITS` per sample.
 
     Raises:
-        DataError: Another word, or an empty cell.
+        DataError: An unknown name or an empty cell.
     """
     result = []
     for row, value in enumerate(values, start=1):
@@ -47,13 +48,8 @@ def assign_splits(values: Sequence[Any]) -> list[str]:
 
 
 def is_split_name(word: str) -> bool:
-    """Whether a folder's name is a split's."""
+    """Whether the name of a folder is the name of a split."""
     return word.lower() in _SPELLINGS
-
-
-def split_of(word: str) -> str:
-    """The split that a folder's name means."""
-    return _SPELLINGS[word.lower()]
 
 
 def hold_out(
@@ -64,38 +60,33 @@ def hold_out(
     seed: int,
     groups: Sequence[str | None] | None = None,
 ) -> NDArray[np.bool_]:
-    """Choose a held-out part, stratified by label and never cutting through a group.
+    """Choose samples to hold out, stratified by label.
 
-    Samples of one group, and samples with equal inputs, stay together. The choice depends on the seed and on the samples,
-    not on their order.
+    Samples of one group, and samples with equal inputs, stay together. The choice depends on the seed and on
+    the samples, not on their order.
 
     Args:
         digests: Digest of each input.
-        labels: Label of each sample; one without a label is never held out, unless its group is.
-        fraction: Share of the labelled samples to hold out, between 0 and 1.
-        seed: Of the choice.
+        labels: Label of each sample. A sample without a label is held out only together with its group.
+        fraction: Fraction of the labelled samples to hold out, between 0 and 1.
+        seed: Random seed of the choice.
         groups: Group of each sample; None where it has none.
 
     Returns:
         Which samples are held out, ``(N,)``.
 
     Raises:
-        UsageError: A fraction outside 0 to 1.
-        DataError: So few samples or groups that one side would be empty.
+        UsageError: The fraction does not lie between 0 and 1.
+        DataError: There are so few samples or groups that one side would be empty.
     """
     if not 0 < fraction < 1:
-        raise UsageError(f"a fraction to hold out lies between 0 and 1; received {fraction!r}; 0.2 is usual")
-    units = _units(digests, groups)
+        raise UsageError(f"a held-out fraction lies between 0 and 1; received {fraction!r}; 0.2 is typical")
     strata = _strata(labels)
-    # A unit belongs to its most common stratum; units without a label stay in training.
-    by_stratum: dict[Any, list[list[int]]] = defaultdict(list)
-    for members in units:
-        labelled = Counter(strata[i] for i in members if strata[i] is not None)
-        if labelled:
-            by_stratum[min(labelled, key=lambda s: (-labelled[s], str(s)))].append(members)
+    by_stratum = _units_by_stratum(_units(digests, groups), strata)
     if sum(map(len, by_stratum.values())) < 2:
         raise DataError(
-            "a held-out part needs at least two labelled samples or groups; received fewer; give more, or a split column"
+            "a held-out split needs at least two labelled samples or groups; received fewer; label more samples, "
+            "or add a split column"
         )
     held = np.zeros(len(digests), dtype=bool)
     carried = 0.0
@@ -103,7 +94,7 @@ def hold_out(
         ordered = sorted(by_stratum[stratum], key=lambda m: _rank(m, digests, groups, seed))
         labelled_count = sum(strata[i] is not None for unit in ordered for i in unit)
         wanted, taken = fraction * labelled_count + carried, 0
-        for unit in ordered[:-1]:  # a class never leaves training altogether
+        for unit in ordered[:-1]:  # training keeps at least one unit of every class
             size = sum(strata[i] is not None for i in unit)
             if taken + size / 2 > wanted:
                 break
@@ -111,18 +102,18 @@ def hold_out(
             taken += size
         carried = wanted - taken
     if not held.any():
-        # By name where two are as large: the order of the samples must not matter.
+        # Ties are broken by name, since the order of the samples must not matter.
         largest = by_stratum[max(sorted(by_stratum, key=str), key=lambda stratum: len(by_stratum[stratum]))]
         held[min(largest, key=lambda m: _rank(m, digests, groups, seed))] = True
     if held.all():
         raise DataError(
-            "a held-out part must leave training samples; received too few groups; give more, or a split column"
+            "a held-out split must leave samples for training; received too few groups; add samples, or a split column"
         )
     return held
 
 
 def _units(digests: Sequence[str], groups: Sequence[str | None] | None) -> list[list[int]]:
-    """Samples that must stay together: equal inputs, equal groups, and chains of both."""
+    """Positions of samples that must stay together: those connected by equal inputs or equal groups."""
     parent = list(range(len(digests)))
 
     def find(i: int) -> int:
@@ -144,14 +135,25 @@ def _units(digests: Sequence[str], groups: Sequence[str | None] | None) -> list[
     return list(units.values())
 
 
+def _units_by_stratum(units: list[list[int]], strata: list[Any]) -> dict[Any, list[list[int]]]:
+    """Assign each unit to its most frequent stratum. Units without any label stay in training."""
+    by_stratum: dict[Any, list[list[int]]] = defaultdict(list)
+    for members in units:
+        labelled = Counter(strata[i] for i in members if strata[i] is not None)
+        if labelled:
+            by_stratum[min(labelled, key=lambda s: (-labelled[s], str(s)))].append(members)
+    return by_stratum
+
+
 def _rank(members: list[int], digests: Sequence[str], groups: Sequence[str | None] | None, seed: int) -> bytes:
+    """A pseudo-random sort key that depends on the seed and on what the unit contains."""
     named = [groups[i] for i in members if groups is not None and groups[i] is not None] if groups is not None else []
     key = "group:" + min(map(str, named)) if named else "input:" + min(digests[i] for i in members)
     return hashlib.blake2b(f"{seed}:{key}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _strata(labels: Sequence[Any]) -> list[Any]:
-    """What to stratify by: the class, or a tenth of the range of many different numbers."""
+    """Stratum of each sample: its class, or its decile if the labels are more than 20 different numbers."""
     present = [label for label in labels if label is not None]
     numbers: list[float] = []
     try:

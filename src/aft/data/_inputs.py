@@ -1,66 +1,115 @@
-"""What a model is shown: texts, pairs of texts, images, arrays; read one at a time."""
+"""The raw inputs of a dataset, read one at a time."""
 
 import hashlib
-import io
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.errors import DataError, MissingExtraError
+from aft.data._images import decode_image, to_rgb
+from aft.data._modality import ARRAY, IMAGE, TEXT, TEXT_PAIR, Modality
+from aft.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Kind = Literal["text", "pair", "image", "array"]
-
-
-def digest_bytes(*parts: bytes) -> str:
-    """A 128-bit digest of an input, in hexadecimal; lengths are hashed too, so that parts do not run together."""
-    state = hashlib.blake2b(digest_size=16, person=b"aft-input")
-    for part in parts:
-        state.update(len(part).to_bytes(8, "little"))
-        state.update(part)
-    return state.hexdigest()
-
 
 class Inputs(ABC):
-    """A sequence of inputs of one kind."""
+    """A sequence of inputs of one modality.
 
-    kind: Kind
+    Attributes:
+        modality: What each input consists of: ``("text",)``, ``("text", "text")``, ``("image",)`` or
+            ``("array",)``.
+    """
+
+    modality: Modality
+
+    #: Whether threads make `examine` faster. Texts are hashed too quickly to be worth a thread.
+    _threaded = False
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of inputs."""
 
     @abstractmethod
     def __getitem__(self, index: int) -> Any:
-        """The input: a string, two strings, an RGB image, or an array."""
+        """One input: a string, a tuple of two strings, an RGB image, or an array."""
 
     @abstractmethod
     def examine(self, index: int) -> str:
-        """Read an input whole and return its digest.
+        """Read an input completely and return its digest.
 
         Raises:
-            DataError: The input cannot be used; the reason, without the id.
+            DataError: The input cannot be used. The message gives the reason without the sample's id.
         """
 
     @abstractmethod
     def subset(self, indices: Sequence[int]) -> "Inputs":
-        """Some of them, in the order given."""
+        """The inputs at some positions, in the given order."""
+
+    @property
+    def sort_by_length(self) -> bool:
+        """Whether encoded inputs are small and vary in length, as those of texts do."""
+        return all(part == "text" for part in self.modality)
+
+    def texts(self, positions: Iterable[int]) -> list[str]:
+        """All texts of some samples, for learning a vocabulary.
+
+        Args:
+            positions: Positions of the samples.
+
+        Returns:
+            The texts in the order of the samples; empty for a modality without text.
+        """
+        if "text" not in self.modality:
+            return []
+        found: list[str] = []
+        for position in positions:
+            value = self[position]
+            parts = value if len(self.modality) > 1 else (value,)
+            found += [part for part, name in zip(parts, self.modality, strict=True) if name == "text"]
+        return found
+
+    def examine_all(self, progress: Callable[[int], object] | None = None) -> tuple[list[str], dict[int, str]]:
+        """Read every input completely.
+
+        Args:
+            progress: Called with a number of inputs whenever so many more have been read.
+
+        Returns:
+            The digest of each input, ``""`` where it cannot be used; and for each of these positions the
+            reason.
+        """
+        digests: list[str] = []
+        reasons: dict[int, str] = {}
+        with _mapper(self._threaded) as mapped:
+            for index, (digest, reason) in enumerate(mapped(self._try_examine, range(len(self)))):
+                digests.append(digest)
+                if reason is not None:
+                    reasons[index] = reason
+                if progress is not None:
+                    progress(1)
+        return digests, reasons
+
+    def _try_examine(self, index: int) -> tuple[str, str | None]:
+        try:
+            return self.examine(index), None
+        except DataError as error:
+            return "", str(error)
 
 
 class Texts(Inputs):
-    """Strings, one a sample or two."""
+    """Strings: one per sample, or two for tasks on pairs."""
 
     def __init__(self, texts: Sequence[str], second: Sequence[str] | None = None) -> None:
         self._texts = list(texts)
         self._second = None if second is None else list(second)
-        self.kind = "text" if second is None else "pair"
+        self.modality = TEXT if second is None else TEXT_PAIR
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -69,10 +118,9 @@ class Texts(Inputs):
         return self._texts[index] if self._second is None else (self._texts[index], self._second[index])
 
     def examine(self, index: int) -> str:
-        parts = [self._texts[index]] if self._second is None else [self._texts[index], self._second[index]]
-        if not all(part.strip() for part in parts):
-            raise DataError("the text is empty")
-        return digest_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
+        if self._second is None:
+            return _text_digest(self._texts[index])
+        return _text_digest(self._texts[index], self._second[index])
 
     def subset(self, indices: Sequence[int]) -> "Texts":
         second = None if self._second is None else [self._second[i] for i in indices]
@@ -80,9 +128,10 @@ class Texts(Inputs):
 
 
 class ImageFiles(Inputs):
-    """Image files, decoded when asked for."""
+    """Image files, each decoded when it is accessed."""
 
-    kind = "image"
+    modality = IMAGE
+    _threaded = True  # Pillow releases the interpreter's lock while it decodes
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = list(paths)
@@ -91,11 +140,11 @@ class ImageFiles(Inputs):
         return len(self._paths)
 
     def __getitem__(self, index: int) -> "Image":
-        return as_rgb(self._read(index))
+        return decode_image(self._read(index))
 
     def examine(self, index: int) -> str:
         raw = self._read(index)
-        as_rgb(raw)
+        decode_image(raw)
         return digest_bytes(raw)
 
     def subset(self, indices: Sequence[int]) -> "ImageFiles":
@@ -109,63 +158,69 @@ class ImageFiles(Inputs):
 
 
 class Items(Inputs):
-    """The inputs of any map-style dataset, or of an array, fetched one at a time."""
+    """The inputs of any map-style dataset or array, fetched one at a time."""
 
-    def __init__(self, fetch: Callable[[int], Any], indices: Sequence[int], kind: Kind) -> None:
+    def __init__(self, fetch: Callable[[int], Any], indices: Sequence[int], modality: Modality) -> None:
         self._fetch = fetch
         self._indices = indices
-        self.kind = kind
+        self.modality = modality
 
     def __len__(self) -> int:
         return len(self._indices)
 
     def __getitem__(self, index: int) -> Any:
         value = self._fetch(self._indices[index])
-        if self.kind == "array":
+        if self.modality == ARRAY:
             return as_array(value)
-        if self.kind == "image":
-            return flatten_alpha(value)
-        return tuple(value) if self.kind == "pair" else value
+        if self.modality == IMAGE:
+            return to_rgb(value)
+        return tuple(value) if self.modality == TEXT_PAIR else value
 
     def examine(self, index: int) -> str:
         value = self[index]
-        if self.kind == "array":
+        if self.modality == ARRAY:
             if not np.isfinite(value).all():
                 raise DataError("the array holds NaN or infinity")
             return digest_bytes(str(value.dtype).encode(), repr(value.shape).encode(), value.tobytes())
-        if self.kind == "image":
+        if self.modality == IMAGE:
             return digest_bytes(repr(value.size).encode(), value.tobytes())
-        return (Texts([value[0]], [value[1]]) if self.kind == "pair" else Texts([value])).examine(0)
+        return _text_digest(*value) if self.modality == TEXT_PAIR else _text_digest(value)
 
     def subset(self, indices: Sequence[int]) -> "Items":
-        return Items(self._fetch, [self._indices[i] for i in indices], self.kind)
+        return Items(self._fetch, [self._indices[i] for i in indices], self.modality)
 
 
-def kind_of(value: Any) -> Kind:
-    """Tell what an item of a map-style dataset is.
+def modality_of(value: Any) -> Modality:
+    """Recognise the modality of a raw input.
+
+    Args:
+        value: An input of a map-style dataset.
+
+    Returns:
+        Its modality.
 
     Raises:
-        DataError: None of the kinds.
+        DataError: The input has no known modality.
     """
     if isinstance(value, str):
-        return "text"
+        return TEXT
     if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(part, str) for part in value):
-        return "pair"
+        return TEXT_PAIR
     if hasattr(value, "convert") and hasattr(value, "size"):
-        return "image"
+        return IMAGE
     if hasattr(value, "__array__") or isinstance(value, list | int | float):
-        return "array"
+        return ARRAY
     raise DataError(
-        f"an input is a string, two strings, a PIL image or an array; received {type(value).__name__}; "
-        "convert it in your dataset's __getitem__"
+        f"an input is a string, two strings, a PIL image or an array; received {type(value).__name__}; convert it "
+        "in your dataset's __getitem__"
     )
 
 
 def as_array(value: Any) -> NDArray[Any]:
-    """A numeric array of an item: floating point as float32, integers as they are.
+    """Convert an input to a numeric array: floating point values become float32, integers keep their type.
 
     Raises:
-        DataError: It is not numeric.
+        DataError: The input is not numeric.
     """
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "fiub":
@@ -173,38 +228,26 @@ def as_array(value: Any) -> NDArray[Any]:
     return np.ascontiguousarray(array, dtype=np.float32 if array.dtype.kind == "f" else array.dtype)
 
 
-def as_rgb(raw: bytes) -> "Image":
-    """Decode an image file whole, upright, over white where it is transparent.
-
-    Raises:
-        DataError: It cannot be decoded, or claims more pixels than anyone's picture has.
-        MissingExtraError: Pillow is not installed.
-    """
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise MissingExtraError(
-            "images need Pillow, which is not installed; run pip install 'adaptive-feature-transfer[vision]'"
-        ) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", category=UserWarning)
-            with Image.open(io.BytesIO(raw)) as image:
-                image.load()
-                return flatten_alpha(ImageOps.exif_transpose(image))
-    except Exception as error:  # Pillow's decoders raise many kinds, and all of them mean this
-        raise DataError(f"the image cannot be decoded ({error})") from error
+def digest_bytes(*parts: bytes) -> str:
+    """A 128-bit digest in hexadecimal. The lengths are hashed too, so that ``ab, c`` and ``a, bc`` differ."""
+    state = hashlib.blake2b(digest_size=16, person=b"aft-input")
+    for part in parts:
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+    return state.hexdigest()
 
 
-def flatten_alpha(image: "Image") -> "Image":
-    """An RGB image; transparent pixels become white, 16-bit greys become 8-bit."""
-    from PIL import Image
+def _text_digest(*parts: str) -> str:
+    if not all(part.strip() for part in parts):
+        raise DataError("the text is empty")
+    return digest_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
 
-    if image.mode.startswith("I"):
-        image = image.point(lambda value: value / 256).convert("L")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+
+@contextmanager
+def _mapper(threaded: bool) -> Iterator[Callable[..., Iterable[Any]]]:
+    """``map``, or the ``map`` of a thread pool."""
+    if not threaded:
+        yield map
+        return
+    with ThreadPoolExecutor() as pool:
+        yield pool.map

@@ -1,4 +1,4 @@
-"""No test sample in training: by id, by content, by group."""
+"""Leakage: samples that occur both in training and in a held-out split."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ def check_leakage(
     *,
     train_groups: Sequence[str | None] | None = None,
     test_groups: Sequence[str | None] | None = None,
-    what: str = "test",
+    split: str = "test",
 ) -> None:
-    """Refuse a test part that shares samples with training.
+    """Make sure that a held-out split shares no id, no input and no group with the training samples.
 
     Args:
         train_ids: Ids of the training samples.
@@ -24,26 +24,27 @@ def check_leakage(
         test_digests: Digests of their inputs.
         train_groups: Groups of the training samples, if there are groups.
         test_groups: Groups of the held-out samples.
-        what: What the held-out part is called.
+        split: Name of the held-out split, for the message.
 
     Raises:
-        LeakageError: Some are on both sides; some are named.
+        LeakageError: The two sides share samples or groups; some of them are named.
     """
-    remedy = f"remove them from one side, or let aft drop them from training with --leakage drop (this {what} part is checked by id, content and group)"
+    remedy = "remove them from one side, or drop them from training with leakage='drop'"
     both = sorted(set(train_ids) & set(test_ids))
     if both:
         raise LeakageError(
-            f"no {what} sample may be in training; received {len(both)} ids on both sides, {name_some(both)}; {remedy}"
+            f"no {split} sample may be in training; received {len(both)} ids on both sides, {name_some(both)}; {remedy}"
         )
     known = set(train_digests)
     same = [sample_id for sample_id, digest in zip(test_ids, test_digests, strict=True) if digest in known]
     if same:
         raise LeakageError(
-            f"no {what} sample may be in training; received {len(same)} {what} samples whose content is also in training, ids "
-            f"{name_some(same)}; {remedy}"
+            f"no {split} sample may be in training; received {len(same)} {split} samples whose content is also in "
+            f"training, ids {name_some(same)}; {remedy}"
         )
     shared = {g for g in train_groups or () if g is not None} & {g for g in test_groups or () if g is not None}
     if shared:
         raise LeakageError(
-            f"no group may be on both sides; received {len(shared)} in training and {what}, {name_some(sorted(shared))}; {remedy}"
+            f"no group may be in training and in the {split} split; received {len(shared)} that are, "
+            f"{name_some(sorted(shared))}; {remedy}"
         )

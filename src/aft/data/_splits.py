@@ -1,4 +1,4 @@
-"""The train, validation and test splits of a dataset."""
+"""The training, validation and test splits of a dataset."""
 
 import csv
 import logging
@@ -10,41 +10,55 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data import Dataset, check_leakage, hold_out
+from aft.core import atomic_path
+from aft.data._dataset import Dataset
+from aft.data._holdout import hold_out
+from aft.data._leakage import check_leakage
 from aft.errors import DataError, LeakageError
 
 log = logging.getLogger("aft")
 
+Positions = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Splits:
-    """Which samples are for what.
+    """Positions ``(n,)`` of the samples of each split in the dataset.
 
     Attributes:
-        train: Everything to train on in the end, labelled or not; ``(n,)`` positions in the dataset.
-        search_train: What the search for a strength trains on.
-        validation: What it chooses on; labelled.
-        test: What is measured in the end; labelled; may be empty.
+        train: Samples of the final training, labelled and unlabelled. Without a validation split in the data,
+            they include the validation samples.
+        search_train: Samples that the hyperparameter search trains on; none of them is in the validation
+            split.
+        validation: Labelled samples that the search evaluates on.
+        test: Labelled samples of the final measurement; may be empty.
     """
 
-    train: NDArray[np.int64]
-    search_train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
+    train: Positions
+    search_train: Positions
+    validation: Positions
+    test: Positions
 
     def write(self, path: Path, dataset: Dataset) -> None:
-        """Keep them in a run: id, part, digest of the input, and whether it was trained on in the end."""
+        """Write the splits to a CSV file, atomically.
+
+        Each row has a sample's id, split and input digest, and says whether the final training used it.
+
+        Args:
+            path: The file.
+            dataset: The dataset that the positions refer to.
+        """
         held, trained = set(self.validation.tolist()), set(self.train.tolist())
         rows = [
-            (dataset.ids[i], part, dataset.digests[i], "yes" if i in trained else "no")
-            for part, members in (
+            (dataset.ids[i], split, dataset.digests[i], "yes" if i in trained else "no")
+            for split, members in (
                 ("train", [i for i in self.train.tolist() if i not in held]),
                 ("validation", self.validation.tolist()),
                 ("test", self.test.tolist()),
             )
             for i in members
         ]
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerows([("id", "split", "digest", "trained"), *rows])
 
@@ -58,88 +72,98 @@ def make_splits(
     unlabelled: Literal["use", "skip", "error"],
     leakage: Literal["error", "drop"],
 ) -> Splits:
-    """Cut a dataset.
+    """Divide a dataset into splits.
 
-    A given split is kept: its test part is the test part, its validation part is chosen on and never trained on. What is not
-    given is cut from training, stratified, by groups, with equal inputs on one side.
+    Splits that the data defines are kept: its validation samples are never trained on. Missing splits are
+    held out from the training samples, stratified by label, with groups and equal inputs on one side.
 
     Args:
-        dataset: The samples, verified.
-        validation_fraction: Share of the labelled training samples to choose on.
-        test_fraction: Share of the labelled samples to measure on, where no split is given; 0 for none.
-        seed: Of the cuts.
-        unlabelled: What to do with training samples without a label.
-        leakage: What to do with training samples that are also held out.
+        dataset: The verified samples.
+        validation_fraction: Fraction of the labelled training samples for validation.
+        test_fraction: Fraction of the labelled samples for testing if the data defines no splits; 0 for none.
+        seed: Random seed of the splits.
+        unlabelled: ``"use"``, ``"skip"`` or ``"error"`` for training samples without a label.
+        leakage: ``"error"`` or ``"drop"`` for training samples that are also in a held-out split.
 
     Returns:
-        The parts.
+        The splits.
 
     Raises:
-        DataError: No labels, samples without a label that may not be, or too few of them.
-        LeakageError: Held-out samples in training.
+        DataError: There are no labels, too few of them, or unlabelled samples that are not allowed.
+        LeakageError: Held-out samples are also in training.
     """
     labels = dataset.labels if dataset.labels is not None else [None] * len(dataset)
-    has = np.array([label is not None for label in labels])
+    labelled = np.array([label is not None for label in labels])
     everything = np.arange(len(dataset))
-    if not has.any():
-        raise DataError(f"training needs labels; none of {len(dataset)} samples has one; name the column with --label")
+    if not labelled.any():
+        raise DataError(f"training needs labels; none of {len(dataset)} samples has one; name the column with label=")
     if dataset.splits is not None:
-        given = np.array(dataset.splits)
-        train, test = everything[given == "train"], everything[(given == "test") & has]
-        validation = everything[(given == "validation") & has]
-        if not len(train):
-            raise DataError(
-                f"training needs training samples; the given split has none among {len(given)}; check the split column"
-            )
-        validation = _without_leaks(dataset, validation, test, leakage, "test")
-        train = _without_leaks(dataset, train, test, leakage, "test")
-        train = _without_leaks(dataset, train, validation, leakage, "validation")
+        train, validation, test = _given_splits(dataset, dataset.splits, labelled, leakage)
     else:
         held = np.zeros(len(dataset), dtype=bool)
         if test_fraction:
             held = hold_out(dataset.digests, labels, fraction=test_fraction, seed=seed, groups=dataset.groups)
-        train, test, validation = everything[~held], everything[held & has], everything[:0]
-    bare = train[~has[train]]
-    if len(bare) and unlabelled == "error":
+        train, test, validation = everything[~held], everything[held & labelled], everything[:0]
+    without_label = train[~labelled[train]]
+    if len(without_label) and unlabelled == "error":
         raise DataError(
-            f"with --unlabelled error every training sample needs a label; {len(bare)} have none, first {dataset.ids[int(bare[0])]!r}; "
-            "label them, or use --unlabelled use or skip"
+            f"with unlabelled='error' every training sample needs a label; {len(without_label)} have none, first "
+            f"{dataset.ids[int(without_label[0])]!r}; label them, or choose unlabelled='use' or unlabelled='skip'"
         )
-    if len(bare) and unlabelled == "skip":
-        train = train[has[train]]
+    if len(without_label) and unlabelled == "skip":
+        train = train[labelled[train]]
     if len(validation):
         return Splits(train, train, validation, test)
-    part = dataset.subset(train)
-    held = hold_out(part.digests, part.labels or [], fraction=validation_fraction, seed=seed + 1, groups=part.groups)
-    return Splits(train, train[~held], train[held & has[train]], test)
+    samples = dataset.subset(train)
+    held = hold_out(
+        samples.digests, samples.labels or [], fraction=validation_fraction, seed=seed + 1, groups=samples.groups
+    )
+    return Splits(train, train[~held], train[held & labelled[train]], test)
+
+
+def _given_splits(
+    dataset: Dataset, splits: Sequence[str], labelled: NDArray[np.bool_], leakage: Literal["error", "drop"]
+) -> tuple[Positions, Positions, Positions]:
+    """The training, validation and test samples of a dataset that defines splits."""
+    given, everything = np.array(splits), np.arange(len(dataset))
+    train, test = everything[given == "train"], everything[(given == "test") & labelled]
+    validation = everything[(given == "validation") & labelled]
+    if not len(train):
+        raise DataError(
+            f"training needs training samples; none of the {len(given)} samples has the split 'train'; check the "
+            "split column"
+        )
+    validation = _without_leaks(dataset, validation, test, leakage, "test")
+    train = _without_leaks(dataset, train, test, leakage, "test")
+    return _without_leaks(dataset, train, validation, leakage, "validation"), validation, test
 
 
 def _without_leaks(
-    dataset: Dataset, train: NDArray[np.int64], held: NDArray[np.int64], leakage: Literal["error", "drop"], what: str
-) -> NDArray[np.int64]:
+    dataset: Dataset, train: Positions, held: Positions, leakage: Literal["error", "drop"], split: str
+) -> Positions:
     if not len(held) or not len(train):
         return train
     ids, digests, groups = dataset.ids, dataset.digests, dataset.groups
 
-    def column(values: Sequence[Any], part: NDArray[np.int64]) -> list[Any]:
-        return [values[i] for i in part.tolist()]
+    def select(values: Sequence[Any], positions: Positions) -> list[Any]:
+        return [values[i] for i in positions.tolist()]
 
     try:
         check_leakage(
-            column(ids, train), column(digests, train), column(ids, held), column(digests, held), what=what,
-            train_groups=None if groups is None else column(groups, train),
-            test_groups=None if groups is None else column(groups, held),
+            select(ids, train), select(digests, train), select(ids, held), select(digests, held), split=split,
+            train_groups=None if groups is None else select(groups, train),
+            test_groups=None if groups is None else select(groups, held),
         )  # fmt: skip
     except LeakageError:
         if leakage == "error":
             raise
-        contents = set(column(digests, held))
-        shared = set() if groups is None else set(column(groups, held)) - {None}
+        contents = set(select(digests, held))
+        shared = set() if groups is None else set(select(groups, held)) - {None}
         keep = [i for i in train.tolist() if digests[i] not in contents and (groups is None or groups[i] not in shared)]
         log.warning(
-            "%d samples are also in the %s part and were dropped from training or validation",
+            "%d samples are also in the %s split and were dropped from training or validation",
             len(train) - len(keep),
-            what,
+            split,
         )
         return np.array(keep, dtype=np.int64)
     return train

@@ -1,4 +1,4 @@
-"""From labels as people write them to the numbers that a loss takes, and back."""
+"""Labels as written in the data, and the numbers that a loss takes."""
 
 import math
 from collections import Counter
@@ -14,12 +14,22 @@ from aft.errors import DataError, UsageError, did_you_mean, name_some
 TaskKind = Literal["classification", "multilabel", "regression"]
 Label = str | float | tuple[str, ...]
 
-#: Joins the labels of a multi-label cell in a table.
+#: Separates the labels of one cell in a multilabel table.
 SEPARATOR = "|"
 
 
 def clean_label(value: Any) -> Any:
-    """A label as it came, without surrounding space; None where there is none."""
+    """Normalise a label: strip strings, unwrap scalars, and turn collections into tuples of class names.
+
+    Args:
+        value: The label as the source gives it.
+
+    Returns:
+        A string, a number or a tuple of strings; None for a missing label.
+
+    Raises:
+        DataError: An array that is neither one number nor a 0/1 vector of classes.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
@@ -34,26 +44,31 @@ def clean_label(value: Any) -> Any:
 
 
 def _vector(values: Any) -> Any:
-    """A label that is an array: one number, or which classes apply."""
+    """A label given as an array: one number, or a 0/1 vector with one entry per class."""
     flat = values if isinstance(values, list) else [values]
     if len(flat) == 1 and not isinstance(flat[0], list):
         return flat[0]
     if any(isinstance(part, list) or part not in (0, 1) for part in flat):
         raise DataError(
-            f"a label that is an array holds one number, or a 0 or 1 a class; received {flat!r:.80}; give one label a sample"
+            f"an array label holds one number, or a 0 or 1 for each class; received {flat!r:.80}; give each sample "
+            "one such label"
         )
     return tuple(str(index) for index, part in enumerate(flat) if part)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What the labels of a task mean; kept in the run, so that predictions can be read.
+    """The meaning of a task's labels. It is saved with the run, so that predictions can be translated back.
 
     Attributes:
-        kind: Classification, multilabel or regression.
+        kind: ``"classification"``, ``"multilabel"`` or ``"regression"``.
         classes: Names of the outputs, sorted; empty for regression.
-        mean: Subtracted from regression labels before training, from the training labels.
-        scale: What they are divided by then.
+        mean: Mean of the training labels of a regression task, subtracted from every label.
+        scale: Standard deviation of the training labels of a regression task; labels are divided by it.
+
+    Example:
+        >>> Targets.infer(["pos", "neg", None])
+        Targets(kind='classification', classes=('neg', 'pos'), mean=0.0, scale=1.0)
     """
 
     kind: TaskKind
@@ -63,32 +78,33 @@ class Targets:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the student puts out."""
+        """Number of outputs that the student needs."""
         return 1 if self.kind == "regression" else len(self.classes)
 
     @classmethod
     def infer(cls, labels: Sequence[Any], kind: TaskKind | Literal["auto"] = "auto") -> "Targets":
-        """Learn what labels mean from the training labels.
+        """Determine the classes or the scale of a task from its training labels.
 
         Args:
             labels: Training labels; None where a sample has none.
-            kind: The task, or ``"auto"``: lists of labels are multilabel, numbers with a fraction or with more than 20
-                different values are regression, anything else is classification.
+            kind: The task, or ``"auto"``: lists of labels mean multilabel, fractional numbers or more than 20
+                different numbers mean regression, and everything else means classification.
 
         Returns:
             The targets.
 
         Raises:
-            UsageError: An unknown task.
-            DataError: No labels, one class only, or regression labels that are not finite numbers.
+            UsageError: The task is unknown.
+            DataError: There are no labels, there is only one class, or regression labels are not finite
+                numbers.
         """
         if kind != "auto" and kind not in get_args(TaskKind):
             raise UsageError(f"unknown task {kind!r}{did_you_mean(str(kind), [*get_args(TaskKind), 'auto'])}")
         present = [label for label in labels if label is not None]
         if not present:
             raise DataError(
-                f"training needs labels; received {len(labels)} training samples without any; name the column with --label, "
-                "or check that the training split has labels"
+                f"training needs labels; received {len(labels)} training samples without any; name the column with "
+                "label=, or check that the training split has labels"
             )
         if kind == "auto":
             kind = _guess(present)
@@ -97,7 +113,8 @@ class Targets:
             scale = float(values.std())
             if scale == 0:
                 raise DataError(
-                    f"regression needs labels that differ; received {values[0]:g} {len(values)} times; check the label column"
+                    f"regression needs labels that vary; received {values[0]:g} for all {len(values)} samples; "
+                    "check the label column"
                 )
             return cls("regression", (), float(values.mean()), scale)
         counts = Counter(
@@ -105,27 +122,29 @@ class Targets:
         )
         if len(counts) < 2 and kind == "classification":
             raise DataError(
-                f"classification needs at least two classes; received {name_some(counts)} alone; check the label column and the split"
+                f"classification needs at least two classes; received only {name_some(counts)}; check the label "
+                "column and the split"
             )
         if not counts:
             raise DataError(
-                "a multilabel task needs at least one label; received empty lists alone; check the label column"
+                "a multilabel task needs at least one label; received only empty lists; check the label column"
             )
         return cls(kind, tuple(sorted(counts)))
 
     def encode(self, labels: Sequence[Any], ids: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Turn labels into numbers.
+        """Convert labels to numbers.
 
         Args:
-            labels: As they came; None where a sample has none.
-            ids: Of the same samples, for naming.
+            labels: N labels as written in the data; None where a sample has none.
+            ids: Ids of the same samples, for error messages.
 
         Returns:
-            Class indices ``(N,)`` int64, 0/1 ``(N, C)`` float32, or standardised values ``(N,)`` float32; and which samples
-            have a label ``(N,)``. Rows without one are zeros.
+            Class indices ``(N,)`` int64, 0/1 vectors ``(N, C)`` float32, or standardised values ``(N,)``
+            float32; and a mask ``(N,)`` of the samples that have a label. Rows of the others are zero.
 
         Raises:
-            DataError: A label that training did not have, or that is not a number; some are named.
+            DataError: A class does not occur in the training labels, or a regression label is not a finite
+                number.
         """
         has = np.array([label is not None for label in labels], dtype=bool)
         if self.kind == "regression":
@@ -154,7 +173,7 @@ class Targets:
         if unknown:
             raise DataError(
                 f"every label must occur in training; received {name_some(unknown)}, first at id "
-                f"{next(iter(unknown.values()))!r}; add training samples of it or leave these samples out"
+                f"{next(iter(unknown.values()))!r}; add training samples with such labels, or remove these samples"
             )
         return encoded, has
 
@@ -182,6 +201,6 @@ def _number(label: Any, sample_id: str | None = None) -> float:
     if isinstance(label, bool) or not math.isfinite(value):
         where = "" if sample_id is None else f" at id {sample_id!r}"
         raise DataError(
-            f"a regression label is a finite number; received {label!r}{where}; correct it or leave it empty"
+            f"a regression label is a finite number; received {label!r}{where}; correct it, or leave it empty"
         )
     return value

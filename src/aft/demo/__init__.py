@@ -1,4 +1,4 @@
-"""The main job on real data, and the models and tasks that it, the tests and the benchmarks use."""
+"""The demo, and the real models and tasks that the demo, the tests and the benchmarks share."""
 
 from aft.demo._demo import run_demo as run_demo
 from aft.demo._efficientnet import lite0 as lite0

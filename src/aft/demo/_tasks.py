@@ -1,4 +1,4 @@
-"""Real tasks for the demo, tests and benchmarks, as files like a user's own."""
+"""Real tasks for the demo, the tests and the benchmarks, as files like a user's own."""
 
 import csv
 import io
@@ -13,17 +13,17 @@ from aft.errors import MissingExtraError
 
 
 def movie_sentences(cache: Path | None = None) -> Path:
-    """Movie-review sentences with mean ratings by people, -4 to 4 (10,605).
+    """10,605 movie-review sentences with mean human ratings from -4 to 4.
 
     Args:
-        cache: Where to keep the table; by default `cache_dir`.
+        cache: Where to keep the table; `cache_dir` by default.
 
     Returns:
-        A CSV of ``id``, ``sentence``, ``rating`` and ``polarity`` (``positive``, ``negative``, or empty where the rating is within
-        0.3 of zero). Sentences that occur twice are kept once.
+        A CSV file with the columns ``id``, ``sentence``, ``rating`` and ``polarity`` (``positive``, ``negative``, or empty if the
+        rating is within 0.3 of zero). Duplicate sentences are removed.
 
     Raises:
-        DataError: It could not be fetched.
+        DataError: The download failed.
 
     Source:
         Hutto and Gilbert: VADER, ICWSM 2014; the sentences are Pang and Lee's.
@@ -57,16 +57,16 @@ def movie_sentences(cache: Path | None = None) -> Path:
 
 
 def emoji_names(cache: Path | None = None) -> Path:
-    """What each picture of `emoji_pictures` is called.
+    """The name of each picture of `emoji_pictures`.
 
     Args:
-        cache: Where to keep the table; by default `cache_dir`.
+        cache: Where to keep the table; `cache_dir` by default.
 
     Returns:
-        A CSV of ``id``, the picture's path in its folder, and ``name``.
+        A CSV file with the columns ``id`` (the path of the picture in its folder) and ``name``.
 
     Raises:
-        DataError: They could not be fetched.
+        DataError: The download failed.
     """
     cache = cache or cache_dir()
     table = cache / "emoji-names.csv"
@@ -92,17 +92,17 @@ def _emoji_path(entry: dict[str, Any]) -> str:
 
 
 def emoji_pictures(vendor: str = "google", cache: Path | None = None) -> Path:
-    """Emoji of a vendor, 32 x 32 pixels, as an image folder: a category a folder (1,900 pictures, 9 categories).
+    """Emoji of a vendor, 32 x 32 pixels, as an image folder with one subfolder per category (1,900 pictures, 9 categories).
 
     Args:
         vendor: ``"google"`` or ``"twitter"``.
-        cache: Where to keep them; by default `cache_dir`.
+        cache: Where to keep them; `cache_dir` by default.
 
     Returns:
         The folder.
 
     Raises:
-        DataError: They could not be fetched.
+        DataError: The download failed.
         MissingExtraError: Pillow is not installed.
     """
     cache = cache or cache_dir()
@@ -133,10 +133,10 @@ def emoji_pictures(vendor: str = "google", cache: Path | None = None) -> Path:
 
 
 def digit_pictures(cache: Path | None = None) -> Path:
-    """Handwritten digits, 8 x 8 pixels, as an image folder: a digit a folder (1,797 pictures).
+    """Handwritten digits, 8 x 8 pixels, as an image folder with one subfolder per digit (1,797 pictures).
 
     Args:
-        cache: Where to keep them; by default `cache_dir`.
+        cache: Where to keep them; `cache_dir` by default.
 
     Returns:
         The folder.

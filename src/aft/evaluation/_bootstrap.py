@@ -1,4 +1,4 @@
-"""Whether methods differ: a paired bootstrap over seeds and test samples."""
+"""Paired bootstrap over seeds and test samples: whether two methods differ."""
 
 import functools
 from collections.abc import Sequence
@@ -7,17 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-#: Draws. The ends of a 95 % interval then move by less than a tenth of its width from one set of draws to another.
+#: Bootstrap rounds. The ends of a 95 % interval then vary by less than a tenth of its width between seeds.
 ROUNDS = 4000
 
 
 class Interval(NamedTuple):
-    """A number with its 95 % interval.
+    """An estimate with its 95 % confidence interval.
 
     Attributes:
-        mean: The number.
-        low: Lower end.
-        high: Upper end.
+        mean: The estimate.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
     """
 
     mean: float
@@ -26,12 +26,12 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A difference of errors.
+    """A difference of two errors with its 95 % confidence interval.
 
     Attributes:
-        mean: First method's minus second's.
-        low: Lower end of the 95 % interval.
-        high: Upper end.
+        mean: Error of the first method minus that of the second.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
     """
 
     mean: float
@@ -40,30 +40,30 @@ class Difference(NamedTuple):
 
     @property
     def is_noise(self) -> bool:
-        """Whether the interval holds zero."""
+        """Whether the interval contains zero."""
         return self.low <= 0 <= self.high
 
 
 def draw(
     losses: NDArray[np.float64], *, root: bool = False, rounds: int = ROUNDS, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Errors of several methods under the same draws of seeds and test samples, with replacement.
+    """Compute the errors of several methods on the same bootstrap resamples of seeds and test samples.
 
-    What is hard for all methods, or a lucky start of all, moves them together and so cancels in what is computed from
-    them: a difference, a ratio.
+    Sampling is paired: a hard test sample or a lucky seed affects all methods alike, so its effect cancels in
+    a difference or a ratio of two rows of the result.
 
     Args:
-        losses: Loss of each method, seed and sample, ``(M, S, N)``: 0 or 1 for errors of classification, squared errors for
-            regression. Seeds and samples stand in the same order for all methods.
-        root: Whether the error is the root of the mean loss.
+        losses: Loss of each method, seed and sample, ``(M, S, N)``: 0 or 1 for classification errors, squared
+            errors for regression. Seeds and samples are in the same order for all methods.
+        root: Whether the error is the square root of the mean loss.
         rounds: Bootstrap rounds.
-        seed: Of the draws.
+        seed: Random seed of the resamples.
 
     Returns:
-        ``(M, rounds)``. With one seed the draws cover test samples alone.
+        ``(M, rounds)``. With a single seed, only test samples are resampled.
     """
     methods, seeds, samples = losses.shape
-    by_sample, by_seed = _counts(seeds, samples, rounds, seed)
+    by_sample, by_seed = _shares(seeds, samples, rounds, seed)
     each = np.empty((methods, seeds, rounds))
     for place, method in enumerate(losses):
         each[place] = method @ by_sample
@@ -74,20 +74,23 @@ def draw(
 
 
 @functools.lru_cache(maxsize=4)
-def _counts(seeds: int, samples: int, rounds: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shares of each sample ``(N, rounds)`` and each seed ``(S, rounds)`` in each round: drawn once for all methods of a table."""
+def _shares(seeds: int, samples: int, rounds: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of each sample ``(N, rounds)`` and of each seed ``(S, rounds)`` in each resample.
+
+    The result is cached, because all comparisons of a table use the same resamples.
+    """
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(samples, np.full(samples, 1 / samples), size=rounds).T / samples
-    chosen = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=rounds).T / seeds
-    return np.ascontiguousarray(drawn), np.ascontiguousarray(chosen)
+    of_samples = generator.multinomial(samples, np.full(samples, 1 / samples), size=rounds).T / samples
+    of_seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=rounds).T / seeds
+    return np.ascontiguousarray(of_samples), np.ascontiguousarray(of_seeds)
 
 
 def error_of(losses: NDArray[np.float64], *, root: bool = False) -> float:
-    """Mean over seeds of the error on the test samples.
+    """Average the error on the test samples over seeds.
 
     Args:
-        losses: ``(S, N)``.
-        root: Whether the error is the root of the mean loss.
+        losses: Loss of each seed and sample, ``(S, N)``.
+        root: Whether the error is the square root of the mean loss.
 
     Returns:
         The error.
@@ -99,16 +102,20 @@ def error_of(losses: NDArray[np.float64], *, root: bool = False) -> float:
 def paired_difference(
     one: NDArray[np.float64], two: NDArray[np.float64], *, root: bool = False, rounds: int = ROUNDS
 ) -> Difference:
-    """Compare two methods on the same test samples, trained with the same seeds.
+    """Compare two methods that were trained with the same seeds, on the same test samples.
 
     Args:
-        one: Loss of each seed on each sample, ``(S, N)``; see `draw`.
-        two: The other method's.
-        root: Whether the error is the root of the mean loss.
+        one: Losses of the first method, ``(S, N)``; see `draw`.
+        two: Losses of the second method, ``(S, N)``.
+        root: Whether the error is the square root of the mean loss.
         rounds: Bootstrap rounds.
 
     Returns:
         The difference of the errors with its 95 % percentile interval.
+
+    Example:
+        >>> paired_difference(aft_losses, finetune_losses).is_noise
+        False
     """
     drawn = draw(np.stack([one, two]), root=root, rounds=rounds)
     low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
@@ -118,20 +125,22 @@ def paired_difference(
 def normalised_error(
     pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64], bool]], *, rounds: int = ROUNDS
 ) -> Interval:
-    """Error of a method over that of plain fine-tuning, averaged over tasks.
+    """Divide the error of a method by that of plain fine-tuning, and average the ratio over tasks.
 
-    The tasks are fixed: the interval says what other seeds and other test samples of these tasks would give.
+    The tasks are fixed: the interval covers variation over seeds and test samples of these tasks, not over
+    tasks.
 
     Args:
-        pairs: For each task the method's losses ``(S, N)``, fine-tuning's, and whether the error is the root of their mean.
+        pairs: For each task, the losses of the method ``(S, N)``, those of fine-tuning, and whether the error
+            is the square root of their mean.
         rounds: Bootstrap rounds.
 
     Returns:
-        The mean ratio with its 95 % percentile interval; below 1 is better than fine-tuning.
+        The mean ratio with its 95 % percentile interval. Below 1 the method is better than fine-tuning.
     """
     ratios, drawn = [], []
     for number, (one, two, root) in enumerate(pairs):
-        # Draws in which fine-tuning makes no error at all count as half an error.
+        # A fine-tuning error of zero counts as half an error, so that the ratio stays finite.
         least = 0.5 / two.size
         ratios.append(error_of(one, root=root) / max(error_of(two, root=root), least))
         both = draw(np.stack([one, two]), root=root, rounds=rounds, seed=number)

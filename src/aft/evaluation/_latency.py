@@ -1,4 +1,4 @@
-"""How fast a model answers."""
+"""How fast a model computes: throughput and latency."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,17 +7,17 @@ from typing import Any
 
 
 def throughput(run: Callable[[Sequence[Any]], object], inputs: Sequence[Any], *, repeats: int = 5) -> float:
-    """Samples a second, from raw inputs to outputs.
+    """Measure throughput from raw inputs to outputs.
 
     Args:
-        run: Answers a list of inputs.
-        inputs: What to run it on.
-        repeats: Timings; the median counts.
+        run: A function that computes the outputs of a list of inputs.
+        inputs: The inputs to run it on.
+        repeats: Number of measurements, of which the median counts.
 
     Returns:
-        Samples a second.
+        Samples per second.
     """
-    run(inputs[: min(len(inputs), 32)])  # the first call sets up more than it computes
+    run(inputs[: min(len(inputs), 32)])  # warm-up
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -27,17 +27,17 @@ def throughput(run: Callable[[Sequence[Any]], object], inputs: Sequence[Any], *,
 
 
 def latency(run: Callable[[Sequence[Any]], object], inputs: Sequence[Any], *, repeats: int = 5) -> float:
-    """Milliseconds for one sample at a time, from raw input to output.
+    """Measure latency from raw input to output, one sample at a time.
 
     Args:
-        run: Answers a list of inputs; it is called with lists of one.
-        inputs: What to run it on.
-        repeats: How often to go through them; the median of all calls counts.
+        run: A function that computes the outputs of a list of inputs; it is called with lists of length one.
+        inputs: The inputs to run it on.
+        repeats: Number of passes over the inputs. The median of all calls counts.
 
     Returns:
-        Milliseconds.
+        Milliseconds per sample.
     """
-    run(inputs[:1])  # the first call sets up more than it computes
+    run(inputs[:1])  # warm-up
     seconds = []
     for _ in range(repeats):
         for item in inputs:

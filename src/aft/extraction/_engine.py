@@ -1,4 +1,4 @@
-"""Who computes the shards: this process, or several."""
+"""Distribute shards: to this process, to several processes, or to a Ray cluster."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -8,71 +8,70 @@ from typing import Literal
 
 import torch
 
+from aft.core import Progress, is_picklable, process_pool
 from aft.errors import TrainingError, UsageError
-from aft.extraction._worker import Unit, Worker
-from aft.core import is_picklable, process_pool
-from aft.core import Progress
+from aft.extraction._worker import ShardTask, Worker
 
 Engine = Literal["local", "ray"]
 
 
-def run_units(
+def run_tasks(
     worker: Worker,
-    units: Sequence[Unit],
+    tasks: Sequence[ShardTask],
     make: Callable[[], Worker],
     processes: int | None,
     threads: int | None,
-    bar: Progress,
+    progress: Progress,
     engine: Engine = "local",
 ) -> Iterator[list[int]]:
-    """Compute units; each is committed by whoever computed it.
+    """Run tasks. Each shard is committed by the process that computes it.
 
     Args:
-        worker: This process's.
-        units: What to compute.
-        make: Makes such a worker in another process.
-        processes: How many compute; None for one, or with Ray as many as there is room for.
-        threads: Threads of each.
-        bar: Told of the vectors.
-        engine: ``local`` or ``ray``.
+        worker: The worker of this process.
+        tasks: The tasks.
+        make: Builds the same worker in another process.
+        processes: Number of processes. None means one, or with Ray as many as the cluster has resources for.
+        threads: Threads per process.
+        progress: Counts the vectors that are computed.
+        engine: ``"local"`` or ``"ray"``.
 
     Yields:
-        What `Worker.work` returns, as units are done.
+        The result of `Worker.compute` for each task, in the order of completion.
 
     Raises:
-        UsageError: A dataset or teacher that other processes cannot be sent.
+        UsageError: The dataset or a teacher cannot be sent to other processes.
         TrainingError: A process was killed.
     """
-    if engine == "ray" and units:
+    if engine == "ray" and tasks:
         from aft.extraction._ray import run_on_ray
 
-        yield from run_on_ray(units, make, processes, threads, bar)
+        yield from run_on_ray(tasks, make, processes, threads, progress)
         return
     processes = processes or 1
-    if processes == 1 or not units:
+    if processes == 1 or not tasks:
         before = torch.get_num_threads()
         torch.set_num_threads(threads or before)
         try:
-            for unit in units:
-                yield worker.work(unit, bar)
+            for task in tasks:
+                yield worker.compute(task, progress)
         finally:
             torch.set_num_threads(before)
         return
     if not is_picklable(make):
         raise UsageError(
-            f"processes are sent dataset and teacher; received some that cannot be pickled, and processes={processes}; "
-            "name the teacher, or leave out processes"
+            f"several processes need a dataset and teachers that can be pickled; received processes={processes} and "
+            "objects that cannot be pickled; give each teacher by name, or omit processes="
         )
     threads = threads or max(1, (os.cpu_count() or 1) // processes)
-    with process_pool(make, min(processes, max(1, len(units))), threads) as call:
-        vectors = {call("work", unit): unit.vectors for unit in units}
+    with process_pool(make, min(processes, max(1, len(tasks))), threads) as call:
+        vectors = {call("compute", task): task.vectors for task in tasks}
         for future in as_completed(vectors):
             try:
-                cut: list[int] = future.result()
+                truncated: list[int] = future.result()
             except BrokenProcessPool as error:
                 raise TrainingError(
-                    "an extraction needs its processes to the end; one was killed, for lack of memory perhaps; what was committed is "
-                    "safe: run the same command again, with fewer processes"
+                    "every process of an extraction must survive; one was killed, possibly for lack of memory; "
+                    "run the same command again with fewer processes: committed shards are kept"
                 ) from error
-            bar(vectors[future])
-            yield cut
+            progress(vectors[future])
+            yield truncated

@@ -1,4 +1,4 @@
-"""Shards computed by actors of a Ray cluster whose machines share a file system."""
+"""Compute shards by actors of a Ray cluster whose machines share a file system or object storage."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -6,113 +6,117 @@ from typing import Any
 
 import torch
 
-from aft.errors import AftError, MissingExtraError, TrainingError
-from aft.extraction._worker import Unit, Worker
 from aft.core import Progress
+from aft.errors import AftError, MissingExtraError, TrainingError
+from aft.extraction._worker import ShardTask, Worker
 
-#: How often a unit is tried: machines may go, but a unit that kills whoever computes it must end.
-TRIES = 4
+#: Attempts per task: nodes may fail, but a task that kills every process must not be retried for ever.
+ATTEMPTS = 4
 
 
 def run_on_ray(
-    units: Sequence[Unit], make: Callable[[], Worker], actors: int | None, threads: int | None, bar: Progress
+    tasks: Sequence[ShardTask],
+    make: Callable[[], Worker],
+    actors: int | None,
+    threads: int | None,
+    progress: Progress,
 ) -> Iterator[list[int]]:
-    """Compute units by actors, each of which loads the teachers once; each shard is committed by the actor that computed it.
+    """Run tasks by actors. Each actor loads the teachers once and commits the shards that it computes.
 
-    An actor that dies, or whose machine does, is replaced where there is room, and its unit computed again.
+    Work from failed actors or nodes is rescheduled, on new actors where the cluster has resources for them.
 
     Args:
-        units: What to compute.
-        make: Makes a worker.
-        actors: How many; by default as many as the cluster has room for.
-        threads: Threads, and processors, of each; by default 1.
-        bar: Told of the vectors.
+        tasks: The tasks.
+        make: Builds a worker.
+        actors: Number of actors; by default as many as the cluster has resources for.
+        threads: Threads, and CPUs, per actor; 1 by default.
+        progress: Counts the vectors that are computed.
 
     Yields:
-        What `Worker.work` returns, as units are done.
+        The result of `Worker.compute` for each task, in the order of completion.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        TrainingError: A unit whose actors keep dying.
+        TrainingError: Actors keep failing on a task.
     """
     try:
         import ray
         from ray.exceptions import RayActorError
     except ImportError as error:
         raise MissingExtraError(
-            "the engine ray needs Ray, which is not installed; run pip install 'adaptive-feature-transfer[ray]'"
+            "engine='ray' needs Ray, which is not installed; run pip install 'adaptive-feature-transfer[ray]'"
         ) from error
     threads = threads or 1
-    own = not ray.is_initialized()
-    if own:
-        ray.init(
-            log_to_driver=False, configure_logging=False
-        )  # RAY_ADDRESS names a cluster; without, one on this machine
+    started_here = not ray.is_initialized()
+    if started_here:
+        ray.init(log_to_driver=False, configure_logging=False)  # the cluster of RAY_ADDRESS, or one on this machine
     resources: dict[str, float] = {"num_cpus": threads, "num_gpus": 1 if torch.cuda.is_available() else 0}
     actor_class = ray.remote(**resources)(_Actor)
-    room = int(ray.cluster_resources().get("CPU", 1)) // threads
-    wanted = min(actors or max(1, room), len(units))
+    capacity = int(ray.cluster_resources().get("CPU", 1)) // threads
+    wanted = min(actors or max(1, capacity), len(tasks))
     shared = ray.put(make)
-    waiting, tries, failed = deque(units), Counter[Unit](), 0
-    # An actor is given work only when it has said that it runs: one that finds no room must not hold a unit back.
+    waiting, attempts, failed_starts = deque(tasks), Counter[ShardTask](), 0
+    # An actor receives work only once it is running: one that waits for resources must not hold a task back.
     starting: dict[Any, Any] = {}
-    working: dict[Any, tuple[Any, Unit]] = {}
+    running: dict[Any, tuple[Any, ShardTask]] = {}
 
-    def hire() -> None:
+    def start_actor() -> None:
         actor = actor_class.remote(shared, threads)
         starting[actor.ready.remote()] = actor
 
-    def give(actor: Any) -> None:
+    def assign(actor: Any) -> None:
         if waiting:
-            unit = waiting.popleft()
-            working[actor.work.remote(unit)] = (actor, unit)
+            task = waiting.popleft()
+            running[actor.compute.remote(task)] = (actor, task)
 
     try:
         for _ in range(wanted):
-            hire()
-        while waiting or working:
-            (done, *_), _ = ray.wait([*working, *starting], num_returns=1)
+            start_actor()
+        while waiting or running:
+            (done, *_), _ = ray.wait([*running, *starting], num_returns=1)
             if done in starting:
                 actor = starting.pop(done)
                 try:
                     ray.get(done)
                 except RayActorError as error:
-                    failed += 1
-                    if failed > TRIES * wanted:
+                    failed_starts += 1
+                    if failed_starts > ATTEMPTS * wanted:
                         raise TrainingError(
-                            f"an extraction needs actors that start; {failed} died before they had any work; look at the cluster's logs"
+                            f"an extraction needs actors that start; {failed_starts} failed before they received any "
+                            "work; check the logs of the cluster"
                         ) from error
-                    hire()
+                    start_actor()
                     continue
-                give(actor)
+                assign(actor)
                 continue
-            actor, unit = working.pop(done)
+            actor, task = running.pop(done)
             try:
-                cut: list[int] = ray.get(done)
+                truncated: list[int] = ray.get(done)
             except RayActorError as error:
-                tries[unit] += 1
-                if tries[unit] >= TRIES:
+                attempts[task] += 1
+                if attempts[task] >= ATTEMPTS:
                     raise TrainingError(
-                        f"an extraction needs its actors to the end; {TRIES} died at the same shard, for lack of memory perhaps; what was committed "
-                        "is safe: run the same command again, with fewer actors or a smaller --batch-size"
+                        f"every shard must be computable; {ATTEMPTS} actors died on the same shard, possibly for lack "
+                        "of memory; run the same command again with fewer actors or a smaller batch_size=: committed "
+                        "shards are kept"
                     ) from error
-                waiting.appendleft(unit)
-                hire()
+                waiting.appendleft(task)
+                start_actor()
                 continue
             except AftError:
-                raise  # Ray gives an error of the actor's under its own class too
-            bar(unit.vectors)
-            yield cut
-            give(actor)
+                raise  # Ray also raises an actor's error as an instance of the error's own class
+            progress(task.vectors)
+            yield truncated
+            assign(actor)
     finally:
-        for actor in [*starting.values(), *(actor for actor, _ in working.values())]:
+        for actor in [*starting.values(), *(actor for actor, _ in running.values())]:
             ray.kill(actor)
-        if own:
+        if started_here:
             ray.shutdown()
 
 
 class _Actor:
-    """A worker in a process of Ray's."""
+    """A worker in a Ray process."""
 
     def __init__(self, make: Callable[[], Worker], threads: int) -> None:
         torch.set_num_threads(threads)
@@ -120,10 +124,10 @@ class _Actor:
         self._worker: Worker | None = None
 
     def ready(self) -> None:
-        """Say that it runs."""
+        """Return when the actor is running."""
 
-    def work(self, unit: Unit) -> list[int]:
-        """Compute a unit."""
+    def compute(self, task: ShardTask) -> list[int]:
+        """Run a task; the worker is built on the first one."""
         if self._worker is None:
             self._worker = self._make()
-        return self._worker.work(unit)
+        return self._worker.compute(task)

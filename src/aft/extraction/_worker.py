@@ -1,4 +1,4 @@
-"""Computing shards: in one process, or in any of many that share a file system."""
+"""Compute shards, in one process or in any of several that share a file system."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,36 +6,43 @@ from pathlib import Path
 
 from torch import nn
 
+from aft.core import Progress
 from aft.data import Dataset
-from aft.extraction._teacher import Group, Job, Settings, compute, group, load_teachers
+from aft.extraction._compute import NetworkGroup, compute_features, group_by_network
+from aft.extraction._settings import Settings
+from aft.extraction._teacher import TeacherRun, load_teachers
 from aft.features import StoreWriter
 from aft.models import choose_device
-from aft.core import Progress
 
 
 @dataclass(frozen=True)
-class Unit:
+class ShardTask:
     """Shards of several teachers over the same samples, computed together so that each sample is read once.
 
     Attributes:
-        shards: Numbers of teachers, and of the shard of each.
-        vectors: How many features that is.
+        shards: Pairs of the number of a teacher and the number of its shard.
+        samples: Number of samples.
     """
 
     shards: tuple[tuple[int, int], ...]
-    vectors: int
+    samples: int
+
+    @property
+    def vectors(self) -> int:
+        """Number of feature vectors."""
+        return self.samples * len(self.shards)
 
 
 class Worker:
-    """Loaded teachers over a dataset, with the plans of their stores: computes and commits any shard of them.
+    """Loaded teachers over a dataset, and the plans of their stores. It computes and commits any of their shards.
 
     Args:
-        dataset: Samples that can be read.
-        teachers: By name.
-        out: Folder of stores.
-        settings: How to run them.
-        shard_rows: Rows of a shard that is not planned yet.
-        overwrite: Replace stores of something else.
+        dataset: Samples whose inputs have been verified.
+        teachers: Models by the name of the teacher.
+        out: Directory of stores.
+        settings: How to run the teachers.
+        shard_rows: Rows per new shard, or None for the default.
+        overwrite: Replace existing stores of other features.
     """
 
     def __init__(
@@ -49,41 +56,44 @@ class Worker:
     ) -> None:
         device = choose_device(settings.device)
         backbones = load_teachers(dataset, teachers, settings)
-        self.jobs = [Job(dataset, backbone, name, out, settings, device) for name, backbone in backbones.items()]
-        self.writers: list[StoreWriter] = [job.plan(shard_rows, overwrite) for job in self.jobs]
+        self.teachers = [
+            TeacherRun(dataset, backbone, name, out, settings, device) for name, backbone in backbones.items()
+        ]
+        self.writers: list[StoreWriter] = [teacher.plan(shard_rows, overwrite) for teacher in self.teachers]
         self._position = {sample_id: index for index, sample_id in enumerate(dataset.ids)}
-        self._groups: dict[tuple[int, ...], list[Group]] = {}
+        self._groups: dict[tuple[int, ...], list[NetworkGroup]] = {}
 
-    def pending(self) -> list[Unit]:
-        """What is planned and not committed."""
-        found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    def pending(self) -> list[ShardTask]:
+        """Tasks for all shards that are planned but not committed."""
+        shards: dict[tuple[str, ...], list[tuple[int, int]]] = {}
         for number, writer in enumerate(self.writers):
             for shard in writer.pending():
-                found.setdefault(tuple(sample.id for sample in writer.samples(shard)), []).append((number, shard))
-        return [Unit(tuple(shards), len(ids) * len(shards)) for ids, shards in found.items()]
+                shards.setdefault(tuple(sample.id for sample in writer.samples(shard)), []).append((number, shard))
+        return [ShardTask(tuple(members), len(ids)) for ids, members in shards.items()]
 
     def refresh(self) -> None:
-        """See what other machines have committed."""
+        """Look for shards that other machines have committed."""
         for writer in self.writers:
             writer.refresh()
 
-    def work(self, unit: Unit, bar: Progress | None = None) -> list[int]:
-        """Compute a unit and commit its shards.
+    def compute(self, task: ShardTask, progress: Progress | None = None) -> list[int]:
+        """Compute the shards of a task and commit them.
 
         Args:
-            unit: One of `pending`.
-            bar: Told of each vector.
+            task: One of `pending`.
+            progress: Counts the vectors that are computed.
 
         Returns:
-            For each teacher, how many inputs were longer than its limit and were cut.
+            For each teacher, how many inputs were longer than its limit and were truncated.
         """
-        numbers = tuple(number for number, _ in unit.shards)
+        numbers = tuple(number for number, _ in task.shards)
         if numbers not in self._groups:
-            self._groups[numbers] = group([self.jobs[number] for number in numbers])
-        first, shard = unit.shards[0]
+            self._groups[numbers] = group_by_network([self.teachers[number] for number in numbers])
+        first, shard = task.shards[0]
         ids = [sample.id for sample in self.writers[first].samples(shard)]
-        before = [job.cut for job in self.jobs]
-        features = compute(self._groups[numbers], [self._position[sample_id] for sample_id in ids], bar)
-        for number, shard in unit.shards:
-            self.writers[number].commit(shard, features[self.jobs[number].name])
-        return [job.cut - earlier for job, earlier in zip(self.jobs, before, strict=True)]
+        before = [teacher.truncated for teacher in self.teachers]
+        indices = [self._position[sample_id] for sample_id in ids]
+        features = compute_features(self._groups[numbers], indices, progress)
+        for number, shard in task.shards:
+            self.writers[number].commit(shard, features[self.teachers[number].name])
+        return [teacher.truncated - earlier for teacher, earlier in zip(self.teachers, before, strict=True)]

@@ -1,4 +1,4 @@
-"""Writing the files of a store; see `aft.core.write_atomic`."""
+"""Write the files of a store; see `aft.core.write_atomic`."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,18 +15,18 @@ def write_file(
     Args:
         path: The target.
         chunks: The content.
-        check: Called with size and SHA-256 before the target is replaced.
+        check: Called with the size and the SHA-256 of the content before the target is replaced.
 
     Returns:
         The number of bytes written and their SHA-256.
 
     Raises:
-        StoreError: The operating system refused. What was committed before is safe.
+        StoreError: The operating system refused. Nothing that was committed earlier is lost.
     """
     try:
         return write_atomic(path, chunks, check)
     except OSError as error:
         raise StoreError(
             f"a store's directory must be writable and have free space; received {error.strerror!r} for {str(path)!r}; "
-            "what was committed is safe: make room and run the same command again"
+            "free some space and run the same command again: committed shards are kept"
         ) from error

@@ -1,4 +1,4 @@
-"""Features that another tool computed: an embedding API, another framework."""
+"""Import features that another tool has computed, such as an embedding API or another framework."""
 
 import hashlib
 import json
@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.features._foreign import Foreign, open_foreign
-from aft.features._mirror import inside
+from aft.core import file_sha256
+from aft.features._location import join_location
 from aft.features._records import Dtype, Sample
 from aft.features._store import FeatureStore
+from aft.features._vectors import VectorFile, open_vectors
 from aft.features._writer import StoreWriter
 
 
@@ -20,77 +21,80 @@ def import_features(
     ids: str | Path | None = None,
     name: str,
     out: str | Path,
-    id: str = "id",  # noqa: A002 - what the column is called everywhere
+    id: str = "id",  # noqa: A002 - the standard name of this column
     vector: str | None = None,
     dtype: Dtype = "float32",
     overwrite: bool = False,
 ) -> FeatureStore:
-    """Make a store of features that came from elsewhere, checked as strictly as our own.
+    """Create a store from features that another tool has computed, checked as strictly as extracted ones.
 
-    Interrupted, it goes on where it stopped when it is called again.
+    An interrupted import resumes when it is called again.
 
     Args:
-        file: A ``.npy`` array ``(N, D)`` of numbers, never unpickled; a ``.parquet`` table with a column of lists or a column of numbers a dimension;
-            or ``.jsonl``, an object a line.
-        ids: For an array: a text file of N lines, the id of each row; a line that starts with ``"`` is read as a JSON string.
-        name: The teacher's name; the store becomes the folder ``out/name``.
-        out: Folder of stores.
-        id: Column or field of ids, in a table or in lines.
-        vector: Column or field of vectors; by default the only one that holds lists of numbers, or all columns of numbers. In lines, dots lead
-            deeper: ``response.body.data.0.embedding``.
-        dtype: Type on disk.
-        overwrite: Replace a store of other features.
+        file: A ``.npy`` array ``(N, D)`` of numbers, which is never unpickled; a ``.parquet`` table with one
+            column of lists, or one column of numbers per dimension; or a ``.jsonl`` file with one object per
+            line.
+        ids: For an array, a text file with the id of each row, one per line. A line that starts with ``"`` is
+            parsed as a JSON string.
+        name: The teacher's name. The store is written to ``out/name``.
+        out: Directory of stores.
+        id: Column or field of ids, in a table or in JSON lines.
+        vector: Column or field of vectors. By default it is the only one that contains lists of numbers, or
+            all columns of numbers. In JSON lines, dots separate nested fields:
+            ``response.body.data.0.embedding``.
+        dtype: Type on disk, ``"float16"`` or ``"float32"``.
+        overwrite: Replace an existing store of other features.
 
     Returns:
         The store.
 
     Raises:
-        StoreError: The file is not such a file, or a vector is none.
-        UsageError: Ids missing, left over or duplicate, or a field that is not there.
-        BadFeatureError: NaN, infinity, or a value beyond the type; the ids are named.
+        StoreError: The file does not have a supported format, or a vector is not a list of numbers.
+        UsageError: Ids are missing, superfluous or repeated, or a field does not exist.
+        BadFeatureError: A value is NaN, infinite or beyond the range of the type; the ids are named.
         FingerprintError: ``out/name`` holds other features.
 
     Example:
         >>> import_features("api.npy", ids="ids.txt", name="text-embedding-3", out="features/")
-        >>> import_features("api.jsonl", id="custom_id", vector="response.body.data.0.embedding", name="api", out="features/")
+        >>> vector = "response.body.data.0.embedding"
+        >>> import_features("api.jsonl", id="custom_id", vector=vector, name="api", out="features/")
     """
     path = Path(file)
-    foreign = open_foreign(path, None if ids is None else Path(ids), id, vector)
-    with path.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    ids_digest = hashlib.sha256(json.dumps(foreign.ids).encode()).hexdigest()
+    vectors = open_vectors(path, None if ids is None else Path(ids), id, vector)
+    ids_digest = hashlib.sha256(json.dumps(vectors.ids).encode()).hexdigest()
     writer = StoreWriter.plan(
-        inside(out, name),
+        join_location(out, name),
         name=name,
         fingerprint={
-            "source": "imported", "file_sha256": digest, "ids_sha256": ids_digest, **({"vector": vector} if vector else {}),
+            "source": "imported", "file_sha256": file_sha256(path), "ids_sha256": ids_digest,
+            **({"vector": vector} if vector else {}),
         },
-        dim=foreign.dim,
-        samples=[Sample(sample_id, "") for sample_id in foreign.ids],
+        dim=vectors.dim,
+        samples=[Sample(sample_id, "") for sample_id in vectors.ids],
         dtype=dtype,
         overwrite=overwrite,
     )  # fmt: skip
-    _commit_all(writer, foreign)
+    _commit_all(writer, vectors)
     return writer.finish()
 
 
-def _commit_all(writer: StoreWriter, foreign: Foreign) -> None:
-    """Pass over the file once, joining rows to shards by id; each shard is committed as soon as its last row has come."""
-    place = {sample_id: position for position, sample_id in enumerate(foreign.ids)}
-    shard_of, row_of = (np.full(len(place), -1, dtype=np.int64) for _ in range(2))
+def _commit_all(writer: StoreWriter, vectors: VectorFile) -> None:
+    """Read the file once, assign rows to shards by id, and commit each shard when it is complete."""
+    position_of = {sample_id: position for position, sample_id in enumerate(vectors.ids)}
+    shard_of, row_of = (np.full(len(position_of), -1, dtype=np.int64) for _ in range(2))
     for shard in writer.pending():
-        positions = [place[sample.id] for sample in writer.samples(shard)]
+        positions = [position_of[sample.id] for sample in writer.samples(shard)]
         shard_of[positions], row_of[positions] = shard, np.arange(len(positions))
     missing = {shard: writer.rows(shard) for shard in writer.pending()}
-    held: dict[int, NDArray[np.float64]] = {}
+    buffers: dict[int, NDArray[np.float64]] = {}
     start = 0
-    for chunk in foreign.chunks() if missing else ():
-        owners = shard_of[start : start + len(chunk)]
-        for shard in np.unique(owners[owners >= 0]).tolist():
-            mine = np.flatnonzero(owners == shard)
-            buffer = held.setdefault(shard, np.empty((writer.rows(shard), foreign.dim)))
+    for chunk in vectors.chunks() if missing else ():
+        shards = shard_of[start : start + len(chunk)]
+        for shard in np.unique(shards[shards >= 0]).tolist():
+            mine = np.flatnonzero(shards == shard)
+            buffer = buffers.setdefault(shard, np.empty((writer.rows(shard), vectors.dim)))
             buffer[row_of[start + mine]] = chunk[mine]
             missing[shard] -= len(mine)
             if not missing[shard]:
-                writer.commit(shard, held.pop(shard))
+                writer.commit(shard, buffers.pop(shard))
         start += len(chunk)

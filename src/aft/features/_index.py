@@ -1,7 +1,7 @@
-"""From id to row: a memory-mapped array sorted by a 128-bit hash of the id.
+"""The index from id to row: a memory-mapped array sorted by a 128-bit hash of the id.
 
-An entry is five unsigned 64-bit numbers: two of the id's hash, the row, the head of the input's digest, and a check of these
-four, so that a flipped bit never leads to another sample's features.
+An entry is five unsigned 64-bit numbers: two for the hash of the id, the row, the head of the input's digest,
+and a checksum of these four, so that a flipped bit never leads to the features of another sample.
 """
 
 import hashlib
@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.errors import CorruptStoreError
+from aft.core import file_sha256
+from aft.features._corrupt import corrupt
 from aft.features._records import File, Sample
 
 Words = NDArray[np.uint64]
+#: Numbers per entry.
 ENTRY = 5
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def hash_id(sample_id: str) -> bytes:
-    """16 bytes that stand for an id; ids are compared by these."""
+    """The 16 bytes by which an id is looked up."""
     return hashlib.blake2b(sample_id.encode("utf-8", "surrogatepass"), digest_size=16, person=b"aft-id").digest()
 
 
@@ -32,11 +34,11 @@ def hash_ids(ids: Iterable[str]) -> Words:
 
 
 def digest_heads(digests: Iterable[str]) -> Words:
-    """The first 64 bits of inputs' digests, 0 for an empty one, ``(n,)``."""
+    """The first 64 bits of each input digest, ``(n,)``; 0 for an empty digest."""
     return np.array([int(digest[:16], 16) if digest else 0 for digest in digests], dtype=np.uint64)
 
 
-def _check(entries: Words) -> Words:
+def _checksum(entries: Words) -> Words:
     mixed = np.zeros(entries.shape[1], dtype=np.uint64)
     for column in range(ENTRY - 1):
         mixed = (mixed ^ entries[column]) * _GOLDEN
@@ -45,25 +47,32 @@ def _check(entries: Words) -> Words:
 
 
 def build_index(samples: Sequence[Sample]) -> Words:
-    """Make the sorted entries of samples, whose row is their position; ids must differ."""
+    """Build the sorted entries of samples.
+
+    Args:
+        samples: Samples with distinct ids, in the order of their rows.
+
+    Returns:
+        Entries ``(5, n)``.
+    """
     entries = np.zeros((ENTRY, len(samples)), dtype="<u8")
     entries[:2] = hash_ids(sample.id for sample in samples).T
     entries[2] = np.arange(len(samples), dtype=np.uint64)
     entries[3] = digest_heads(sample.digest for sample in samples)
-    entries[4] = _check(entries)
+    entries[4] = _checksum(entries)
     return entries[:, np.lexsort((entries[1], entries[0]))]
 
 
 class Index:
-    """The opened index of a store.
+    """The index of an open store.
 
     Args:
-        path: The index file, a ``.npy`` array ``(5, rows)``: a search walks one contiguous row of it.
-        rows: Rows that the manifest counts.
-        expected: Its size and digest in the manifest.
+        path: The index file, a ``.npy`` array ``(5, rows)``. A search reads one contiguous row of it.
+        rows: Number of rows in the manifest.
+        expected: Size and digest in the manifest.
 
     Raises:
-        CorruptStoreError: Size or header are not what was written.
+        CorruptStoreError: The size or the header is not what was written.
     """
 
     def __init__(self, path: Path, rows: int, expected: File) -> None:
@@ -76,19 +85,19 @@ class Index:
             with path.open("rb") as file:
                 fits = fits and file.read(len(prefix)) == prefix
         except FileNotFoundError as error:
-            raise CorruptStoreError(f"{str(path)!r} is missing; restore it from a copy or extract again") from error
+            raise corrupt(path, "is missing") from error
         if not fits:
-            raise self._broken()
+            raise corrupt(path)
         self._entries: Words = np.memmap(path, dtype="<u8", mode="r", offset=len(prefix), shape=(ENTRY, rows))
 
     def find(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], Words]:
-        """Find samples.
+        """Look up samples.
 
         Args:
-            ids: Ids, in any order, repeats allowed.
+            ids: Ids in any order. Repeats are allowed.
 
         Returns:
-            Rows ``(n,)``, -1 where an id is not there, and the heads of the inputs' digests ``(n,)``.
+            Rows ``(n,)``, -1 for an unknown id, and the heads of the input digests ``(n,)``.
 
         Raises:
             CorruptStoreError: An entry, or the file, is not what was written.
@@ -98,37 +107,31 @@ class Index:
         position = np.searchsorted(first, wanted[:, 0], side="left")
         rows = np.full(len(wanted), -1, dtype=np.int64)
         heads = np.zeros(len(wanted), dtype=np.uint64)
-        # Equal first halves of two hashes are all but impossible, so this loop runs once.
+        # The first halves of two hashes are practically never equal, so this loop runs once.
         open_ = np.ones(len(wanted), dtype=bool)
         while (open_ := open_ & (position < len(first))).any():
             entries = np.asarray(self._entries[:, position[open_]])
             same_first = entries[0] == wanted[open_, 0]
             hit = same_first & (entries[1] == wanted[open_, 1])
-            if (hit & ((_check(entries) != entries[4]) | (entries[2] >= len(first)))).any():
-                raise self._broken()
+            if (hit & ((_checksum(entries) != entries[4]) | (entries[2] >= len(first)))).any():
+                raise corrupt(self.path)
             where = np.flatnonzero(open_)
             rows[where[hit]] = entries[2, hit].astype(np.int64)
             heads[where[hit]] = entries[3, hit]
             open_[where[hit | ~same_first]] = False
             position = position + 1
         if (rows < 0).any():
-            self.verify()  # a flipped bit may have hidden an id: then say that, not that the id is unknown
+            self.verify()  # a flipped bit may have hidden an id: report the corrupt index, not an unknown id
         return rows, heads
 
     def verify(self) -> None:
-        """Check the whole file.
+        """Verify the whole file.
 
         Raises:
             CorruptStoreError: It is not what was written.
         """
-        with self.path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != self._expected.sha256:
-                raise self._broken()
-
-    def _broken(self) -> CorruptStoreError:
-        return CorruptStoreError(
-            f"{str(self.path)!r} is not what was written to it; restore it from a copy or extract again"
-        )
+        if file_sha256(self.path) != self._expected.sha256:
+            raise corrupt(self.path)
 
 
 def index_header(rows: int) -> bytes:

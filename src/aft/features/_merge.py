@@ -1,4 +1,4 @@
-"""One store of several that hold the features of one model over parts of a dataset."""
+"""Merge stores that hold the features of one model over subsets of a dataset."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,94 +6,103 @@ from pathlib import Path
 import numpy as np
 
 from aft.errors import FingerprintError, UsageError, name_some
-from aft.features._mirror import inside, local_folder
+from aft.features._location import join_location, local_directory
 from aft.features._records import Sample, compare_fingerprints
 from aft.features._store import FeatureStore
 from aft.features._writer import StoreWriter
 
+#: Rows that are compared at once.
+CHUNK = 4096
+
 
 def merge(stores: Sequence[FeatureStore | str | Path], *, out: str | Path, overwrite: bool = False) -> FeatureStore:
-    """Put stores of one model together: shards of several runs, on several machines say.
+    """Merge stores of one model, for example those that several machines have written.
 
-    Every block is verified as it is read. Interrupted, it goes on where it stopped when it is called again.
+    Every block is verified when it is read. An interrupted merge resumes when it is called again.
 
     Args:
-        stores: Stores or their folders, of the same name, model and type. A sample that several hold must be the same in all.
-        out: Folder of stores; the result becomes ``out/NAME``.
-        overwrite: Replace a store of other features.
+        stores: Stores of the same name, model and type, or their directories. A sample that occurs in several
+            stores must have the same features in all of them.
+        out: Directory of stores. The result is written to ``out/NAME``.
+        overwrite: Replace an existing store of other features.
 
     Returns:
-        The store; its samples are in the order of the stores.
+        The merged store. Its samples are in the order of the given stores.
 
     Raises:
-        UsageError: No store, the result among the parts, or a sample with two different features.
-        FingerprintError: Stores of different models, or inputs that differ under one id; each is named.
-        CorruptStoreError: A part is not what was written.
+        UsageError: No store was given, the result would replace one of the stores, or a sample has different
+            features in two stores.
+        FingerprintError: The stores are of different models, or an id has different inputs; each difference
+            is named.
+        CorruptStoreError: A store is corrupt.
 
     Example:
         >>> merge(["machine1/dinov2", "machine2/dinov2"], out="features")
         FeatureStore('dinov2', 7390 x 1536 float16, 'features/dinov2')
     """
-    parts = [store if isinstance(store, FeatureStore) else FeatureStore.open(store) for store in stores]
-    if not parts:
-        raise UsageError("a merge needs at least one store; received none; name their folders")
-    first, described = parts[0], _described(parts[0])
-    folder = inside(out, first.name)
-    if any(part.path.resolve() == local_folder(folder).resolve() for part in parts):
+    sources = [store if isinstance(store, FeatureStore) else FeatureStore.open(store) for store in stores]
+    if not sources:
+        raise UsageError("a merge needs at least one store; received none; name their directories")
+    first, identity = sources[0], _identity(sources[0])
+    target = join_location(out, first.name)
+    if any(source.path.resolve() == local_directory(target).resolve() for source in sources):
         raise UsageError(
-            f"a merge writes a new store; received {str(folder)!r} as one of the parts; choose another --out"
+            f"a merge creates a new store; {str(target)!r} is one of the stores to merge; choose another out="
         )
-    for part in parts[1:]:
-        differences = compare_fingerprints(described, _described(part), str(part.path))
+    for source in sources[1:]:
+        differences = compare_fingerprints(identity, _identity(source), str(source.path))
         if differences:
             raise FingerprintError(
-                f"stores of one model over unchanged inputs can be merged; {'; '.join(differences)}; extract one of them again"
+                f"only stores of one model can be merged; {'; '.join(differences)}; extract one of them again"
             )
     owner: dict[str, int] = {}
     samples: list[Sample] = []
     digests: dict[str, str] = {}
-    for number, part in enumerate(parts):
-        again = [sample for sample in part.samples if sample.id in owner]
-        changed = [sample.id for sample in again if digests[sample.id] != sample.digest]
+    for number, source in enumerate(sources):
+        repeated = [sample for sample in source.samples if sample.id in owner]
+        changed = [sample.id for sample in repeated if digests[sample.id] != sample.digest]
         if changed:
             raise FingerprintError(
-                f"an id stands for one input; {str(part.path)!r} holds others than the stores before it for {len(changed)} ids, "
-                f"{name_some(changed)}; extract one of them again"
+                f"an id must have the same input in every store; {str(source.path)!r} differs from earlier stores for "
+                f"{len(changed)} ids, {name_some(changed)}; extract one of them again"
             )
-        _check_equal(parts, owner, part, [sample.id for sample in again])
-        for sample in part.samples:
+        _check_equal(sources, owner, source, [sample.id for sample in repeated])
+        for sample in source.samples:
             if sample.id not in owner:
                 owner[sample.id], digests[sample.id] = number, sample.digest
                 samples.append(sample)
     writer = StoreWriter.plan(
-        folder, name=first.name, fingerprint={key: value for key, value in first.fingerprint.items() if key != "samples"},
+        target, name=first.name, fingerprint={key: value for key, value in first.fingerprint.items() if key != "samples"},
         dim=first.dim, dtype="float16" if first.dtype == np.float16 else "float32", samples=samples, overwrite=overwrite,
     )  # fmt: skip
     for shard in writer.pending():
         ids = [sample.id for sample in writer.samples(shard)]
         rows = np.empty((len(ids), first.dim), dtype=first.dtype)
         for number in sorted({owner[sample_id] for sample_id in ids}):
-            places = [place for place, sample_id in enumerate(ids) if owner[sample_id] == number]
-            rows[places] = parts[number][[ids[place] for place in places]]
+            positions = [position for position, sample_id in enumerate(ids) if owner[sample_id] == number]
+            rows[positions] = sources[number][[ids[position] for position in positions]]
         writer.commit(shard, rows)
     return writer.finish()
 
 
-def _described(store: FeatureStore) -> dict[str, object]:
-    """What must agree; the samples are what must not."""
-    rest = {key: value for key, value in store.fingerprint.items() if key != "samples"}
-    return {**rest, "name": store.name, "dim": store.dim, "dtype": store.dtype.name}
+def _identity(store: FeatureStore) -> dict[str, object]:
+    """The fields that must agree: all but the samples."""
+    fields = {key: value for key, value in store.fingerprint.items() if key != "samples"}
+    return {**fields, "name": store.name, "dim": store.dim, "dtype": store.dtype.name}
 
 
-def _check_equal(parts: Sequence[FeatureStore], owner: dict[str, int], part: FeatureStore, ids: Sequence[str]) -> None:
-    """The same sample has the same features wherever it was computed, or one of two machines was wrong."""
-    for start in range(0, len(ids), 4096):
-        some = ids[start : start + 4096]
-        before = np.stack([parts[owner[sample_id]][sample_id] for sample_id in some])
-        different = np.flatnonzero((before != part[some]).any(axis=1))
+def _check_equal(
+    sources: Sequence[FeatureStore], owner: dict[str, int], source: FeatureStore, ids: Sequence[str]
+) -> None:
+    """Check that repeated samples have the same features in all stores; otherwise one machine was wrong."""
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        earlier = np.stack([sources[owner[sample_id]][sample_id] for sample_id in chunk])
+        different = np.flatnonzero((earlier != source[chunk]).any(axis=1))
         if len(different):
-            names = [some[int(place)] for place in different]
+            names = [chunk[int(position)] for position in different]
             raise UsageError(
-                f"a sample has one feature; {str(part.path)!r} holds other ones than the stores before it for ids {name_some(names)}; "
-                "leave that store out, or extract it with the same settings and number of threads"
+                f"a sample must have the same features in every store; {str(source.path)!r} differs from earlier "
+                f"stores for ids {name_some(names)}; omit that store, or extract it with the same settings and number "
+                "of threads"
             )

@@ -1,4 +1,4 @@
-"""The JSON documents of a store: plan, commit record, manifest. Each carries its own SHA-256."""
+"""The JSON documents of a store: plan, commit record and manifest. Each contains its own SHA-256."""
 
 import hashlib
 import json
@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from aft.errors import CorruptStoreError, StoreError
+from aft.errors import StoreError
 from aft.features._commit import write_file
+from aft.features._corrupt import corrupt, refuse_symlink
 from aft.features._layout import FORMAT
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -18,45 +19,50 @@ Width = Annotated[int, Field(ge=1, lt=1 << 24)]
 Dtype = Literal["float16", "float32"]
 Fingerprint = dict[str, str | int | float | bool | None]
 
-#: Larger documents are refused unread: no honest one comes near.
+#: Larger documents are rejected unread: no genuine one comes near this size.
 LARGEST_DOCUMENT = 1 << 30
 
 
 class Sample(NamedTuple):
-    """What a store knows of a sample: its id, and a digest of its input (empty for imported features)."""
+    """What a store knows about a sample.
+
+    Attributes:
+        id: The sample's id.
+        digest: Digest of its input; empty for imported features.
+    """
 
     id: str
     digest: str
 
 
-class _Part(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class File(_Part):
+class File(_Strict):
     """Size and digest of a file."""
 
     bytes: Count
     sha256: Sha256
 
 
-class PlannedShard(_Part):
-    """A shard that there will be."""
+class PlannedShard(_Strict):
+    """A shard of the plan."""
 
     rows: Annotated[int, Field(ge=1, lt=1 << 32)]
     ids: File
 
 
-class ListedShard(_Part):
-    """A shard that there is."""
+class ListedShard(_Strict):
+    """A shard of the manifest."""
 
     number: Count
     rows: Annotated[int, Field(ge=1, lt=1 << 32)]
     record_sha256: Sha256
 
 
-class Statistics(_Part):
-    """What a shard's values look like; all finite."""
+class Statistics(_Strict):
+    """Summary of a shard's values, all of which are finite."""
 
     minimum: float
     maximum: float
@@ -64,7 +70,7 @@ class Statistics(_Part):
     zero_rows: Count
 
 
-class _Document(_Part):
+class _Document(_Strict):
     format: int
 
     @property
@@ -73,83 +79,78 @@ class _Document(_Part):
         return hashlib.sha256(self.encode()).hexdigest()
 
     def encode(self) -> bytes:
-        """The document's bytes: one way to write it, so that any flipped bit shows."""
+        """The canonical bytes of the document. Comparing bytes therefore reveals any flipped bit."""
         content = self.model_dump(mode="json")
         body = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=True, allow_nan=False)
         digest = hashlib.sha256(body.encode()).hexdigest()
         return (json.dumps({"content": content, "sha256": digest}, indent=1, sort_keys=True) + "\n").encode()
 
     def write(self, path: Path) -> str:
-        """Commit the document; returns the SHA-256 of the file."""
+        """Write the document atomically and return the SHA-256 of the file."""
         return write_file(path, [self.encode()])[1]
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check a document.
+        """Read and verify a document.
 
         Raises:
-            CorruptStoreError: It is not, to the bit, what was written.
-            StoreError: It is missing, or of another format.
+            CorruptStoreError: It is not, bit for bit, what was written.
+            StoreError: It is missing, or has a newer format.
         """
-        if path.is_symlink():
-            raise CorruptStoreError(
-                f"a store's files are plain files; received a link at {str(path)!r}; copy the file there"
-            )
+        refuse_symlink(path)
         try:
             if path.stat().st_size > LARGEST_DOCUMENT:
-                raise CorruptStoreError(
-                    f"{str(path)!r} is too large to be what was written; extract the features again"
-                )
+                raise corrupt(path, "is larger than any document of a store")
             raw = path.read_bytes()
         except FileNotFoundError as error:
             raise StoreError(
-                f"a feature store holds {path.name!r}; there is none in {str(path.parent)!r}; check the path"
+                f"a feature store contains {path.name!r}; {str(path.parent)!r} does not; check the path"
             ) from error
         return cls.decode(raw, str(path))
 
     @classmethod
-    def decode(cls, raw: bytes, where: str) -> Self:
-        """Check a document's bytes.
+    def decode(cls, raw: bytes, source: str) -> Self:
+        """Verify and parse the bytes of a document.
 
         Args:
-            raw: What was read.
-            where: Its path or address, for the text.
+            raw: The bytes.
+            source: Path or address that they come from, for error messages.
 
         Raises:
-            CorruptStoreError: It is not, to the bit, what was written.
-            StoreError: It is of another format.
+            CorruptStoreError: They are not, bit for bit, what was written.
+            StoreError: The document has a newer format.
         """
-        broken = CorruptStoreError(f"{where!r} is not what was written to it; restore it from a copy or extract again")
         try:
             envelope = json.loads(raw)
             content = envelope["content"]
             if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
                 raise StoreError(
-                    f"this aft reads feature stores of format {FORMAT}; {where!r} has format {content['format']}; upgrade aft"
+                    f"this version of aft reads feature stores up to format {FORMAT}; {source!r} has format "
+                    f"{content['format']}; upgrade aft"
                 )
             document = cls.model_validate_json(json.dumps(content))
         except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
             if isinstance(error, StoreError):
                 raise
-            raise broken from error
+            raise corrupt(source) from error
         if document.encode() != raw:
-            raise broken
+            raise corrupt(source)
         return document
 
 
 class Plan(_Document):
-    """What a store will hold; written before the first shard."""
+    """What a store will contain. It is written before the first shard."""
 
     kind: Literal["plan"] = "plan"
     name: str
     fingerprint: Fingerprint
     dim: Width
     dtype: Dtype
-    shards: list[PlannedShard | None]  # None where a planned shard was given up before it was committed
+    shards: list[PlannedShard | None]  # None for a planned shard that was abandoned before it was committed
 
 
 class ShardRecord(_Document):
-    """The commit of a shard."""
+    """The commit record of a shard."""
 
     kind: Literal["shard"] = "shard"
     number: Count
@@ -164,7 +165,7 @@ class ShardRecord(_Document):
 
 
 class Manifest(_Document):
-    """What a finished store holds; written when every shard is there."""
+    """What a finished store contains. It is written when every shard is committed."""
 
     kind: Literal["manifest"] = "manifest"
     name: str
@@ -183,37 +184,42 @@ def encode_ids(samples: Sequence[Sample]) -> bytes:
 
 
 def read_ids(path: Path, expected: File) -> list[Sample]:
-    """Read a shard's id file and check it.
+    """Read and verify the id file of a shard.
+
+    Args:
+        path: The id file.
+        expected: Its size and digest in the plan or the commit record.
+
+    Returns:
+        The samples in the order of the shard's rows.
 
     Raises:
-        CorruptStoreError: It is missing or not what was written.
+        CorruptStoreError: The file is missing, or is not what was written.
     """
     try:
         if path.is_symlink() or path.stat().st_size != expected.bytes:
-            raise CorruptStoreError(
-                f"{str(path)!r} has another size than was written; restore it from a copy or extract again"
-            )
+            raise corrupt(path)
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise CorruptStoreError(f"{str(path)!r} is missing; restore it from a copy or extract again") from error
+        raise corrupt(path, "is missing") from error
     if hashlib.sha256(raw).hexdigest() != expected.sha256:
-        raise CorruptStoreError(f"{str(path)!r} is not what was written to it; restore it from a copy or extract again")
+        raise corrupt(path)
     return [Sample(*json.loads(line)) for line in raw.splitlines()]
 
 
-def compare_fingerprints(asked: Mapping[str, Any], found: Mapping[str, Any], where: str) -> list[str]:
+def compare_fingerprints(expected: Mapping[str, Any], found: Mapping[str, Any], store: str) -> list[str]:
     """Name the fields in which two fingerprints differ.
 
     Args:
-        asked: What the caller wants the features to be of.
-        found: What a store's features are of.
-        where: The store, for the text.
+        expected: The fingerprint that the features should have.
+        found: The fingerprint of a store.
+        store: The store's location, for error messages.
 
     Returns:
-        One text a field, empty where they agree.
+        One clause per field; empty if the fingerprints are equal.
     """
     return [
-        f"{field}: asked {asked.get(field)!r}, {where} has {found.get(field)!r}"
-        for field in sorted({*asked, *found})
-        if asked.get(field) != found.get(field)
+        f"{field}: expected {expected.get(field)!r}, {store} has {found.get(field)!r}"
+        for field in sorted({*expected, *found})
+        if expected.get(field) != found.get(field)
     ]

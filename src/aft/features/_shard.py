@@ -1,4 +1,4 @@
-"""One shard's array on disk: written once, checked block by block when read."""
+"""The array of one shard: written once, and verified block by block when it is read."""
 
 import hashlib
 import io
@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.errors import BadFeatureError, CorruptStoreError, name_some
+from aft.errors import BadFeatureError, name_some
 from aft.features._commit import write_file
-from aft.features._layout import BLOCK_BYTES
+from aft.features._corrupt import corrupt, refuse_symlink
+from aft.features._layout import BLOCK_BYTES, FORMAT
 from aft.features._records import Dtype, File, Sample, ShardRecord, Statistics
 
 
 def header(rows: int, dim: int, dtype: Dtype) -> bytes:
-    """The ``.npy`` header of a shard: readers compare it whole and never parse what a file claims of itself."""
+    """The ``.npy`` header of a shard. Readers compare it as a whole instead of trusting its content."""
     buffer = io.BytesIO()
     description = np.dtype(dtype).newbyteorder("<").str
     np.lib.format.write_array_header_1_0(buffer, {"descr": description, "fortran_order": False, "shape": (rows, dim)})
@@ -23,7 +24,7 @@ def header(rows: int, dim: int, dtype: Dtype) -> bytes:
 
 
 def block_rows(dim: int, dtype: Dtype) -> int:
-    """Rows that are hashed together."""
+    """Number of rows per verified block."""
     return max(1, BLOCK_BYTES // (dim * np.dtype(dtype).itemsize))
 
 
@@ -31,48 +32,48 @@ def as_stored(features: NDArray[np.generic], samples: list[Sample], dim: int, dt
     """Check features and convert them to the store's type.
 
     Args:
-        features: ``(rows, dim)``.
-        samples: Their samples, for naming.
-        dim: Width that the store has.
-        dtype: Type that the store has.
+        features: Features ``(rows, dim)``.
+        samples: The samples of the rows, for error messages.
+        dim: Width of the store.
+        dtype: Type of the store.
 
     Returns:
         A contiguous little-endian array.
 
     Raises:
-        BadFeatureError: Another shape, NaN, infinity, or a value beyond the type's range.
+        BadFeatureError: The shape is wrong, or a value is NaN, infinite or beyond the range of the type.
     """
     if features.ndim != 2 or features.shape != (len(samples), dim) or features.dtype.kind not in "fiu":
         raise BadFeatureError(
-            f"features of a shard must be numbers of shape ({len(samples)}, {dim}); received {features.dtype} {features.shape}; "
-            "give one vector a sample"
+            f"features of a shard must be numbers of shape ({len(samples)}, {dim}); received {features.dtype} "
+            f"{features.shape}; provide one vector per sample"
         )
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         bad = [samples[i].id for i in np.flatnonzero(~finite)]
         raise BadFeatureError(
-            f"features must be finite; received NaN or infinity for {len(bad)} of {len(samples)} samples, ids {name_some(bad)}; "
-            "look at these inputs, or run the teacher with --precision fp32"
+            f"features must be finite; received NaN or infinity for {len(bad)} of {len(samples)} samples, "
+            f"ids {name_some(bad)}; check these inputs, or run the teacher with precision='fp32'"
         )
     fits = (np.abs(features) <= np.finfo(dtype).max).all(axis=1)
     if not fits.all():
         bad = [samples[i].id for i in np.flatnonzero(~fits)]
         raise BadFeatureError(
-            f"{dtype} holds values up to {np.finfo(dtype).max:g}; received larger ones for ids {name_some(bad)}; "
-            "store them with --dtype float32"
+            f"{dtype} represents values up to {np.finfo(dtype).max:g}; received larger ones for ids {name_some(bad)}; "
+            "store them with dtype='float32'"
         )
     return np.ascontiguousarray(features, dtype=np.dtype(dtype).newbyteorder("<"))
 
 
 def write_shard(path: Path, number: int, array: NDArray[np.generic], dtype: Dtype, ids: File) -> ShardRecord:
-    """Write a shard's data and describe it; the caller commits the record.
+    """Write the data of a shard and describe it. The shard is committed when the caller writes the record.
 
     Args:
-        path: Where the data goes.
-        number: The shard's number.
-        array: ``(rows, dim)``, from `as_stored`.
-        dtype: The store's type.
-        ids: The shard's id file.
+        path: Target of the data.
+        number: Number of the shard.
+        array: Features ``(rows, dim)``, from `as_stored`.
+        dtype: Type of the store.
+        ids: Size and digest of the shard's id file.
 
     Returns:
         The commit record.
@@ -84,7 +85,7 @@ def write_shard(path: Path, number: int, array: NDArray[np.generic], dtype: Dtyp
     blocks = [hashlib.sha256(raw[start * width : (start + step) * width]).hexdigest() for start in range(0, rows, step)]
     size, digest = write_file(path, [header(rows, dim, dtype), raw])
     return ShardRecord(
-        format=1,
+        format=FORMAT,
         number=number,
         rows=rows,
         dim=dim,
@@ -103,14 +104,14 @@ def write_shard(path: Path, number: int, array: NDArray[np.generic], dtype: Dtyp
 
 
 class ShardReader:
-    """A shard's rows through a memory map, each block verified before its first row is given out.
+    """The memory-mapped rows of a shard. A block is verified before its first row is returned.
 
     Args:
         path: The data file.
         record: Its commit record.
 
     Raises:
-        CorruptStoreError: The file's size or header is not what was written.
+        CorruptStoreError: The size or the header is not what was written.
     """
 
     def __init__(self, path: Path, record: ShardRecord) -> None:
@@ -125,8 +126,13 @@ class ShardReader:
         ).reshape(record.rows, record.dim)
         self._verified = np.zeros(len(record.blocks), dtype=bool)
 
-    def take(self, rows: NDArray[np.int64], out: NDArray[np.generic], places: NDArray[np.int64]) -> None:
-        """Copy rows into ``out[places]``.
+    def take(self, rows: NDArray[np.int64], out: NDArray[np.generic], positions: NDArray[np.int64]) -> None:
+        """Copy rows into ``out[positions]``.
+
+        Args:
+            rows: Rows of the shard ``(n,)``.
+            out: Array ``(N, dim)`` that receives them.
+            positions: Rows of ``out``, ``(n,)``.
 
         Raises:
             CorruptStoreError: A block is not what was written.
@@ -135,10 +141,14 @@ class ShardReader:
         if not self._verified[blocks].all():
             for block in np.unique(blocks[~self._verified[blocks]]):
                 self._verify(int(block))
-        out[places] = self._rows[rows]
+        out[positions] = self._rows[rows]
 
     def verify(self) -> None:
-        """Check every block."""
+        """Verify every block.
+
+        Raises:
+            CorruptStoreError: A block is not what was written.
+        """
         for block in range(len(self.record.blocks)):
             self._verify(block)
 
@@ -149,19 +159,17 @@ class ShardReader:
         with memoryview(self._map) as whole, whole[start:stop] as part:
             received = hashlib.sha256(part).hexdigest()
         if received != self.record.blocks[block]:
-            first = block * self.record.block_rows
-            raise CorruptStoreError(
-                f"{str(self.path)!r} is not what was written to it from row {first} on; restore it from a copy, or remove "
-                "the store and extract again"
+            raise corrupt(
+                self.path, f"does not match its checksum in the block at row {block * self.record.block_rows}"
             )
         self._verified[block] = True
 
 
 def check_size_and_header(path: Path, record: ShardRecord) -> None:
-    """Compare a data file's size and header with its record.
+    """Compare the size and the header of a data file with its record.
 
     Raises:
-        CorruptStoreError: They differ, or there is no such plain file.
+        CorruptStoreError: They differ, the file is missing, or it is not a regular file.
     """
     expected = header(record.rows, record.dim, record.dtype)
     rows_per_block = block_rows(record.dim, record.dtype)
@@ -171,23 +179,14 @@ def check_size_and_header(path: Path, record: ShardRecord) -> None:
         or record.block_rows != rows_per_block
         or len(record.blocks) != -(-record.rows // rows_per_block)
     ):
-        raise CorruptStoreError(
-            f"the record of {str(path)!r} contradicts itself; restore it from a copy or extract again"
-        )
+        raise corrupt(path, "has an inconsistent commit record")
+    refuse_symlink(path)
     try:
-        if path.is_symlink():
-            raise CorruptStoreError(
-                f"a store's files are plain files; received a link at {str(path)!r}; copy the file there"
-            )
         received = path.stat().st_size
         if received != size:
-            raise CorruptStoreError(
-                f"{str(path)!r} has {received} bytes where {size} were written; restore it from a copy or extract again"
-            )
+            raise corrupt(path, f"should be {size} bytes long but is {received}")
         with path.open("rb") as file:
             if file.read(len(expected)) != expected:
-                raise CorruptStoreError(
-                    f"the header of {str(path)!r} is not what was written; restore it from a copy or extract again"
-                )
+                raise corrupt(path, "has a corrupt header")
     except FileNotFoundError as error:
-        raise CorruptStoreError(f"{str(path)!r} is missing; restore it from a copy or extract again") from error
+        raise corrupt(path, "is missing") from error

@@ -1,4 +1,4 @@
-"""Opening and reading a feature store."""
+"""Open and read a feature store."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,22 +10,23 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.errors import CorruptStoreError, FingerprintError, StoreError, UnknownIdError, name_some
+from aft.errors import FingerprintError, StoreError, UnknownIdError, name_some
+from aft.features._corrupt import corrupt
 from aft.features._index import Index, digest_heads
 from aft.features._layout import Layout
-from aft.features._mirror import is_url, local_copy
+from aft.features._location import is_url, local_copy
 from aft.features._records import Manifest, Plan, Sample, ShardRecord, read_ids
 from aft.features._shard import ShardReader, check_size_and_header
 
-#: Shards held open at once: each holds a file descriptor.
+#: Maximum number of open shards; each holds a file descriptor.
 OPEN_SHARDS = 256
 
 
 class FeatureStore:
-    """One teacher's features of one dataset, read by sample id.
+    """The features of one dataset by one teacher, read by sample id.
 
-    Rows are memory-mapped and every block is verified when it is first read: memory grows with the batch, not the store.
-    A store handed to another process opens itself there.
+    Rows are memory-mapped, and every block is verified when it is first read, so memory use grows with the
+    batch and not with the store. A pickled store is reopened by the process that unpickles it.
 
     Example:
         >>> store = FeatureStore.open("features/dinov2")
@@ -34,10 +35,10 @@ class FeatureStore:
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, records: list[ShardRecord], index: Index, place: str | Path
+        self, directory: Path, manifest: Manifest, records: list[ShardRecord], index: Index, location: str | Path
     ) -> None:
-        self._layout = Layout(folder)
-        self._place = place
+        self._layout = Layout(directory)
+        self._location = location
         self._manifest = manifest
         self._records = records
         self._index = index
@@ -45,62 +46,58 @@ class FeatureStore:
         self._open: OrderedDict[int, ShardReader] = OrderedDict()
 
     @classmethod
-    def open(cls, folder: str | Path) -> "FeatureStore":
-        """Open a store, checking its small files and every shard's size and header.
+    def open(cls, location: str | Path) -> "FeatureStore":
+        """Open a store. Its small files, and the size and header of every shard, are checked.
 
         Args:
-            folder: The store's folder, or its address in object storage (``s3://...``), whose files are copied into the cache folder
-                of this machine, each checked, unless they are there.
+            location: The store's directory, or its address in object storage (``s3://...``). Files in object
+                storage are downloaded to the cache directory of this machine, and verified, unless they are
+                already there.
 
         Returns:
             The store.
 
         Raises:
-            StoreError: There is no finished store, or one of a newer format.
+            StoreError: There is no store, it is unfinished, or it has a newer format.
             CorruptStoreError: A file is not what was written; it is named.
         """
-        layout = local_copy(folder)
+        layout = local_copy(location)
         if not layout.manifest.exists():
-            _explain_absence(layout, folder)
+            raise _unreadable(layout, location)
         manifest = Manifest.read(layout.manifest)
         records = []
         for listed in manifest.shards:
             path = layout.record(listed.number)
+            named = f"{location}/{path.name}"
             if not path.exists():
-                raise CorruptStoreError(f"'{folder}/{path.name}' is missing; restore it from a copy or extract again")
+                raise corrupt(named, "is missing")
             record = ShardRecord.read(path)
             same = record.sha256 == listed.record_sha256
             if not same or (record.rows, record.dim, record.dtype) != (listed.rows, manifest.dim, manifest.dtype):
-                raise CorruptStoreError(
-                    f"'{folder}/{path.name}' is not the record that the manifest lists; restore it from a copy or extract again"
-                )
+                raise corrupt(named, "is not the record that the manifest lists")
             check_size_and_header(layout.data(listed.number), record)
             ids = layout.ids(listed.number)
             if not ids.is_file() or ids.is_symlink() or ids.stat().st_size != record.ids.bytes:
-                raise CorruptStoreError(
-                    f"{str(ids)!r} is missing or has another size than was written; restore it from a copy or extract again"
-                )
+                raise corrupt(ids, "is missing or has the wrong size")
             records.append(record)
         if sum(record.rows for record in records) != manifest.rows:
-            raise CorruptStoreError(
-                f"the shards of {str(folder)!r} do not add up to its manifest; restore it from a copy or extract again"
-            )
+            raise corrupt(layout.manifest, "does not have the same number of rows as its shards")
         index = Index(layout.index(manifest.index.sha256), manifest.rows, manifest.index)
-        return cls(layout.folder, manifest, records, index, folder if is_url(folder) else layout.folder)
+        return cls(layout.directory, manifest, records, index, location if is_url(location) else layout.directory)
 
     @property
     def path(self) -> Path:
-        """The store's folder; of one in object storage, its copy on this machine."""
-        return self._layout.folder
+        """The store's directory; for a store in object storage, its copy on this machine."""
+        return self._layout.directory
 
     @property
-    def place(self) -> str | Path:
-        """The folder, or the address in object storage."""
-        return self._place
+    def location(self) -> str | Path:
+        """The store's directory, or its address in object storage."""
+        return self._location
 
     @property
     def name(self) -> str:
-        """The teacher's name: the objective's key."""
+        """The teacher's name, under which the objective knows it."""
         return self._manifest.name
 
     @property
@@ -115,12 +112,12 @@ class FeatureStore:
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """What the features are of: model, weights, layer, preprocessing, precision, and a digest of ids and inputs."""
+        """What determines the features: model, weights, layer, preprocessing, precision, ids and inputs."""
         return {**self._manifest.fingerprint, "samples": self._manifest.samples}
 
     @property
     def nbytes(self) -> int:
-        """Bytes of features on disk."""
+        """Size of the features on disk, in bytes."""
         return sum(record.data.bytes for record in self._records)
 
     @property
@@ -130,12 +127,12 @@ class FeatureStore:
 
     @property
     def index(self) -> Index:
-        """From id to row."""
+        """The index from id to row."""
         return self._index
 
     @cached_property
     def samples(self) -> list[Sample]:
-        """Ids and input digests, in the order of rows; read whole when first asked for."""
+        """Ids and input digests in the order of rows. They are read from disk on first access."""
         numbers = [listed.number for listed in self._manifest.shards]
         return [
             sample
@@ -145,7 +142,7 @@ class FeatureStore:
 
     @property
     def ids(self) -> list[str]:
-        """Ids, in the order of rows."""
+        """Ids in the order of rows."""
         return [sample.id for sample in self.samples]
 
     def __len__(self) -> int:
@@ -157,34 +154,35 @@ class FeatureStore:
         return isinstance(sample_id, str) and bool(self._index.find([sample_id])[0][0] >= 0)
 
     def rows(self, ids: Sequence[str], digests: Sequence[str] | None = None) -> NDArray[np.int64]:
-        """Find samples once, to read them many times with `take`.
+        """Look up samples once, to read them many times with `take`.
 
         Args:
-            ids: Ids, repeats allowed.
-            digests: Digests of their inputs, if these must be the ones that the teacher saw.
+            ids: Ids. Repeats are allowed.
+            digests: Digests of the samples' inputs, to check that the teacher saw the same inputs.
 
         Returns:
             Rows ``(n,)``.
 
         Raises:
-            UnknownIdError: Ids that the store does not hold; some are named.
-            FingerprintError: Inputs that have changed since they were extracted; some ids are named.
+            UnknownIdError: The store lacks some ids; the first few are named.
+            FingerprintError: Inputs have changed since they were extracted; the first few ids are named.
             CorruptStoreError: The index is not what was written.
         """
         rows, heads = self._index.find(ids)
         missing = [ids[int(i)] for i in np.flatnonzero(rows < 0)]
         if missing:
             raise UnknownIdError(
-                f"every sample needs a feature; store {str(self.path)!r} lacks {len(missing)} of {len(ids)} ids, "
+                f"every sample needs features; store {str(self.path)!r} lacks {len(missing)} of {len(ids)} ids, "
                 f"{name_some(missing)}; run aft extract on this dataset to add them"
             )
         if digests is not None:
-            # A store of imported features knows nothing of inputs.
+            # A store of imported features has no digests of inputs.
             changed = np.flatnonzero((heads != digest_heads(digests)) & (heads != 0))
             if len(changed):
                 raise FingerprintError(
-                    f"features must be of the inputs at hand; {len(changed)} inputs changed since store {str(self.path)!r} was "
-                    f"extracted, ids {name_some([ids[int(i)] for i in changed])}; extract them again with --overwrite"
+                    f"features must belong to the current inputs; {len(changed)} inputs have changed since store "
+                    f"{str(self.path)!r} was extracted, ids {name_some([ids[int(i)] for i in changed])}; "
+                    "extract them again with overwrite=True"
                 )
         return rows
 
@@ -192,10 +190,10 @@ class FeatureStore:
         """Read rows.
 
         Args:
-            rows: ``(n,)``, from `rows`.
+            rows: Rows ``(n,)`` from `rows`.
 
         Returns:
-            ``(n, dim)`` in the store's type, in the order asked.
+            Features ``(n, dim)`` in the store's type, in the same order.
 
         Raises:
             CorruptStoreError: A block is not what was written.
@@ -206,9 +204,9 @@ class FeatureStore:
         order = np.argsort(shards, kind="stable")
         edges = np.flatnonzero(np.diff(shards[order], prepend=-1, append=-1))
         for start, stop in pairwise(edges):
-            places = order[start:stop]
-            shard = int(shards[places[0]])
-            self._reader(shard).take(rows[places] - self._starts[shard], out, places)
+            positions = order[start:stop]
+            shard = int(shards[positions[0]])
+            self._reader(shard).take(rows[positions] - self._starts[shard], out, positions)
         return out
 
     @overload
@@ -216,17 +214,17 @@ class FeatureStore:
     @overload
     def __getitem__(self, key: Sequence[str]) -> NDArray[Any]: ...
     def __getitem__(self, key: str | Sequence[str]) -> NDArray[Any]:
-        """Features by id: ``(dim,)`` for one id, ``(n, dim)`` for a list of n."""
+        """Features by id: ``(dim,)`` for one id, ``(n, dim)`` for a list of n ids."""
         if isinstance(key, str):
             vector: NDArray[Any] = self.take(self.rows([key]))[0]
             return vector
         return self.take(self.rows(list(key)))
 
     def verify(self) -> None:
-        """Read everything and check it.
+        """Read and verify every file.
 
         Raises:
-            CorruptStoreError: A file is not what was written; the first is named.
+            CorruptStoreError: A file is not what was written; the first such file is named.
         """
         self._index.verify()
         _ = self.samples
@@ -245,23 +243,25 @@ class FeatureStore:
         return self._open[shard]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy in another process opens the store itself."""
+        """Reopen the store where it is unpickled."""
         return FeatureStore.open, (self.path,)
 
     def __repr__(self) -> str:
-        """Name, size and place."""
-        return f"FeatureStore({self.name!r}, {len(self)} x {self.dim} {self.dtype}, {str(self.place)!r})"
+        """Name, size and location."""
+        return f"FeatureStore({self.name!r}, {len(self)} x {self.dim} {self.dtype}, {str(self.location)!r})"
 
 
-def _explain_absence(layout: Layout, place: str | Path) -> None:
+def _unreadable(layout: Layout, location: str | Path) -> StoreError:
+    """The error for a store without a manifest."""
     if layout.plan.exists():
         plan = Plan.read(layout.plan)
-        planned = [n for n, shard in enumerate(plan.shards) if shard is not None]
-        done = sum(layout.record(n).exists() for n in planned)
-        raise StoreError(
-            f"features can be read when their extraction is finished; {str(place)!r} has {done} of {len(planned)} shards; "
-            "run the same aft extract again: it goes on where it stopped"
+        planned = [number for number, shard in enumerate(plan.shards) if shard is not None]
+        committed = sum(layout.record(number).exists() for number in planned)
+        return StoreError(
+            f"features can be read once their extraction is finished; {str(location)!r} has {committed} of "
+            f"{len(planned)} shards; run the same aft extract again to resume it"
         )
-    inner = sorted(path.parent.name for path in layout.folder.glob("*/manifest.json")) if layout.folder.is_dir() else []
-    hint = f"; did you mean {str(layout.folder / inner[0])!r}?" if inner else "; make one with aft extract"
-    raise StoreError(f"a feature store is a folder with a manifest.json; there is none in {str(place)!r}{hint}")
+    directory = layout.directory
+    inner = sorted(path.parent.name for path in directory.glob("*/manifest.json")) if directory.is_dir() else []
+    hint = f"did you mean {str(directory / inner[0])!r}?" if inner else "create one with aft extract"
+    return StoreError(f"a feature store contains 'manifest.json'; {str(location)!r} does not; {hint}")

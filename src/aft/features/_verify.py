@@ -1,35 +1,42 @@
-"""Reading a whole store to find every file that is not what was written."""
+"""Read a whole store and report every file that is not what was written."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from aft.errors import AftError
 from aft.features._index import Index
-from aft.features._mirror import local_copy
+from aft.features._location import local_copy
 from aft.features._records import Manifest, Plan, ShardRecord, read_ids
 from aft.features._shard import ShardReader
 
 
-def verify(folder: str | Path) -> list[str]:
-    """Check every byte of a finished store.
+def verify(location: str | Path) -> list[str]:
+    """Verify every byte of a finished store.
 
-    Unlike opening, this does not stop at the first thing wrong.
+    Unlike `FeatureStore.open`, this does not stop at the first corrupt file.
 
     Args:
-        folder: The store's folder; of one in object storage, its copy on this machine is read.
+        location: The store's directory. For an address in object storage, the copy on this machine is
+            verified.
 
     Returns:
-        One sentence a finding, each naming a file; empty where all is as written.
+        One sentence per finding, each naming a file; empty if the store is intact.
 
     Raises:
-        StoreError: There is no readable manifest to check against.
+        StoreError: There is no readable manifest to compare with.
+
+    Example:
+        >>> verify("features/dinov2")
+        []
     """
-    layout = local_copy(folder)
+    layout = local_copy(location)
     manifest = Manifest.read(layout.manifest)
     findings: list[str] = []
 
-    def attempt(check: object) -> None:
+    def attempt(check: Callable[[], object]) -> None:
         try:
-            check()  # type: ignore[operator]
+            check()
         except AftError as error:
             findings.append(str(error))
 
@@ -45,6 +52,10 @@ def verify(folder: str | Path) -> list[str]:
         if record.sha256 != listed.record_sha256:
             findings.append(f"{str(path)!r} is not the record that the manifest lists")
             continue
-        attempt(lambda n=listed.number, r=record: read_ids(layout.ids(n), r.ids))
-        attempt(lambda n=listed.number, r=record: ShardReader(layout.data(n), r).verify())
+        attempt(partial(read_ids, layout.ids(listed.number), record.ids))
+        attempt(partial(_verify_data, layout.data(listed.number), record))
     return findings
+
+
+def _verify_data(path: Path, record: ShardRecord) -> None:
+    ShardReader(path, record).verify()

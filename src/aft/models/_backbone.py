@@ -1,29 +1,31 @@
-"""A model with its preprocessing."""
+"""The common interface of teachers and students: a model together with its preprocessing."""
 
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from aft.errors import ModelError
+from aft.data import Modality, modality_name
+from aft.errors import ModelError, UsageError
 
 Batch = dict[str, Tensor]
+Role = Literal["teacher", "student"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings to train a kind of student with, where the user gives none.
+    """Default training settings of a kind of student.
 
     Attributes:
-        lr: Learning rate of Adam, warmed up and then annealed to zero along a cosine.
-        weight_decay: Decoupled.
+        lr: Peak learning rate of the optimiser; it is warmed up and then annealed to zero along a cosine.
+        weight_decay: Decoupled weight decay.
         epochs: Passes over the labelled samples.
-        batch_size: Samples a step; small datasets get smaller batches.
+        batch_size: Largest number of samples per step; small datasets use smaller batches.
     """
 
     lr: float
@@ -32,94 +34,130 @@ class Recipe:
     batch_size: int = 128
 
     def batch_for(self, samples: int) -> int:
-        """A batch that gives at least about five steps an epoch, of 8 samples or more."""
+        """Batch size for a dataset: halved until an epoch has five steps or a batch has 8 samples.
+
+        Args:
+            samples: Number of labelled training samples.
+        """
         batch = self.batch_size
         while batch > 8 and samples < batch * 5:
             batch //= 2
         return batch
 
     def steps_for(self, samples: int, batch: int) -> int:
-        """Steps for these passes: at least 100, at most 5,000."""
+        """Number of steps that make up the epochs, between 100 and 5,000.
+
+        Args:
+            samples: Number of labelled training samples.
+            batch: Number of them per step.
+        """
         return int(min(5000, max(100, round(self.epochs * samples / batch))))
 
 
 class Backbone(nn.Module, ABC):
-    """Raw inputs in, features ``(B, d)`` out.
+    """A model with its preprocessing: it maps raw inputs to features ``(B, d)``.
 
     Attributes:
-        accepts: Kinds of input: ``text``, ``pair``, ``image``, ``array``.
+        accepts: Modalities that it can encode, for example ``(("text",), ("text", "text"))``.
         dim: Width d of the features.
-        recipe: Settings to train it with.
+        recipe: Default settings for training it.
         spec: The name that it was loaded by.
     """
 
-    accepts: tuple[str, ...]
+    accepts: ClassVar[tuple[Modality, ...]]
     dim: int
     recipe: Recipe
     spec: str = ""
 
     @abstractmethod
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
-        """Preprocess raw inputs, each by itself: token ids, or a tensor. Done once a sample where memory allows."""
+        """Preprocess raw inputs independently of each other, for example to token ids or pixel tensors.
+
+        Args:
+            inputs: Raw inputs of one of the modalities that the backbone accepts.
+
+        Returns:
+            One encoded input for each.
+        """
 
     @abstractmethod
     def collate(self, encoded: Sequence[Any]) -> Batch:
-        """Put encoded inputs into a batch of tensors."""
+        """Combine B encoded inputs into a batch of tensors, the argument of ``forward``."""
 
     @abstractmethod
     def preprocessing(self) -> dict[str, str | int | float | None]:
-        """What `encode` does, for a fingerprint."""
+        """A description of `encode` for the fingerprint of features."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """All that `restore_backbone` needs besides weights and `save_assets`, as JSON values."""
+        """JSON values that `restore_backbone` needs besides the weights and the files of `save_assets`."""
 
     @property
     def network(self) -> nn.Module:
-        """What runs, and may be read at several layers."""
+        """The module whose layers `at_layer` can read; backbones of one network share a forward pass."""
         return self
 
-    def reading(self, layer: str | None, pooling: str | None, example: Any) -> "Backbone | None":
-        """The same network, read at another layer.
+    def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> "Backbone | None":
+        """A second backbone over the same network that takes its features from another layer.
 
         Args:
-            layer: Its path; None for the usual features.
-            pooling: As for the model's name; None for the usual.
-            example: A raw input.
+            layer: Path of the layer; None for the default features.
+            pooling: As in the name of a model; None for the default.
+            example: A raw input, to determine the width of the features.
 
         Returns:
-            A backbone over the same network, or None for a kind whose layers cannot be chosen.
+            The backbone; None if its kind does not support a choice of layers.
         """
         return None
 
-    def save_assets(self, folder: Path) -> None:
-        """Write what is no JSON value, a tokenizer say, into a folder of the run."""
+    def save_assets(self, directory: Path) -> None:
+        """Write files that `restore_backbone` needs and that are not JSON values, for example a tokenizer."""
 
     def length(self, encoded: Any) -> int:
-        """Length of an encoded input, to batch by; 1 where all are of one size."""
+        """Length of an encoded input, for batching similar lengths; 1 if all inputs have the same size."""
         return 1
 
     def truncated(self, encoded: Any) -> bool:
-        """Whether encoding cut an input off."""
+        """Whether `encode` truncated the input."""
         return False
 
     def limit(self) -> str:
-        """What inputs are cut to, for a message."""
+        """The length that inputs are truncated to, for messages."""
         return ""
 
     def size(self) -> int:
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    def check_accepts(self, modality: Modality, role: Role) -> None:
+        """Make sure that the backbone can encode the inputs of a dataset.
+
+        Args:
+            modality: Modality of the inputs.
+            role: ``"teacher"`` or ``"student"``.
+
+        Raises:
+            ModelError: A teacher does not accept the modality.
+            UsageError: A student does not accept the modality.
+        """
+        if modality in self.accepts:
+            return
+        error = UsageError if role == "student" else ModelError
+        raise error(
+            f"a {role} must accept the dataset's modality; {self.spec} takes "
+            f"{' or '.join(map(modality_name, self.accepts))}, and the dataset holds {modality_name(modality)} "
+            f"inputs; choose another {role} or column"
+        )
+
 
 def weights_digest(module: nn.Module) -> str:
-    """SHA-256 over a module's parameters and buffers, in order of their names.
+    """SHA-256 over a module's parameters and buffers, in the order of their names.
 
     Args:
         module: Any module.
 
     Returns:
-        64 hexadecimal digits; equal for equal weights whatever file they came from.
+        64 hexadecimal digits; equal weights have equal digests, whatever file they were loaded from.
     """
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
@@ -133,18 +171,18 @@ def weights_digest(module: nn.Module) -> str:
 
 
 def load_weights(module: nn.Module, path: str | Path) -> None:
-    """Load a state dict from a ``.safetensors`` file, or from a torch file without unpickling objects.
+    """Load a state dict from a ``.safetensors`` file or, without unpickling objects, from a torch file.
 
     Args:
-        module: What to load into.
+        module: The module to load the weights into.
         path: The file.
 
     Raises:
-        ModelError: No such file, not a state dict, or one of another architecture.
+        ModelError: The file does not exist, or is not a state dict of this architecture.
     """
     file = Path(path)
     if not file.is_file():
-        raise ModelError(f"--weights is pretrained, random or a file; there is no file {str(path)!r}; check the path")
+        raise ModelError(f"weights= is pretrained, random or a file; there is no file {str(path)!r}; check the path")
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -154,8 +192,8 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
             state = torch.load(file, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state)
         module.load_state_dict(state)
-    except Exception as error:  # torch, pickle and safetensors each raise their own
+    except Exception as error:  # torch, pickle and safetensors raise many types of exceptions for damaged files
         reason = str(error).splitlines()[0][:200]
         raise ModelError(
-            f"--weights is a state dict of {type(module).__name__}; {str(path)!r} is not ({reason}); check the file"
+            f"weights= must be a state dict of {type(module).__name__}; {str(path)!r} is not ({reason}); check the file"
         ) from error

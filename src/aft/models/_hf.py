@@ -1,4 +1,4 @@
-"""Models of transformers' by their names."""
+"""Models of Hugging Face transformers by name."""
 
 import json
 from collections.abc import Iterable
@@ -10,34 +10,40 @@ from torch import nn
 
 from aft.errors import ModelError, UsageError
 from aft.models._backbone import Backbone, load_weights
+from aft.models._hf_common import PRETRAINED, SCRATCH, encoder_of, make_model, without_pooler
 from aft.models._hf_image import HFImage, image_preprocessing
-from aft.models._hf_parts import PRETRAINED, SCRATCH, encoder_of, make_model, without_pooler
 from aft.models._hf_text import HFText, is_decoder
-from aft.models._layers import cut_layers, set_depth
+from aft.models._layers import keep_first_layers, set_depth
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers, train_tokenizer
 from aft.models._vocabulary import prune_vocabulary
 
-#: Positions beyond this cost more than texts of a labelled task gain.
-LONGEST = 512
+#: Default limit for texts in tokens: few labelled tasks gain from more.
+DEFAULT_LENGTH = 512
 
 
 def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
     """Load ``hf:NAME`` or ``hf:FOLDER``.
 
     Args:
-        spec: The name; options ``weights``, ``layer``, ``pooling``, ``prompt``, ``max_length``, ``keep_layers``, ``vocabulary``.
-        texts: Training texts, from which a text model with random weights learns its vocabulary.
+        spec: The name with its options ``weights``, ``layer``, ``pooling``, ``prompt``, ``max_length``,
+            ``keep_layers``, ``image_size`` and ``vocabulary``.
+        texts: Training texts. A text model with random weights learns its vocabulary from them, and a
+            pretrained one with the option ``vocabulary`` is pruned to them.
 
     Returns:
         The backbone.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+        UsageError: An option does not fit the model.
     """
     transformers = require_transformers()
     options = spec.options
     weights = options.get("weights", "pretrained")
     try:
         architecture = transformers.AutoConfig.from_pretrained(spec.name, trust_remote_code=False)
-    except Exception as error:  # the hub's client and transformers raise many kinds
+    except Exception as error:  # the hub's client and transformers raise many types of exceptions
         raise not_found(spec, error) from error
     architecture = getattr(architecture, "text_config", None) or architecture
     keep = options.get("keep_layers")
@@ -48,7 +54,8 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
     if vision:
         if options.get("pooling", "cls") not in ("cls", "mean"):
             raise UsageError(
-                f"a vision transformer's pooling is cls or mean; received {options['pooling']!r}; choose one"
+                f"the pooling of a vision transformer is cls or mean; received {options['pooling']!r}; choose one "
+                "of them"
             )
         model = _build(transformers, spec, architecture, random)
         images = image_preprocessing(transformers, spec, architecture)
@@ -79,26 +86,30 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
     return HFText(
         model,
         tokenizer,
-        pooling=options.get("pooling") or _usual_pooling(spec, architecture),
+        pooling=options.get("pooling") or _default_pooling(spec, architecture),
         max_length=_text_length(spec, architecture, tokenizer),
         prompt=options.get("prompt", ""),
         layer=options.get("layer"),
         recipe=SCRATCH if random else PRETRAINED,
-        usual_pooling=_usual_pooling(spec, architecture),
+        default_pooling=_default_pooling(spec, architecture),
         rows=rows,
     )
 
 
 def make_transformer(spec: ModelSpec, texts: Iterable[str] | None) -> HFText:
-    """Make ``aft:transformer``: a small encoder with random weights and its own vocabulary.
+    """Create ``aft:transformer``: a small encoder with random weights and a vocabulary of its own.
 
     Args:
-        spec: Options ``width`` (128), ``layers`` (2), ``heads`` (width / 64, at least 2), ``vocabulary`` (8000),
-            ``max_length`` (128), ``dropout`` (0.1), ``pooling`` (mean).
-        texts: Training texts.
+        spec: The name with its options: ``width`` (128), ``layers`` (2), ``heads`` (width / 64, at least 2),
+            ``vocabulary`` (8000), ``max_length`` (128), ``dropout`` (0.1), ``prompt``, ``pooling`` (mean) and
+            ``layer``.
+        texts: Training texts, to learn the vocabulary from.
 
     Returns:
         The backbone.
+
+    Raises:
+        UsageError: There are no training texts, or the width is not a multiple of the number of heads.
     """
     transformers = require_transformers()
     options = spec.options
@@ -108,12 +119,13 @@ def make_transformer(spec: ModelSpec, texts: Iterable[str] | None) -> HFText:
     heads = options.get("heads", max(2, width // 64))
     if width % heads:
         raise UsageError(
-            f"a transformer's width is a multiple of its heads; received width={width} and heads={heads}; change one"
+            f"a transformer's width must be a multiple of its heads; received width={width} and heads={heads}; "
+            "change one"
         )
     architecture = transformers.BertConfig(
-        vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=options.get("layers", 2), num_attention_heads=heads,
-        intermediate_size=4 * width, max_position_embeddings=length, pad_token_id=tokenizer.pad_token_id,
-        hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
+        vocab_size=len(tokenizer), hidden_size=width, num_hidden_layers=options.get("layers", 2),
+        num_attention_heads=heads, intermediate_size=4 * width, max_position_embeddings=length,
+        pad_token_id=tokenizer.pad_token_id, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
     )  # fmt: skip
     return HFText(
         make_model(transformers, architecture), tokenizer, pooling=options.get("pooling", "mean"), max_length=length,
@@ -121,7 +133,8 @@ def make_transformer(spec: ModelSpec, texts: Iterable[str] | None) -> HFText:
     )  # fmt: skip
 
 
-def _usual_pooling(spec: ModelSpec, config: Any) -> str:
+def _default_pooling(spec: ModelSpec, config: Any) -> str:
+    """The pooling that a sentence-transformers folder names; else "last" for decoders, else "mean"."""
     file = Path(spec.name) / "1_Pooling" / "config.json"
     if file.is_file():
         stored = json.loads(file.read_text(encoding="utf-8"))
@@ -133,24 +146,24 @@ def _usual_pooling(spec: ModelSpec, config: Any) -> str:
 
 
 def _text_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
-    """Tokens a text: what is asked, if the model has so many positions; else what is usual."""
-    limits = [LONGEST, int(tokenizer.model_max_length)]
+    """Limit for texts in tokens: the option ``max_length``, else the default of the model."""
+    limits = [DEFAULT_LENGTH, int(tokenizer.model_max_length)]
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
     if positions:
-        # RoBERTa and MPNet count positions from beyond the padding token.
+        # RoBERTa and MPNet number positions from the padding token's id + 1, so that two are never used.
         limits.append(
             int(positions) - (2 if config.model_type in {"roberta", "mpnet", "xlm-roberta", "camembert"} else 0)
         )
-    asked = spec.options.get("max_length")
-    if asked is not None:
-        if asked < 1 or (positions and asked > limits[-1]):
+    requested = spec.options.get("max_length")
+    if requested is not None:
+        if requested < 1 or (positions and requested > limits[-1]):
             raise UsageError(
-                f"max_length is between 1 and the model's {limits[-1]} positions; received {asked}; lower it"
+                f"max_length is between 1 and the model's {limits[-1]} positions; received {requested}; change it"
             )
-        return int(asked)
+        return int(requested)
     file = Path(spec.name) / "sentence_bert_config.json"
     if file.is_file():
-        limits.append(int(json.loads(file.read_text(encoding="utf-8")).get("max_seq_length") or LONGEST))
+        limits.append(int(json.loads(file.read_text(encoding="utf-8")).get("max_seq_length") or DEFAULT_LENGTH))
     return max(1, min(limits))
 
 
@@ -168,16 +181,17 @@ def _build(transformers: Any, spec: ModelSpec, config: Any, random: bool) -> nn.
 
 def _finish(model: nn.Module, keep_layers: int | None, weights: str) -> nn.Module:
     if keep_layers is not None:
-        cut_layers(model, keep_layers)
+        keep_first_layers(model, keep_layers)
     if weights not in ("pretrained", "random"):
         load_weights(model, weights)
     return model
 
 
 def not_found(spec: ModelSpec, error: Exception) -> ModelError:
-    """What to raise where a model could not be loaded by its name."""
+    """The error for a model that could not be loaded by its name."""
     reason = " ".join(str(error).split())[:160]
     return ModelError(
-        f"{spec.kind}: names a model on the hub or a local folder; {spec.name!r} could not be loaded ({reason}); "
-        f"without network, download it elsewhere and point to its folder: {spec.kind}:/path/to/folder"
+        f"{spec.kind}: needs the name of a model on the hub or of a local folder; {spec.name!r} could not be loaded "
+        f"({reason}); without a network, download the model elsewhere and point to its folder: "
+        f"{spec.kind}:/path/to/folder"
     )

@@ -1,4 +1,4 @@
-"""Vision transformers of transformers'."""
+"""Vision models of Hugging Face transformers."""
 
 from pathlib import Path
 from typing import Any
@@ -6,18 +6,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aft.data import IMAGE
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
-from aft.models._hf_parts import SCRATCH, make_model
+from aft.models._hf_common import SCRATCH, make_model
 from aft.models._image import ImagePreprocessing
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers
 
 
 class HFImage(Backbone):
-    """A vision model of transformers': its class token, or the mean of its last map."""
+    """A vision model whose class token, or the mean of its last feature map, is the features.
 
-    accepts = ("image",)
+    Args:
+        model: The model, without a head.
+        images: Its preprocessing.
+        pooling: ``"cls"`` or ``"mean"``.
+        layer: Path of the layer whose output to use; by default the last.
+        recipe: Default training settings.
+    """
+
+    accepts = (IMAGE,)
 
     def __init__(
         self, model: nn.Module, images: ImagePreprocessing, *, pooling: str, layer: str | None, recipe: Recipe
@@ -33,15 +42,15 @@ class HFImage(Backbone):
             self.dim = self.eval()({"image": torch.zeros(1, *images.shape)}).shape[1]
 
     def encode(self, inputs: Any) -> list[Tensor]:
-        """Resize, crop and normalise."""
+        """Resize, crop and normalise images."""
         return [self.images(image) for image in inputs]
 
     def collate(self, encoded: Any) -> Batch:
-        """``image``: ``(B, 3, H, W)``."""
+        """Stack images: ``image`` is ``(B, 3, H, W)``."""
         return {"image": torch.stack(list(encoded))}
 
     def forward(self, batch: Batch) -> Tensor:
-        """``(B, d)``."""
+        """Features ``(B, d)`` of a batch."""
         states = self.model(pixel_values=batch["image"]).last_hidden_state
         if self._captured is not None:
             return self._captured.features
@@ -50,30 +59,30 @@ class HFImage(Backbone):
         return features
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
-        """Size, crop and normalisation."""
+        """Size, crop and normalisation of the images."""
         return self.images.describe()
 
     @property
     def network(self) -> nn.Module:
-        """The transformer."""
+        """The model of transformers."""
         network: nn.Module = self.model
         return network
 
-    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
-        """The same transformer, read at another layer."""
+    def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """A backbone over the same model at another layer."""
         return HFImage(self.model, self.images, pooling=pooling or "cls", layer=layer, recipe=self.recipe)
 
     def config(self) -> dict[str, Any]:
         """Pooling and preprocessing; the architecture is an asset."""
         return {"class": "hf-image", "pooling": self.pooling, "layer": self.layer, "images": self.images.describe()}
 
-    def save_assets(self, folder: Path) -> None:
-        """Write the architecture as transformers does."""
-        self.model.config.save_pretrained(folder)
+    def save_assets(self, directory: Path) -> None:
+        """Write the architecture, as transformers does."""
+        self.model.config.save_pretrained(directory)
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "HFImage":
-        """Make it again, with random weights."""
+        """Recreate the model with random weights."""
         transformers = require_transformers()
         architecture = transformers.AutoConfig.from_pretrained(assets, trust_remote_code=False)
         images = ImagePreprocessing(**config["images"])
@@ -87,12 +96,12 @@ class HFImage(Backbone):
 
 
 def image_preprocessing(transformers: Any, spec: ModelSpec, config: Any) -> ImagePreprocessing:
-    """What the model was trained with, as far as its folder says.
+    """The preprocessing that a model was trained with, as far as its folder describes it.
 
     Args:
         transformers: The package.
-        spec: The model's name; option ``image_size``.
-        config: Its architecture.
+        spec: The name with its option ``image_size``.
+        config: The model's configuration.
 
     Returns:
         The preprocessing.
@@ -107,5 +116,5 @@ def image_preprocessing(transformers: Any, spec: ModelSpec, config: Any) -> Imag
         if "image_size" not in spec.options and crop and crop.get("height"):
             size = crop["height"]
     except (OSError, ValueError, ImportError):
-        pass  # a folder with weights alone: ImageNet's numbers are what such models are trained with
+        pass  # the folder holds only weights; most models are trained with ImageNet's mean and standard deviation
     return ImagePreprocessing(size=int(size), mean=mean, std=std)

@@ -1,4 +1,4 @@
-"""Text models of transformers': encoders, decoders, the encoder of T5 and its kin."""
+"""Text models of Hugging Face transformers: encoders, decoders, and the encoders of models such as T5."""
 
 from pathlib import Path
 from typing import Any
@@ -9,23 +9,24 @@ from torch import Tensor, nn
 from aft.errors import ModelError
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
-from aft.models._hf_parts import SCRATCH, make_model
+from aft.models._hf_common import SCRATCH, make_model
 from aft.models._text import TextBackbone, check_pooling, pool_tokens, require_transformers
 
 
 class HFText(TextBackbone):
-    """A text model: its token states, pooled.
+    """A transformer whose pooled token states are the features.
 
     Args:
         model: The transformer, without a head.
         tokenizer: Its tokenizer.
-        pooling: ``mean``, ``cls``, ``last`` or ``max``.
-        max_length: Tokens a text.
-        prompt: Put before every text.
-        layer: Path of a layer whose token states to take instead of the last.
-        recipe: Settings to train it with.
-        usual_pooling: The pooling that the model was trained with.
-        rows: For each of the tokenizer's ids its row of the token table, where that was pruned; ``(vocabulary,)``.
+        pooling: ``"mean"``, ``"cls"``, ``"last"`` or ``"max"``.
+        max_length: Largest number of tokens per text; longer texts are truncated.
+        prompt: Text to put before every text.
+        layer: Path of the layer whose token states to use; by default the last.
+        recipe: Default training settings.
+        default_pooling: The pooling that the model was trained with.
+        rows: Row of the token table for each token id of the tokenizer, ``(vocabulary,)``; None if they are
+            the same.
     """
 
     rows: Tensor | None
@@ -40,36 +41,37 @@ class HFText(TextBackbone):
         prompt: str,
         layer: str | None,
         recipe: Recipe,
-        usual_pooling: str = "mean",
+        default_pooling: str = "mean",
         rows: Tensor | None = None,
     ) -> None:
         super().__init__(tokenizer, max_length, prompt)
         self.register_buffer("rows", rows)
-        self.usual_pooling = usual_pooling
+        self.default_pooling = default_pooling
         self.model: Any = model
         self.pooling = check_pooling(pooling)
         self.layer = layer
         self.recipe = recipe
         self._captured = attach(model, layer)[0] if layer else None
-        self._asks_types = "token_type_ids" in (tokenizer.model_input_names or ())
+        self._takes_token_types = "token_type_ids" in (tokenizer.model_input_names or ())
         self.dim = int(_hidden_size(model.config))
         if layer:
             with torch.no_grad():
                 self.dim = self.eval()(self.collate(self.encode(["a"]))).shape[1]
 
     def forward(self, batch: Batch) -> Tensor:
-        """``(B, d)``."""
+        """Features ``(B, d)`` of a batch."""
         inputs = dict(batch)
         if self.rows is not None:
             inputs["input_ids"] = self.rows[inputs["input_ids"]]
-        if not self._asks_types:
+        if not self._takes_token_types:
             inputs.pop("token_type_ids", None)
         output = self.model(**inputs, **({"use_cache": False} if is_decoder(self.model.config) else {}))
         states = output.last_hidden_state
         if self._captured is not None:
             if self._captured.raw is None or self._captured.raw.ndim != 3:
                 raise ModelError(
-                    f"a layer of a text model gives token states (B, T, d); {self.layer!r} does not; choose a block"
+                    f"a layer of a text model must produce token states (B, T, d); {self.layer!r} does not; choose "
+                    "a block"
                 )
             states = self._captured.raw
         return pool_tokens(states, batch["attention_mask"], self.pooling)
@@ -80,15 +82,15 @@ class HFText(TextBackbone):
         network: nn.Module = self.model
         return network
 
-    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
-        """The same transformer, read at another layer."""
+    def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """A backbone over the same transformer at another layer."""
         return HFText(
-            self.model, self.tokenizer, pooling=pooling or self.usual_pooling, max_length=self.max_length, prompt=self.prompt,
-            layer=layer, recipe=self.recipe, usual_pooling=self.usual_pooling, rows=self.rows,
+            self.model, self.tokenizer, pooling=pooling or self.default_pooling, max_length=self.max_length,
+            prompt=self.prompt, layer=layer, recipe=self.recipe, default_pooling=self.default_pooling, rows=self.rows,
         )  # fmt: skip
 
     def config(self) -> dict[str, Any]:
-        """Pooling and limits; the architecture is an asset."""
+        """Pooling and limits; the tokenizer and the architecture are assets."""
         return {
             "class": "hf-text",
             "pooling": self.pooling,
@@ -98,14 +100,14 @@ class HFText(TextBackbone):
             "rows": None if self.rows is None else len(self.rows),
         }
 
-    def save_assets(self, folder: Path) -> None:
-        """Write tokenizer and architecture as transformers does."""
-        super().save_assets(folder)
-        self.model.config.save_pretrained(folder)
+    def save_assets(self, directory: Path) -> None:
+        """Write the tokenizer and the architecture, as transformers does."""
+        super().save_assets(directory)
+        self.model.config.save_pretrained(directory)
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "HFText":
-        """Make it again, with random weights."""
+        """Recreate the model with random weights."""
         transformers = require_transformers()
         architecture = transformers.AutoConfig.from_pretrained(assets, trust_remote_code=False)
         return cls(
@@ -125,7 +127,7 @@ def _hidden_size(config: Any) -> int:
 
 
 def is_decoder(config: Any) -> bool:
-    """Whether an architecture of transformers' reads from left to right, so that its last token has seen the text."""
+    """Whether an architecture is a decoder, in which only the last token sees the whole text."""
     names = getattr(config, "architectures", None) or []
     causal = any("CausalLM" in name or "LMHeadModel" in name for name in names)
     return causal or config.model_type in {

@@ -1,4 +1,4 @@
-"""From a picture to a tensor."""
+"""Preprocessing of images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,19 +9,17 @@ from torch import Tensor
 
 from aft.errors import MissingExtraError
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
-
 
 @dataclass(frozen=True)
 class ImagePreprocessing:
-    """Resize the shorter side, crop the centre, normalise.
+    """Resize the shorter side, crop the centre and normalise.
 
     Attributes:
-        size: Height and width in pixels.
-        crop: Share of the resized image that the crop keeps.
-        interpolation: ``nearest``, ``bilinear`` or ``bicubic``.
-        mean: Per channel, of values in 0..1.
-        std: Per channel.
+        size: Height and width of the result in pixels.
+        crop: Fraction of the resized image's shorter side that the crop keeps.
+        interpolation: ``"nearest"``, ``"bilinear"`` or ``"bicubic"``.
+        mean: Mean of each channel, for values between 0 and 1.
+        std: Standard deviation of each channel.
     """
 
     size: int = 224
@@ -32,7 +30,7 @@ class ImagePreprocessing:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of a tensor."""
+        """Shape of a preprocessed image."""
         return (3, self.size, self.size)
 
     def __call__(self, image: Any) -> Tensor:
@@ -63,7 +61,7 @@ class ImagePreprocessing:
         return ((pixels - torch.tensor(self.mean).view(3, 1, 1)) / torch.tensor(self.std).view(3, 1, 1)).contiguous()
 
     def describe(self) -> dict[str, Any]:
-        """The numbers, as JSON values."""
+        """The settings as JSON values."""
         return {
             "size": self.size, "crop": self.crop, "interpolation": self.interpolation,
             "mean": list(self.mean), "std": list(self.std),

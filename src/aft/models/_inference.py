@@ -1,4 +1,4 @@
-"""Running a student over many samples."""
+"""Inference: the outputs of a student for many samples."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,41 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aft.errors import OutOfMemoryError, UsageError
+from aft.errors import OutOfMemoryError
 from aft.models._memory import explain_out_of_memory
 from aft.models._student import Student
-from aft.core import local_rank, world_size
-
-
-def choose_device(device: str) -> torch.device:
-    """The device that a name means.
-
-    Args:
-        device: ``"auto"`` takes an accelerator where there is one; else a name of torch's. Of several accelerators, each rank of
-            a launcher takes its own.
-
-    Returns:
-        The device.
-
-    Raises:
-        UsageError: No such device here.
-    """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"a device is auto, cpu, cuda or mps, and must be there; received {device!r}; use --device auto"
-        ) from error
-    if chosen.type == "cuda" and chosen.index is None and world_size() > 1:
-        chosen = torch.device("cuda", local_rank())
-    return chosen
 
 
 class Outputs(NamedTuple):
-    """What a student gives for many samples.
+    """Outputs of a student for N samples.
 
     Attributes:
         logits: ``(N, C)``.
@@ -53,18 +25,18 @@ class Outputs(NamedTuple):
 
 
 def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 256) -> Outputs:
-    """Run a student in evaluation mode; samples of like length share a batch.
+    """Run a student in evaluation mode; samples of similar length share a batch.
 
     Args:
-        student: The student, on the device to use; left in the mode it was in.
-        encoded: From its backbone's ``encode``.
-        batch_size: Samples a forward pass; fewer where memory is too small for them.
+        student: The student, on the device to use. It returns to the mode that it was in.
+        encoded: N inputs from its backbone's ``encode``.
+        batch_size: Number of samples per forward pass, halved as often as needed to fit into memory.
 
     Returns:
-        Logits and features, in the order given.
+        Logits and features, in the order of the inputs.
 
     Raises:
-        OutOfMemoryError: A single sample does not fit.
+        OutOfMemoryError: Not even a single sample fits into memory.
     """
     device = next(student.parameters()).device
     order = sorted(range(len(encoded)), key=lambda place: student.backbone.length(encoded[place]))

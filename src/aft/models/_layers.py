@@ -1,4 +1,4 @@
-"""Cutting a transformer to its first layers."""
+"""Shorten a transformer to its first layers."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from torch import nn
 from aft.errors import UsageError
 
 
-def cut_layers(model: nn.Module, keep: int) -> None:
-    """Cut a transformer to its first layers.
+def keep_first_layers(model: nn.Module, keep: int) -> None:
+    """Remove all but the first layers of a transformer, in place.
 
     Args:
-        model: Its blocks stand in one ``ModuleList`` or ``Sequential``.
-        keep: How many blocks to keep.
+        model: A transformer whose blocks are in one ``ModuleList`` or ``Sequential``.
+        keep: Number of blocks to keep.
 
     Raises:
-        UsageError: Fewer blocks than that, or none found.
+        UsageError: The model has fewer blocks, or no stack of blocks was found.
     """
     stacks = [
         (name, module)
@@ -25,7 +25,7 @@ def cut_layers(model: nn.Module, keep: int) -> None:
     ]
     if not stacks:
         raise UsageError(
-            f"keep_layers cuts a transformer's stack of blocks; {type(model).__name__} has none; leave it out"
+            f"keep_layers needs a transformer with a stack of blocks; {type(model).__name__} has none; leave it out"
         )
     name, stack = max(stacks, key=lambda item: len(item[1]))
     if not 1 <= keep <= len(stack):
@@ -41,7 +41,7 @@ def cut_layers(model: nn.Module, keep: int) -> None:
 
 
 def set_depth(config: Any, layers: int) -> None:
-    """Write a number of layers into a configuration, whatever its family calls it."""
+    """Set the number of layers in a configuration, under whichever name its architecture uses."""
     for name in ("num_hidden_layers", "num_layers", "n_layer", "n_layers"):
         if hasattr(config, name):
             setattr(config, name, layers)

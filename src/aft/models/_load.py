@@ -1,4 +1,4 @@
-"""A backbone by its name, or from a run's config."""
+"""Load a backbone by its name, or from the config of a run."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,17 +7,18 @@ from typing import Any
 from torch import nn
 
 from aft.errors import ModelError, UsageError, did_you_mean
-from aft.models._backbone import Backbone
+from aft.models._backbone import Backbone, Role
 from aft.models._module import ModuleBackbone, load_python
 from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec
 
-SMALL = ("static", "transformer")
+#: Students that aft provides itself, ``aft:NAME``.
+BUILT_IN = ("static", "transformer")
 
 
 def load_backbone(
     name: str | nn.Module,
     *,
-    role: str = "teacher",
+    role: Role = "teacher",
     texts: Callable[[], Sequence[str]] | None = None,
     example: Any = None,
     preprocess: Callable[[Any], Any] | None = None,
@@ -27,20 +28,26 @@ def load_backbone(
 
     Args:
         name: ``timm:NAME``, ``hf:NAME-or-FOLDER``, ``st:NAME-or-FOLDER``, ``python:package.module:factory``,
-            ``aft:static`` or ``aft:transformer``, each with ``,option=value``; or any ``nn.Module``.
+            ``aft:static`` or ``aft:transformer``, each optionally followed by ``,option=value``; or any
+            ``nn.Module``.
         role: ``"teacher"`` or ``"student"``.
-        texts: Gives the training texts, for students that learn their vocabulary from them.
-        example: A raw input, to find the width of a module's features with.
+        texts: Returns the training texts, for students that learn their vocabulary from them.
+        example: A raw input, to determine the width of a module's features.
         preprocess: For a module: maps one raw input to a tensor.
-        **options: As in the name, which wins: ``layer``, ``pooling``, ``weights``, ``prompt``, ...; None means not given.
+        **options: Options of the model, such as ``layer``, ``pooling``, ``weights`` or ``prompt``; None means
+            not given. Options in the name take precedence.
 
     Returns:
         The backbone, in evaluation mode.
 
     Raises:
-        UsageError: A name or option that does not fit.
-        ModelError: A model that cannot be loaded.
-        MissingExtraError: An optional dependency that is not installed.
+        UsageError: The name or an option is unknown or does not fit.
+        ModelError: The model cannot be loaded.
+        MissingExtraError: An optional dependency is not installed.
+
+    Example:
+        >>> load_backbone("timm:resnet18,weights=random", role="student").dim
+        512
     """
     given = {key: value for key, value in options.items() if value is not None}
     for key in given:
@@ -73,7 +80,7 @@ def load_backbone(
         learns = "vocabulary" in spec.options or spec.options.get("weights") == "random"
         backbone = load_hf(spec, texts() if texts is not None and learns else None)
     elif spec.kind == "st" and role == "student":
-        raise UsageError(f"st: names teachers; received {str(spec)!r} as a student; load the same folder with hf:")
+        raise UsageError(f"st: models are teachers; received {str(spec)!r} as a student; load the same folder with hf:")
     elif spec.kind == "st":
         from aft.models._st import load_st
 
@@ -81,17 +88,17 @@ def load_backbone(
     elif spec.kind == "python":
         backbone = load_python(spec, example, role=role)
     else:
-        backbone = _load_small(spec, role, texts)
+        backbone = _make_built_in(spec, role, texts)
     backbone.spec = str(spec)
     return backbone.eval()
 
 
-def _load_small(spec: ModelSpec, role: str, texts: Callable[[], Sequence[str]] | None) -> Backbone:
-    if spec.name not in SMALL:
-        raise UsageError(f"unknown model aft:{spec.name}{did_you_mean(spec.name, SMALL)}")
+def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None) -> Backbone:
+    if spec.name not in BUILT_IN:
+        raise UsageError(f"unknown model aft:{spec.name}{did_you_mean(spec.name, BUILT_IN)}")
     if role == "teacher":
         raise UsageError(
-            f"aft:{spec.name} is a student with random weights; received as a teacher; name a model that knows something"
+            f"aft:{spec.name} is a student with random weights; received it as a teacher; name a pretrained model"
         )
     listed = texts() if texts is not None else None
     if spec.name == "static":
@@ -106,19 +113,21 @@ def _load_small(spec: ModelSpec, role: str, texts: Callable[[], Sequence[str]] |
 def restore_backbone(
     config: dict[str, Any], assets: Path, module: nn.Module | str | None = None, preprocess: Any = None
 ) -> Backbone:
-    """Make a run's backbone again, with weights still to be loaded.
+    """Recreate the backbone of a run; its weights are loaded afterwards.
+
+    Code that a run names is never imported or called: the caller has to pass it.
 
     Args:
-        config: What `Backbone.config` gave.
-        assets: Folder that `Backbone.save_assets` wrote to.
-        module: The module, for a run that trained one handed in; or the ``python:`` name of what makes it.
-        preprocess: Its preprocessing.
+        config: The result of `Backbone.config`.
+        assets: Directory that `Backbone.save_assets` wrote to.
+        module: For a run that trained a module: that module, or its ``python:`` name.
+        preprocess: The preprocessing of the module.
 
     Returns:
         The backbone.
 
     Raises:
-        ModelError: A run whose module was not handed in, or of an unknown kind. What a run names is never imported or called.
+        ModelError: The run trained a module that was not passed, or its kind of backbone is unknown.
     """
     kind = config.get("class")
     if kind in ("hf-text", "hf-image"):
@@ -145,13 +154,17 @@ def restore_backbone(
         elif ":" in config["name"]:
             name = f"python:{config['name']}"
             raise ModelError(
-                f"a run is data, and code that it names is not run unasked; this one's student is made by {name!r}; "
-                f"pass student={name!r}, or --student {name}, if you trust it"
+                f"loading a run never executes the code that it names; this run's student is made by {name!r}; pass "
+                f"student={name!r} if you trust that code"
             )
         else:
             raise ModelError(
-                f"this run trained a module handed in, {config['name']}; loading needs it again; pass student=your_module"
+                f"loading a run that trained a module needs the module; this run trained a {config['name']}; pass "
+                "it as student="
             )
         backbone.dim = int(config["dim"])
         return backbone
-    raise ModelError(f"a run's student is of a known class; received {kind!r}; was it written by a newer aft?")
+    raise ModelError(
+        f"the class of a run's student must be known; received {kind!r}; load the run with the version of aft that "
+        "wrote it"
+    )

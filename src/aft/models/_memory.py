@@ -1,4 +1,4 @@
-"""What to lower where a batch does not fit into memory."""
+"""Out-of-memory errors that say what to change."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,20 +10,21 @@ from aft.errors import OutOfMemoryError
 
 @contextmanager
 def explain_out_of_memory(batch_size: int) -> Iterator[None]:
-    """Turn an allocator's failure, of an accelerator or of the machine, into a sentence.
+    """Translate the allocation errors of accelerators and of main memory into one that says what to change.
 
     Args:
-        batch_size: Samples of the batch that is computed inside.
+        batch_size: Number of samples in the batch that the block computes.
 
     Raises:
-        OutOfMemoryError: It does not fit.
+        OutOfMemoryError: The batch does not fit into memory.
     """
     try:
         yield
     except Exception as error:
-        # The allocator of the CPU has no exception of its own.
+        # Torch's CPU allocator raises a plain RuntimeError.
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
             raise OutOfMemoryError(
-                f"a batch must fit in memory; {batch_size} samples do not; lower --batch-size, or use --precision bf16 on an accelerator"
+                f"a batch must fit in memory; {batch_size} samples do not; lower batch_size=, or use "
+                "precision='bf16' on an accelerator"
             ) from error
         raise

@@ -1,4 +1,4 @@
-"""Any ``nn.Module``, handed in or made by a factory of the user's."""
+"""Any ``nn.Module`` as a teacher or student, passed directly or created by a user's factory."""
 
 import hashlib
 import importlib
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
+from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR
 from aft.errors import ModelError, UsageError
-from aft.models._backbone import Backbone, Batch, Recipe, load_weights
+from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach, pool_features
 from aft.models._spec import ModelSpec
 
@@ -21,19 +22,19 @@ RECIPE = Recipe(lr=1e-3, epochs=30, batch_size=64)
 
 
 class ModuleBackbone(Backbone):
-    """A module that maps a batch of tensors to features, or whose inner layer does.
+    """A module whose output, or the output of one of its layers, is the features.
 
     Args:
         module: The model.
-        preprocess: Maps one raw input to a tensor, an array or a dict of tensors; by default arrays are taken as they are, and
-            images become floats in 0..1.
-        layer: Path of the layer whose output to take; by default the module's own output.
-        pooling: ``flatten``, ``mean``, ``cls`` or ``max`` of that output.
-        example: A raw input to find the features' width with.
-        name: What to call it.
+        preprocess: Maps one raw input to a tensor, an array or a dict of tensors. By default arrays are used
+            as they are, and images become floats between 0 and 1.
+        layer: Path of the layer whose output to use; by default the output of the module.
+        pooling: How to pool that output: ``"flatten"``, ``"mean"``, ``"cls"`` or ``"max"``.
+        example: A raw input, to determine the width of the features.
+        name: Name of the module, for messages and the run's config.
     """
 
-    accepts = ("text", "pair", "image", "array")
+    accepts = (TEXT, TEXT_PAIR, IMAGE, ARRAY)
     recipe = RECIPE
 
     def __init__(
@@ -51,7 +52,7 @@ class ModuleBackbone(Backbone):
             self.measure(example)
 
     def measure(self, example: Any) -> None:
-        """Find the width of the features with one raw input."""
+        """Set ``dim`` to the width of the features of one raw input."""
         training = self.training
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         with torch.no_grad():
@@ -60,56 +61,72 @@ class ModuleBackbone(Backbone):
         self.train(training)
 
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
-        """Preprocess each input."""
+        """Preprocess raw inputs one by one."""
         return [self._encode(item) for item in inputs]
 
     def collate(self, encoded: Sequence[Any]) -> Batch:
-        """Stack; a single tensor goes by the name ``input``."""
+        """Stack encoded inputs.
+
+        Returns:
+            The dict of tensors that the preprocessing returns, each with a batch dimension. The module
+            receives them by keyword; a single tensor is named ``input`` and passed by position.
+
+        Raises:
+            ModelError: The encoded inputs differ in shape.
+        """
         try:
             stacked = default_collate(list(encoded))
         except (RuntimeError, TypeError) as error:
             reason = str(error).splitlines()[0][:120]
             raise ModelError(
-                f"preprocessing must give tensors of one shape; it gave others ({reason}); pad or resize in preprocess"
+                f"preprocessing must return tensors of one shape; it did not ({reason}); pad or resize in the "
+                "preprocess function"
             ) from error
         return dict(stacked) if isinstance(stacked, dict) else {"input": stacked}
 
     def forward(self, batch: Batch) -> Tensor:
-        """``(B, d)``."""
+        """Features ``(B, d)`` of a batch."""
         output = self.run(batch)
-        return pool_features(output, self.pooling) if self._captured is None else self._captured.features  # type: ignore[arg-type]
+        if self._captured is not None:
+            return self._captured.features
+        return pool_features(output, self.pooling)  # type: ignore[arg-type]
 
     @property
     def network(self) -> nn.Module:
         """The module."""
         return self.module
 
-    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
-        """The same module, read at another layer."""
+    def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """A backbone over the same module at another layer."""
         return ModuleBackbone(
             self.module, self.preprocess, layer=layer, pooling=pooling, example=example, name=self.name
         )
 
     def run(self, batch: Batch) -> Tensor:
-        """The module's own output."""
+        """The output of the module itself.
+
+        Raises:
+            ModelError: The output is not a tensor.
+        """
         output: Any = self.module(batch["input"]) if set(batch) == {"input"} else self.module(**batch)
         while isinstance(output, tuple | list):
             output = output[0]
         if not isinstance(output, Tensor) and self._captured is None:
             raise ModelError(
-                f"a module gives features (B, d); {self.name or type(self.module).__name__} gave {type(output).__name__}; name a layer"
+                f"a module must return features (B, d); {self.name or type(self.module).__name__} returned "
+                f"{type(output).__name__}; name a layer with layer="
             )
         result: Tensor = output
         return result
 
     def own_head(self, outputs: int) -> str | None:
-        """Path of the module's own classifier: its last linear layer, if that has as many outputs as the task.
+        """Find the module's own classifier: its last linear layer, if it has as many outputs as the task.
 
         Args:
-            outputs: C.
+            outputs: Number C of outputs of the task.
 
         Returns:
-            The path, or None: then the module's output is features.
+            The path of the classifier; None if the module's output is features.
         """
         linear = [(name, layer) for name, layer in self.module.named_modules() if isinstance(layer, nn.Linear) and name]
         if self.layer is not None or not linear or linear[-1][1].out_features != outputs:
@@ -118,13 +135,13 @@ class ModuleBackbone(Backbone):
         return name
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
-        """The preprocessing's source, as far as it can be seen."""
+        """A digest of the preprocessing function's source code and of the values that it holds."""
         if self.preprocess is None:
             return {"preprocess": None}
         return {"preprocess": hashlib.sha256(_identity(self.preprocess).encode()).hexdigest()}
 
     def config(self) -> dict[str, Any]:
-        """Name, layer and pooling."""
+        """Name, layer, pooling and width; the module itself is code and is not saved."""
         return {"class": "module", "name": self.name, "layer": self.layer, "pooling": self.pooling, "dim": self.dim}
 
     def _encode(self, item: Any) -> Any:
@@ -136,47 +153,59 @@ class ModuleBackbone(Backbone):
         if hasattr(item, "convert"):
             return torch.from_numpy(np.array(item.convert("RGB"), dtype=np.float32) / 255).permute(2, 0, 1)
         raise ModelError(
-            f"a module takes tensors; received {type(item).__name__} without preprocessing; return (module, preprocess) from the factory"
+            f"a module takes tensors; received {type(item).__name__} without preprocessing; pass preprocess=, or "
+            "return (module, preprocess) from the factory"
         )
 
 
-def load_python(spec: ModelSpec, example: Any, *, role: str) -> ModuleBackbone:
+def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     """Load ``python:package.module:factory``.
 
-    The factory is called without arguments, or with ``weights=`` if it takes that, and returns a module or
-    ``(module, preprocess)``.
+    The factory is called with ``weights=`` if it has such a parameter and else without arguments. It returns
+    a module or ``(module, preprocess)``.
 
     Args:
-        spec: The name; options ``weights``, ``layer``, ``pooling``.
-        example: A raw input to find the features' width with.
+        spec: The name with its options ``weights``, ``layer`` and ``pooling``.
+        example: A raw input, to determine the width of the features.
         role: ``"teacher"`` or ``"student"``, for messages.
 
     Returns:
         The backbone.
+
+    Raises:
+        ModelError: The module cannot be imported, or the factory does not exist or does not return a module.
+        UsageError: The name has no factory, or random weights are requested from a factory without
+            ``weights=``.
     """
     path, colon, attribute = spec.name.partition(":")
     if not colon:
-        raise UsageError(f"python: names package.module:factory; received {spec.name!r}; add the factory's name")
+        raise UsageError(
+            f"the name of a python: model is package.module:factory; received {spec.name!r}; add the name of the "
+            "factory"
+        )
     try:
         module = importlib.import_module(path)
     except ImportError as error:
         raise ModelError(
-            f"python: names an importable module; {path!r} could not be imported ({error}); install it or set PYTHONPATH"
+            f"python: needs an importable module; {path!r} could not be imported ({error}); install it, or set "
+            "PYTHONPATH"
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
-        raise ModelError(f"python: names a factory; {path!r} has no callable {attribute!r}; check the name")
+        raise ModelError(f"python: needs a factory; {path!r} has no callable {attribute!r}; check the name")
     weights = spec.options.get("weights", "pretrained")
     takes_weights = "weights" in inspect.signature(factory).parameters
     if weights == "random" and not takes_weights:
         raise UsageError(
-            f"--weights random needs a factory that takes weights=; {spec.name!r} does not; add the argument to it"
+            f"weights='random' needs a factory with a parameter named weights; {spec.name!r} has none; add the "
+            "parameter to it"
         )
     made = factory(weights=weights) if takes_weights and weights in ("pretrained", "random") else factory()
     network, preprocess = made if isinstance(made, tuple) else (made, None)
     if not isinstance(network, nn.Module):
         raise ModelError(
-            f"a {role}'s factory returns an nn.Module or (module, preprocess); {spec.name!r} returned {type(network).__name__}"
+            f"the factory of a {role} must return an nn.Module or (module, preprocess); {spec.name!r} returned "
+            f"{type(network).__name__}"
         )
     if weights not in ("pretrained", "random"):
         load_weights(network, weights)
@@ -191,7 +220,7 @@ def load_python(spec: ModelSpec, example: Any, *, role: str) -> ModuleBackbone:
 
 
 def _identity(preprocess: Any) -> str:
-    """What can be seen of a function or object that preprocesses: its source, and the values that it was made with."""
+    """Source code of a preprocessing function or object, and the values that it holds."""
     try:
         source = inspect.getsource(preprocess if inspect.isroutine(preprocess) else type(preprocess))
     except (OSError, TypeError):
@@ -200,5 +229,5 @@ def _identity(preprocess: Any) -> str:
     seen = [preprocess, getattr(preprocess, "__defaults__", None), cells]
     if not inspect.isroutine(preprocess):
         seen.append(sorted((key, repr(value)) for key, value in getattr(preprocess, "__dict__", {}).items()))
-    # Addresses differ from run to run, and say nothing.
+    # Memory addresses differ from process to process.
     return source + re.sub(r" at 0x[0-9a-f]+", "", repr(seen))

@@ -7,7 +7,7 @@ from aft.errors import UsageError, did_you_mean
 
 KINDS = ("timm", "hf", "st", "python", "aft")
 
-#: Options that a model's name may carry, with the type of each.
+#: Options that may follow the name of a model, and their types.
 OPTIONS: dict[str, type] = {
     "layer": str,
     "pooling": str,
@@ -25,8 +25,7 @@ OPTIONS: dict[str, type] = {
     "embeddings": str,
 }
 
-
-#: Which of them a kind of model takes; the others are refused, not ignored.
+#: Options of each kind of model. Others raise an error, since they would have no effect.
 KIND_OPTIONS: dict[str, tuple[str, ...]] = {
     "timm": ("layer", "pooling", "weights", "image_size", "keep_layers"),
     "hf": ("layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary"),
@@ -41,12 +40,17 @@ KIND_OPTIONS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model's name, taken apart.
+    """The parts of a model's name.
 
     Attributes:
-        kind: One of ``timm``, ``hf``, ``st``, ``python``, ``aft``.
-        name: What that kind calls the model: a name on a hub, a folder, ``package.module:factory``.
-        options: What was said beyond the name.
+        kind: ``"timm"``, ``"hf"``, ``"st"``, ``"python"`` or ``"aft"``.
+        name: The model's name within its kind: a name on a hub, a local folder, or
+            ``package.module:factory``.
+        options: Options that follow the name.
+
+    Example:
+        >>> str(ModelSpec("timm", "resnet18", {"image_size": 64}))
+        'timm:resnet18,image_size=64'
     """
 
     kind: str
@@ -55,21 +59,22 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, text: str) -> "ModelSpec":
-        """Read a name.
+        """Parse a name.
 
         Args:
             text: For example ``"timm:resnet18,image_size=64"`` or ``"aft:static,width=128"``.
 
         Returns:
-            Its parts.
+            The parts of the name.
 
         Raises:
-            UsageError: No kind, an unknown kind or option, or a value of the wrong type.
+            UsageError: The kind is missing or unknown, an option is unknown, or a value has the wrong type.
         """
         kind, colon, rest = text.partition(":")
         if not colon or not rest:
             raise UsageError(
-                f"a model is named kind:name; received {text!r}; write for example timm:resnet18, hf:FOLDER or python:module:factory"
+                f"the name of a model has the form kind:name; received {text!r}; write for example timm:resnet18, "
+                "hf:FOLDER or python:module:factory"
             )
         if kind not in KINDS:
             raise UsageError(f"unknown kind of model {kind!r} in {text!r}{did_you_mean(kind, KINDS)}")
@@ -83,7 +88,8 @@ class ModelSpec:
                 options[key] = OPTIONS[key](value)
             except ValueError as error:
                 raise UsageError(
-                    f"option {key} is {'a whole number' if OPTIONS[key] is int else 'a number'}; received {value!r} in {text!r}; correct it"
+                    f"option {key} is {'a whole number' if OPTIONS[key] is int else 'a number'}; received {value!r} "
+                    f"in {text!r}; correct it"
                 ) from error
         return cls(kind, name, options)
 

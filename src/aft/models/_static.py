@@ -1,4 +1,4 @@
-"""A text student for the smallest budgets: a token table, the mean of a text's tokens, and a small MLP."""
+"""A text student for the smallest budgets: the mean of a text's token vectors, followed by a small MLP."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,24 +15,25 @@ RECIPE = Recipe(lr=4e-3, epochs=20)
 
 
 class StaticText(TextBackbone):
-    """The mean of learned token vectors, through one hidden layer.
+    """The mean of learned token vectors, followed by one hidden layer.
 
     Args:
-        tokenizer: Its tokenizer.
-        tokens: Rows of the table.
-        width: Columns of the table.
-        hidden: Width of the features.
-        max_length: Tokens a text.
-        dropout: Of the mean, while training.
-        prompt: Put before every text.
-        rows: For each of the tokenizer's ids its row of the table, where rare tokens share one; ``(vocabulary,)``.
+        tokenizer: A fast tokenizer of transformers.
+        tokens: Number of rows of the token table.
+        width: Number of columns of the token table.
+        hidden: Width d of the features.
+        max_length: Largest number of tokens per text; longer texts are truncated.
+        dropout: Dropout rate before and after the hidden layer.
+        prompt: Text to put before every text.
+        rows: Row of the token table for each token id of the tokenizer, ``(vocabulary,)``; None if they are
+            the same.
     """
 
     rows: Tensor | None
 
     def __init__(
-        self, tokenizer: Any, tokens: int, *, width: int, hidden: int, max_length: int, dropout: float, prompt: str = "",
-        rows: Tensor | None = None,
+        self, tokenizer: Any, tokens: int, *, width: int, hidden: int, max_length: int, dropout: float,
+        prompt: str = "", rows: Tensor | None = None,
     ) -> None:  # fmt: skip
         super().__init__(tokenizer, max_length, prompt)
         self.table = nn.Embedding(tokens, width)
@@ -42,22 +43,22 @@ class StaticText(TextBackbone):
         self.dim = hidden
 
     def forward(self, batch: Batch) -> Tensor:
-        """``(B, d)``."""
+        """Features ``(B, d)`` of a batch."""
         ids = batch["input_ids"] if self.rows is None else self.rows[batch["input_ids"]]
         features: Tensor = self.mlp(pool_tokens(self.table(ids), batch["attention_mask"], "mean"))
         return features
 
     def config(self) -> dict[str, Any]:
-        """Everything but weights and tokenizer."""
+        """The sizes; the tokenizer is an asset."""
         return {
-            "class": "static", "tokens": self.table.num_embeddings, "width": self.table.embedding_dim, "hidden": self.dim,
-            "max_length": self.max_length, "dropout": self.mlp[0].p, "prompt": self.prompt,
+            "class": "static", "tokens": self.table.num_embeddings, "width": self.table.embedding_dim,
+            "hidden": self.dim, "max_length": self.max_length, "dropout": self.mlp[0].p, "prompt": self.prompt,
             "rows": None if self.rows is None else len(self.rows),
         }  # fmt: skip
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "StaticText":
-        """Make it again, with random weights."""
+        """Recreate the model with random weights."""
         tokenizer = require_transformers().AutoTokenizer.from_pretrained(assets, trust_remote_code=False)
         names = ("width", "hidden", "max_length", "dropout", "prompt")
         rows = None if config["rows"] is None else torch.zeros(config["rows"], dtype=torch.long)
@@ -65,21 +66,26 @@ class StaticText(TextBackbone):
 
 
 def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
-    """Make ``aft:static``.
+    """Create ``aft:static``.
 
     Args:
-        spec: Options ``width`` (128), ``hidden`` (256), ``vocabulary`` (8000), ``max_length`` (256), ``dropout`` (0.3), and
-            ``embeddings``, a folder of a transformers model whose tokenizer and token table, reduced to ``width`` by PCA and to
-            the tokens of the training texts, to start from.
+        spec: The name with its options: ``width`` (128), ``hidden`` (256), ``vocabulary`` (8000),
+            ``max_length`` (256), ``dropout`` (0.3), ``prompt`` and ``embeddings``. The last is the folder of
+            a transformers model: its tokenizer is used, and its token table, reduced to the tokens of the
+            training texts and to ``width`` by PCA, initialises the token table.
         texts: Training texts.
 
     Returns:
         The backbone.
+
+    Raises:
+        UsageError: There are no training texts to learn a vocabulary from.
     """
     options = spec.options
     sizes = {
-        "width": options.get("width", 128), "hidden": options.get("hidden", 256), "max_length": options.get("max_length", 256),
-        "dropout": options.get("dropout", 0.3), "prompt": options.get("prompt", ""),
+        "width": options.get("width", 128), "hidden": options.get("hidden", 256),
+        "max_length": options.get("max_length", 256), "dropout": options.get("dropout", 0.3),
+        "prompt": options.get("prompt", ""),
     }  # fmt: skip
     listed = list(texts or ())
     if "embeddings" not in options:
@@ -102,6 +108,6 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     directions = torch.linalg.svd(centred, full_matrices=False)[2][: sizes["width"]]
     reduced = centred @ directions.T
     with torch.no_grad():
-        # Unit variance, as the table of a model with random weights has.
+        # Unit variance, like the initial weights of nn.Embedding.
         model.table.weight[:, : reduced.shape[1]] = (reduced / reduced.std()).float()
     return model

@@ -1,4 +1,4 @@
-"""The model that is trained and deployed."""
+"""The small model that is trained and deployed."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ from aft.models._module import ModuleBackbone
 
 
 class StudentOutput(NamedTuple):
-    """What a student gives.
+    """Output of a student for a batch.
 
     Attributes:
         logits: ``(B, C)``.
-        features: ``(B, d)``, what the head reads.
+        features: ``(B, d)``, the input of the head.
     """
 
     logits: Tensor
@@ -22,11 +22,13 @@ class StudentOutput(NamedTuple):
 
 
 class Student(nn.Module):
-    """A backbone with a linear head; a module that has a classifier of C outputs keeps its own.
+    """A backbone with a linear head.
+
+    A module that has a classifier with C outputs keeps it instead of getting a new head.
 
     Args:
-        backbone: The model.
-        outputs: C.
+        backbone: The model without a head.
+        outputs: Number C of outputs.
 
     Attributes:
         dim: Width d of the features.
@@ -48,7 +50,14 @@ class Student(nn.Module):
             self.head = nn.Linear(backbone.dim, outputs)
 
     def forward(self, batch: Batch) -> StudentOutput:
-        """Logits and features of a batch."""
+        """Compute logits and features.
+
+        Args:
+            batch: B inputs from the backbone's ``collate``.
+
+        Returns:
+            Logits ``(B, C)`` and features ``(B, d)``.
+        """
         if self.head is not None:
             features = self.backbone(batch)
             return StudentOutput(self.head(features), features)

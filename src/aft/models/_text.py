@@ -1,5 +1,6 @@
-"""What all text models share: tokens, padding, pooling."""
+"""What all text models share: tokenisation, padding and pooling."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aft.data import TEXT, TEXT_PAIR
 from aft.errors import MissingExtraError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch
 
@@ -20,37 +22,38 @@ class Tokens(NamedTuple):
 
     Attributes:
         ids: Token ids.
-        types: Which of two texts each token belongs to; None for models that do not ask.
-        cut: Whether the text was longer than the limit.
+        types: Segment of each token in a pair of texts, 0 or 1; None for tokenizers without segments.
+        truncated: Whether the text was longer than the limit.
     """
 
     ids: NDArray[np.int32]
     types: NDArray[np.int32] | None
-    cut: bool
+    truncated: bool
 
 
-#: Characters of a text that a tokenizer is shown, at least: it would read millions of them to keep a few hundred tokens.
+#: Texts are clipped to this many characters, or more for large limits, before they are tokenised: a tokenizer
+#: would process millions of characters to return a few hundred tokens.
 LONGEST_TEXT = 100_000
 
 
-def clip(text: str, most: int) -> str:
-    """A text's beginning of so many characters, up to a space near its end where there is one."""
-    if len(text) <= most:
+def clip(text: str, length: int) -> str:
+    """Shorten a text to at most so many characters, at a space if there is one among the last thousand."""
+    if len(text) <= length:
         return text
-    space = text.rfind(" ", most - 1000, most)
-    return text[: space if space > 0 else most]
+    space = text.rfind(" ", length - 1000, length)
+    return text[: space if space > 0 else length]
 
 
 class TextBackbone(Backbone):
-    """Tokenise, pad, and leave the rest to a subclass.
+    """A text model: this class tokenises and pads, and subclasses compute the features.
 
     Args:
-        tokenizer: A fast tokenizer of transformers'.
-        max_length: Texts are cut to this many tokens.
-        prompt: Put before every text.
+        tokenizer: A fast tokenizer of transformers.
+        max_length: Largest number of tokens per text; longer texts are truncated.
+        prompt: Text to put before every text.
     """
 
-    accepts = ("text", "pair")
+    accepts = (TEXT, TEXT_PAIR)
 
     def __init__(self, tokenizer: Any, max_length: int, prompt: str = "") -> None:
         super().__init__()
@@ -60,29 +63,35 @@ class TextBackbone(Backbone):
         self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
 
     def encode(self, inputs: Sequence[Any]) -> list[Tokens]:
-        """Tokenise texts or pairs of texts."""
+        """Tokenise texts or pairs of texts, and truncate them to the limit."""
         if not inputs:
             return []
         pairs = not isinstance(inputs[0], str)
-        most = max(LONGEST_TEXT, 50 * self.max_length)
-        first = [self.prompt + clip(item[0] if pairs else item, most) for item in inputs]
-        arguments = (first, [clip(item[1], most) for item in inputs]) if pairs else (first,)
-        whole = self.tokenizer(*arguments, truncation=True, max_length=self.max_length, return_overflowing_tokens=True)
+        longest = max(LONGEST_TEXT, 50 * self.max_length)
+        first = [self.prompt + clip(item[0] if pairs else item, longest) for item in inputs]
+        arguments = (first, [clip(item[1], longest) for item in inputs]) if pairs else (first,)
+        output = self.tokenizer(*arguments, truncation=True, max_length=self.max_length, return_overflowing_tokens=True)
         encoded: dict[int, Tokens] = {}
-        types = whole.get("token_type_ids")
-        for row, sample in enumerate(whole["overflow_to_sample_mapping"]):
+        types = output.get("token_type_ids")
+        for row, sample in enumerate(output["overflow_to_sample_mapping"]):
+            # The first row of a sample holds its beginning; further rows hold what was truncated.
             if sample in encoded:
-                encoded[sample] = encoded[sample]._replace(cut=True)
+                encoded[sample] = encoded[sample]._replace(truncated=True)
             else:
-                kinds = None if types is None else np.asarray(types[row], dtype=np.int32)
-                encoded[sample] = Tokens(np.asarray(whole["input_ids"][row], dtype=np.int32), kinds, False)
+                segments = None if types is None else np.asarray(types[row], dtype=np.int32)
+                encoded[sample] = Tokens(np.asarray(output["input_ids"][row], dtype=np.int32), segments, False)
         for sample, item in enumerate(inputs):
-            if max(map(len, item if pairs else (item,))) > most:
-                encoded[sample] = encoded[sample]._replace(cut=True)
+            if max(map(len, item if pairs else (item,))) > longest:
+                encoded[sample] = encoded[sample]._replace(truncated=True)
         return [encoded[sample] for sample in range(len(inputs))]
 
     def collate(self, encoded: Sequence[Tokens]) -> Batch:
-        """Pad on the right: ``input_ids`` and ``attention_mask``, both ``(B, T)``."""
+        """Pad on the right.
+
+        Returns:
+            ``input_ids`` and ``attention_mask``, both ``(B, T)``; also ``token_type_ids`` if the tokenizer
+            has segments.
+        """
         longest = max(1, *(len(tokens.ids) for tokens in encoded))
         ids = np.full((len(encoded), longest), self._pad, dtype=np.int64)
         mask = np.zeros_like(ids)
@@ -103,34 +112,33 @@ class TextBackbone(Backbone):
 
     def truncated(self, encoded: Tokens) -> bool:
         """Whether the text was longer than the limit."""
-        return encoded.cut
+        return encoded.truncated
 
     def limit(self) -> str:
-        """The limit, for a message."""
+        """The limit, for messages."""
         return f"{self.max_length} tokens"
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
-        """The limit and the prompt; the tokenizer by a digest."""
-        import hashlib
-
+        """The limit, the prompt, and a digest of the tokenizer."""
         return {
             "max_length": self.max_length,
             "prompt": self.prompt,
             "tokenizer": hashlib.sha256(self.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
         }
 
-    def save_assets(self, folder: Path) -> None:
+    def save_assets(self, directory: Path) -> None:
         """Write the tokenizer."""
-        self.tokenizer.save_pretrained(folder)
+        self.tokenizer.save_pretrained(directory)
 
 
 def pool_tokens(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
-    """Make one vector of a text's token states.
+    """Reduce the token states of each text to one vector.
 
     Args:
         states: ``(B, T, d)``.
-        mask: ``(B, T)``, 1 at tokens and 0 at padding.
-        pooling: ``mean``, ``cls`` (first token), ``last`` (last token that is not padding) or ``max``.
+        mask: ``(B, T)``, 1 for tokens and 0 for padding.
+        pooling: ``"mean"``, ``"cls"`` (first token), ``"last"`` (last token that is not padding) or
+            ``"max"``.
 
     Returns:
         ``(B, d)``.
@@ -146,35 +154,34 @@ def pool_tokens(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
 
 
 def check_pooling(pooling: str) -> str:
-    """Return a pooling's name, or raise UsageError."""
+    """Return the name of a pooling, or raise UsageError if it is unknown."""
     if pooling not in POOLINGS:
         raise UsageError(f"unknown pooling {pooling!r}{did_you_mean(pooling, POOLINGS)}")
     return pooling
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """Learn a lower-casing vocabulary of word pieces from texts, by byte-pair encoding.
-
-    The WordPiece trainer of the library numbers its pieces in another order each time, and so makes another student of
-    the same seed; this one does not.
+    """Learn a lower-case vocabulary from texts by byte-pair encoding.
 
     Args:
         texts: The training texts.
-        vocabulary: Largest number of tokens.
+        vocabulary: Largest number of tokens, at least 100.
 
     Returns:
-        A fast tokenizer with ``[PAD] [UNK] [CLS] [SEP]``.
+        A fast tokenizer with the special tokens ``[PAD]``, ``[UNK]``, ``[CLS]`` and ``[SEP]``.
 
     Raises:
-        UsageError: No texts, or a vocabulary below 100.
+        UsageError: There are no texts, or the vocabulary is smaller than 100.
     """
     transformers = require_transformers()
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     if vocabulary < 100:
-        raise UsageError(f"a vocabulary has at least 100 tokens; received {vocabulary}; 8000 is usual")
+        raise UsageError(f"a vocabulary needs at least 100 tokens; received {vocabulary}; 8000 is typical")
+    # Not WordPiece: its trainer numbers the tokens differently each time, so that equal seeds would give
+    # different students.
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))  # noqa: S106 - a token of text
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))  # noqa: S106 - a token, not a password
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -182,7 +189,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     listed = [clip(text, LONGEST_TEXT) for text in texts]
     if not listed:
         raise UsageError(
-            "a vocabulary is learnt from training texts; received none; pass the dataset, or --weights pretrained"
+            "a vocabulary is learned from training texts; received none; pass a dataset of texts, or "
+            "weights='pretrained'"
         )
     tokenizer.train_from_iterator(listed, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -190,7 +198,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     )
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="[PAD]",  # noqa: S106 - a token of text
+        pad_token="[PAD]",  # noqa: S106 - a token, not a password
         unk_token="[UNK]",  # noqa: S106
         cls_token="[CLS]",  # noqa: S106
         sep_token="[SEP]",  # noqa: S106
@@ -199,7 +207,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
 
 
 def require_transformers() -> Any:
-    """Import transformers quietly, or say which extra brings it."""
+    """Import transformers and silence it.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
     try:
         import transformers
     except ImportError as error:

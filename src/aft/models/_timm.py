@@ -1,4 +1,4 @@
-"""Models of timm's."""
+"""Image models of timm."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aft.data import IMAGE
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe, load_weights
 from aft.models._capture import attach
 from aft.models._image import ImagePreprocessing
-from aft.models._layers import cut_layers
+from aft.models._layers import keep_first_layers
 from aft.models._spec import ModelSpec
 
 PRETRAINED = Recipe(lr=3e-4, epochs=15, batch_size=64)
@@ -18,20 +19,20 @@ SCRATCH = Recipe(lr=1e-3, weight_decay=0.05, epochs=40, batch_size=64)
 
 
 class TimmImage(Backbone):
-    """A timm model without its classifier: the pooled features before it.
+    """A timm model without its classifier; the pooled features before the classifier are the features.
 
     Args:
-        name: timm's name.
+        name: Name of the model in timm.
         model: The model.
         images: Its preprocessing.
-        arguments: What `timm.create_model` was given.
-        layer: Path of a layer to take instead.
-        pooling: ``mean``, ``max``, ``cls`` or ``flatten`` of that layer.
-        keep_layers: Blocks that were kept, if it was cut.
-        recipe: Settings to train it with.
+        arguments: Arguments that it was created with by `timm.create_model`.
+        layer: Path of the layer whose output to use; by default the pooled features.
+        pooling: How to pool that layer: ``"mean"``, ``"max"``, ``"cls"`` or ``"flatten"``.
+        keep_layers: Number of blocks that were kept; None if the model was not shortened.
+        recipe: Default training settings.
     """
 
-    accepts = ("image",)
+    accepts = (IMAGE,)
 
     def __init__(
         self, name: str, model: nn.Module, images: ImagePreprocessing, arguments: dict[str, Any], *, layer: str | None,
@@ -51,15 +52,15 @@ class TimmImage(Backbone):
             self.dim = self.eval()({"image": torch.zeros(1, *images.shape)}).shape[1]
 
     def encode(self, inputs: Sequence[Any]) -> list[Tensor]:
-        """Resize, crop and normalise."""
+        """Resize, crop and normalise images."""
         return [self.images(image) for image in inputs]
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
-        """``image``: ``(B, 3, H, W)``."""
+        """Stack images: ``image`` is ``(B, 3, H, W)``."""
         return {"image": torch.stack(list(encoded))}
 
     def forward(self, batch: Batch) -> Tensor:
-        """``(B, d)``."""
+        """Features ``(B, d)`` of a batch."""
         output: Tensor = self.model(batch["image"])
         return output if self._captured is None else self._captured.features
 
@@ -68,19 +69,19 @@ class TimmImage(Backbone):
         """The model of timm."""
         return self.model
 
-    def reading(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
-        """The same model, read at another layer."""
+    def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
+        """A backbone over the same model at another layer."""
         return TimmImage(
             self.name, self.model, self.images, self.arguments, layer=layer, pooling=pooling or "mean",
             keep_layers=self.keep_layers, recipe=self.recipe,
         )  # fmt: skip
 
     def preprocessing(self) -> dict[str, Any]:
-        """Size, crop and normalisation."""
+        """Size, crop and normalisation of the images."""
         return self.images.describe()
 
     def config(self) -> dict[str, Any]:
-        """Everything but the weights."""
+        """The name, the arguments and the settings of the model."""
         return {
             "class": "timm", "name": self.name, "arguments": self.arguments, "images": self.images.describe(),
             "layer": self.layer, "pooling": self.pooling, "keep_layers": self.keep_layers,
@@ -88,10 +89,10 @@ class TimmImage(Backbone):
 
     @classmethod
     def restore(cls, config: dict[str, Any]) -> "TimmImage":
-        """Make it again, with random weights."""
+        """Recreate the model with random weights."""
         model = require_timm().create_model(config["name"], pretrained=False, **config["arguments"])
         if config["keep_layers"]:
-            cut_layers(model, config["keep_layers"])
+            keep_first_layers(model, config["keep_layers"])
         return cls(
             config["name"], model, ImagePreprocessing(**config["images"]), config["arguments"], layer=config["layer"],
             pooling=config["pooling"], keep_layers=config["keep_layers"], recipe=SCRATCH,
@@ -102,17 +103,24 @@ def load_timm(spec: ModelSpec) -> TimmImage:
     """Load ``timm:NAME``.
 
     Args:
-        spec: The name; options ``weights``, ``layer``, ``pooling``, ``image_size``, ``keep_layers``.
+        spec: The name with its options ``weights``, ``layer``, ``pooling``, ``image_size`` and
+            ``keep_layers``.
 
     Returns:
         The backbone.
+
+    Raises:
+        ModelError: timm has no such model, or its weights cannot be loaded.
+        UsageError: The option ``pooling`` without ``layer``.
+        MissingExtraError: timm is not installed.
     """
     timm = require_timm()
     options = spec.options
     weights = options.get("weights", "pretrained")
     if options.get("pooling") and not options.get("layer"):
         raise UsageError(
-            f"timm:{spec.name} pools as it was made to; received pooling={options['pooling']!r} without a layer; name one with --layer"
+            f"timm:{spec.name} has a pooling of its own; received pooling={options['pooling']!r} without a layer; "
+            "name one with layer="
         )
     base = spec.name.removeprefix("hf_hub:").partition(".")[0]
     if not spec.name.startswith(("hf_hub:", "hf-hub:")) and not timm.is_model(base):
@@ -123,14 +131,15 @@ def load_timm(spec: ModelSpec) -> TimmImage:
         arguments["img_size"] = size
     try:
         model = timm.create_model(spec.name, pretrained=weights == "pretrained", **arguments)
-    except Exception as error:  # the hub's client raises many kinds
+    except Exception as error:  # the hub's client raises many types of exceptions
         reason = " ".join(str(error).split())[:160]
         raise ModelError(
-            f"timm:{spec.name} needs its weights from the hub; they could not be loaded ({reason}); without network, start from "
-            "random weights with --weights random, or point to a downloaded file with --weights PATH"
+            f"timm:{spec.name} needs its weights from the hub; they could not be loaded ({reason}); without a "
+            "network, start from random weights with weights='random', or pass the path of a downloaded file as "
+            "weights="
         ) from error
     if options.get("keep_layers"):
-        cut_layers(model, options["keep_layers"])
+        keep_first_layers(model, options["keep_layers"])
     if weights not in ("pretrained", "random"):
         load_weights(model, weights)
     data = timm.data.resolve_model_data_config(model)
@@ -145,7 +154,11 @@ def load_timm(spec: ModelSpec) -> TimmImage:
 
 
 def require_timm() -> Any:
-    """Import timm, or say which extra brings it."""
+    """Import timm.
+
+    Raises:
+        MissingExtraError: timm is not installed.
+    """
     try:
         import timm
         import timm.data
@@ -157,5 +170,5 @@ def require_timm() -> Any:
 
 
 def _takes_image_size(name: str) -> bool:
-    """Transformers have positions a size; convolutional networks take any."""
+    """Whether a model must know the image size in advance: transformers have one position per patch."""
     return any(word in name for word in ("vit", "deit", "swin", "beit", "eva", "mixer", "cait", "xcit"))

@@ -1,4 +1,4 @@
-"""A pretrained token table cut to the tokens of a task."""
+"""Vocabulary pruning: a pretrained token table reduced to the tokens of a task."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,32 +11,32 @@ from aft.errors import UsageError
 from aft.models._text import LONGEST_TEXT, clip
 
 
-def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], most: int) -> Tensor:
-    """Cut a model's token table to the tokens of the training texts: what a small model mostly consists of is words.
+def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], size: int) -> Tensor:
+    """Reduce a model's token table to the tokens of the training texts. The table is most of a small model.
 
     Args:
-        model: The model; its table is replaced.
-        tokenizer: Its tokenizer, which is kept whole: words that were cut become the unknown token.
+        model: The model; its token table is replaced.
+        tokenizer: Its tokenizer, which stays as it is. Removed tokens share the row of the unknown token.
         texts: Training texts.
-        most: How many tokens to keep at most, the most frequent ones.
+        size: Largest number of tokens to keep; the most frequent ones are kept.
 
     Returns:
-        For each of the tokenizer's ids its row in the new table, ``(vocabulary,)``.
+        Row of the new table for each token id of the tokenizer, ``(vocabulary,)``.
 
     Raises:
-        UsageError: No texts.
+        UsageError: There are no texts.
     """
     listed = [clip(text, LONGEST_TEXT) for text in texts]
     if not listed:
         raise UsageError(
-            "a vocabulary is cut to the tokens of the training texts; received none; leave out the option vocabulary"
+            "a vocabulary is pruned to the tokens of the training texts; received none; leave out the option vocabulary"
         )
     counts = Counter(token for ids in tokenizer(listed, truncation=True)["input_ids"] for token in ids)
     special = set(tokenizer.all_special_ids)
     frequent = [
         token for token, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if token not in special
     ]
-    kept = sorted({*special, *frequent[: max(0, most - len(special))]})
+    kept = sorted({*special, *frequent[: max(0, size - len(special))]})
     table = model.get_input_embeddings()
     unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
     rows = torch.full((table.num_embeddings,), kept.index(unknown), dtype=torch.long)

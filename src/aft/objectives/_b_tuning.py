@@ -1,4 +1,4 @@
-"""B-Tuning: the student's features keep to what Bayesian linear models read from the teachers'."""
+"""B-Tuning: keep the student close to what Bayesian linear models read from the teachers' features."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -6,39 +6,40 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from aft.data import TaskKind
 from aft.errors import UsageError, did_you_mean
 from aft.objectives._base import Objective
 from aft.probing import fit_logme
-from aft.probing import Task
 
-#: Of the softmax that weighs teachers by their LogME.
+#: Temperature of the softmax that weights teachers by their LogME score.
 TEMPERATURE = 0.1
 
 
 class BTuning(Objective):
-    """Match linear read-outs of both sides: ``mean((phi M_S^T - sum_k pi_k psi_k M_k^T)^2)``.
+    """Match linear predictions from both sides: ``mean((phi M_S^T - sum_k pi_k psi_k M_k^T)^2)``.
 
-    ``M`` are the posterior means (classes x dims) that LogME fits to the targets, ``M_S`` on the student's features before training;
-    all stay fixed. ``pi = softmax(LogME / 0.1)`` over the teachers.
+    Each ``M`` holds the posterior means (classes x dims) that LogME fits to the targets: ``M_k`` on the
+    features of teacher k, ``M_S`` on the features of the untrained student. All of them stay fixed. ``pi =
+    softmax(LogME / 0.1)`` over the teachers.
 
-    ``M_S`` belongs to one student and is no part of `fitted_state`: an objective that adopted the teachers' part still needs
-    `prepare`, which then fits ``M_S`` alone.
+    ``M_S`` belongs to one student and is not part of `fitted_state`. After `load_fitted_state`, `prepare`
+    must still be called; it then fits ``M_S`` only.
 
     Args:
-        teacher_dims: Width ``D_m`` of each teacher's features, by name.
+        teacher_dims: Width ``D_m`` of each teacher's features, keyed by name.
         student_dim: Width ``d`` of the student's features.
         task: ``"classification"``, ``"multilabel"`` or ``"regression"``.
-        outputs: Number of classes, where the samples it is fitted on may not show them all.
+        outputs: Number of classes; needed if the samples passed to `prepare` may not contain every class.
 
     Raises:
-        UsageError: An unknown task.
+        UsageError: The task is unknown.
 
     Source:
         You, Liu, Zhang, Wang, Jordan, Long: Ranking and Tuning Pre-trained Models, JMLR 2022.
 
     Example:
         >>> objective = BTuning({"clip": 512}, student_dim=64)
-        >>> objective.prepare({"clip": training_features}, student_features_before_training, targets=training_labels)
+        >>> objective.prepare({"clip": training_features}, untrained_features, targets=training_labels)
         >>> loss = task_loss + objective(student_features, {"clip": features})
     """
 
@@ -46,11 +47,11 @@ class BTuning(Objective):
     needs_student_features = True
     needs_task = True
     fitted = ("means", "mixture")
-    #: ``(C, D)``, the teachers' means side by side.
+    #: The teachers' posterior means, concatenated, ``(C, D)``.
     means: Tensor | None
-    #: ``(K,)``, the weight of each teacher.
+    #: The weight of each teacher, ``(K,)``.
     mixture: Tensor | None
-    #: ``(C, d)``.
+    #: The student's posterior means, ``(C, d)``.
     student_means: Tensor | None
 
     def __init__(
@@ -58,23 +59,23 @@ class BTuning(Objective):
         teacher_dims: Mapping[str, int],
         student_dim: int,
         *,
-        task: Task = "classification",
+        task: TaskKind = "classification",
         outputs: int | None = None,
     ) -> None:
         super().__init__(teacher_dims, student_dim)
-        if task not in get_args(Task):
-            raise UsageError(f"unknown option task={task!r}{did_you_mean(str(task), get_args(Task))}")
-        self.task: Task = task
+        if task not in get_args(TaskKind):
+            raise UsageError(f"unknown option task={task!r}{did_you_mean(str(task), get_args(TaskKind))}")
+        self.task: TaskKind = task
         self.outputs = outputs
-        self._adopted = False
-        # Fitted statistics: fitted again, to the same numbers, wherever training resumes.
+        self._teachers_loaded = False
+        # Not in checkpoints: a resumed training fits them again, to the same numbers.
         for name in ("means", "mixture", "student_means"):
             self.register_buffer(name, None, persistent=False)
 
-    def adopt_fitted(self, state: Mapping[str, Tensor]) -> None:
-        """Take the teachers' part from another objective; `prepare` then fits the student's alone."""
-        super().adopt_fitted(state)
-        self._adopted = True
+    def load_fitted_state(self, state: Mapping[str, Tensor]) -> None:
+        """Load the teachers' means and weights; `prepare` then fits the student's means only."""
+        super().load_fitted_state(state)
+        self._teachers_loaded = True
 
     def prepare(
         self,
@@ -82,24 +83,25 @@ class BTuning(Objective):
         student_features: Tensor | None = None,
         targets: Tensor | None = None,
     ) -> None:
-        """Fit the means and weigh the teachers.
+        """Fit the posterior means and the weights of the teachers.
 
         Args:
-            teacher_features: Features ``(N, D_m)`` of the labelled training samples alone, by teacher.
-            student_features: The student's features of the same samples before training, ``(N, d)``.
-            targets: Class indices ``(N,)``, 0/1 ``(N, C)``, or values ``(N,)`` or ``(N, C)``, as the task asks.
+            teacher_features: Features ``(N, D_m)`` of the labelled training samples only, keyed by teacher.
+            student_features: The untrained student's features of the same samples, ``(N, d)``.
+            targets: Class indices ``(N,)`` for classification, 0/1 ``(N, C)`` for multilabel, or values
+                ``(N,)`` or ``(N, C)`` for regression.
 
         Raises:
-            UsageError: No student features, no targets, or shapes that do not fit.
+            UsageError: Student features or targets are missing, or a shape does not fit.
         """
         if student_features is None or targets is None:
             missing = "student features" if student_features is None else "targets"
             raise UsageError(
-                f"b-tuning is fitted on labels and on the student's features before training; received no {missing}; "
-                "call prepare(features, student_features, targets=labels)"
+                "b-tuning is fitted on labels and on the untrained student's features; "
+                f"received no {missing}; call prepare(features, student_features, targets=labels)"
             )
         self._check(student_features, teacher_features)
-        if not self._adopted:
+        if not self._teachers_loaded:
             fits = [
                 fit_logme(teacher_features[name], targets, self.task, outputs=self.outputs)
                 for name in self.teacher_dims
@@ -110,10 +112,11 @@ class BTuning(Objective):
         self.student_means = fit_logme(student_features, targets, self.task, outputs=self.outputs).means.float()
 
     def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:
-        """The mean squared difference of the two read-outs; see the class."""
+        """Compute the mean squared difference of the two linear predictions."""
         if self.means is None or self.mixture is None or self.student_means is None:
             raise UsageError(
-                "b-tuning needs its means; received none; call objective.prepare(features, student_features, targets=labels) first"
+                "b-tuning needs fitted means; received none; "
+                "call objective.prepare(features, student_features, targets=labels) first"
             )
         widths = torch.tensor(list(self.teacher_dims.values()), device=teacher.device)
         weights = self.mixture.to(teacher.dtype).repeat_interleave(widths)

@@ -1,4 +1,4 @@
-"""The interface that every objective has."""
+"""The interface that every objective implements."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,62 +13,67 @@ from aft.errors import UsageError, name_some
 class Objective(nn.Module, ABC):
     """A regulariser ``R`` that training adds to the task loss.
 
-    A subclass says how to compute it in `compute`, and which of its parameters are gates in
-    `gate_parameters`; everything else (checks, precision, the order of teachers) is done here, once.
+    A subclass implements `compute` and, if it has gates, `gate_parameters`. Input checks, precision and the
+    order of the teachers are handled by this class.
 
     Args:
-        teacher_dims: Width ``D_m`` of each teacher's features, by the teacher's name. The order is kept:
-            where a teacher's features are concatenated, they are in this order.
+        teacher_dims: Width ``D_m`` of each teacher's features, keyed by the teacher's name. Features are
+            always concatenated in this order.
         student_dim: Width ``d`` of the student's features.
 
     Raises:
-        UsageError: A width that is not a positive integer, or no teacher at all.
+        UsageError: There is no teacher, or a width is not a positive integer.
+
+    Example:
+        >>> class NormMatching(Objective):
+        ...     def compute(self, student, teacher, *, logits, targets):
+        ...         return (student.norm(dim=1) - teacher.norm(dim=1)).square().mean()
     """
 
-    #: Whether `prepare` must be called, on training samples alone, before the objective is.
+    #: Whether `prepare` must be called on the training samples before the objective can be used.
     needs_preparation: bool = False
-    #: Whether `prepare` is fitted to targets; one that is not can be fitted to unlabelled samples too.
+    #: Whether `prepare` needs targets. An objective that does not can be fitted on unlabelled samples too.
     needs_targets: bool = True
-    #: Whether the objective acts on the student's logits, so that calls must hand them in.
+    #: Whether the objective acts on the student's logits, so that every call must pass them.
     needs_logits: bool = False
-    #: Whether `prepare` also takes the student's features of those samples before training.
+    #: Whether `prepare` also needs the untrained student's features of the training samples.
     needs_student_features: bool = False
     #: Whether the constructor takes ``task`` and ``outputs``.
     needs_task: bool = False
-    #: What `prepare` fits to the teachers' features and the targets: names of attributes, see `fitted_state`.
+    #: Names of the attributes that `prepare` fits to teacher features and targets; see `fitted_state`.
     fitted: tuple[str, ...] = ()
 
     def __init__(self, teacher_dims: Mapping[str, int], student_dim: int) -> None:
         super().__init__()
         if not isinstance(teacher_dims, Mapping) or not teacher_dims:
             raise UsageError(
-                f"an objective needs a mapping of at least one teacher's name to its width; received {teacher_dims!r}; "
+                f"teacher_dims must map the name of at least one teacher to its width; received {teacher_dims!r}; "
                 "pass for example {'dinov2': 1536}"
             )
         for name, width in {**teacher_dims, "student_dim": student_dim}.items():
             if isinstance(width, bool) or not isinstance(width, int) or width < 1:
                 raise UsageError(
-                    f"a width is a positive integer; received {width!r} for {name!r}; pass features.shape[1]"
+                    f"a width must be a positive integer; received {width!r} for {name!r}; pass features.shape[1]"
                 )
         self.teacher_dims: dict[str, int] = dict(teacher_dims)
         self.student_dim = student_dim
 
     @abstractmethod
     def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:
-        """The objective itself, on checked inputs in one precision of at least float32.
+        """Compute the objective from checked inputs, all in one precision of at least float32.
 
         Args:
             student: Student features, ``(B, d)``.
-            teacher: The teachers' features side by side, ``(B, D)`` with ``D = sum(D_m)``.
-            logits: The student's outputs, ``(B, C)``, if the caller handed them in.
-            targets: Targets as the task defines them, ``(B, ...)``, if the caller handed them in.
+            teacher: Concatenated teacher features, ``(B, D)`` with ``D = sum(D_m)``.
+            logits: Student outputs, ``(B, C)``, if the caller passed them.
+            targets: Targets as the task defines them, ``(B, ...)``, if the caller passed them.
 
         Returns:
-            A scalar.
+            A scalar tensor.
         """
 
     def gate_parameters(self) -> list[nn.Parameter]:
-        """The parameters that have a learning rate of their own; none unless a subclass says so."""
+        """Return the parameters that train at the learning rate of the gates; by default there are none."""
         return []
 
     def forward(
@@ -81,24 +86,24 @@ class Objective(nn.Module, ABC):
     ) -> Tensor:
         """Compute ``R``.
 
-        Statistics, kernels and norms are computed in float32 or wider whatever autocast says.
+        Autocast is disabled inside: statistics, kernels and norms are computed in float32 or wider.
 
         Args:
             student_features: ``(B, d)``.
-            teacher_features: ``(B, D_m)`` for each of the teachers, by name, on the student's device.
-            logits: Student outputs ``(B, C)``, for the objectives that act on them.
-            targets: Targets ``(B, ...)``, for the objectives that use them.
+            teacher_features: ``(B, D_m)`` for each teacher, keyed by name, on the student's device.
+            logits: Student outputs ``(B, C)``, for objectives that act on them.
+            targets: Targets ``(B, ...)``, for objectives that use them.
 
         Returns:
-            A scalar tensor. NaN in the features of either side gives NaN.
+            A scalar tensor. It is NaN if the features of either side contain NaN.
 
         Raises:
-            UsageError: Teachers missing or unknown, or shapes that do not fit.
+            UsageError: A teacher is missing or unknown, a shape does not fit, or required logits are missing.
         """
         self._check(student_features, teacher_features)
         if self.needs_logits and logits is None:
             raise UsageError(
-                f"{type(self).__name__} acts on the student's logits; received none; call it with logits=model_output"
+                f"{type(self).__name__} acts on the student's logits; received none; pass logits= to the call"
             )
         device = student_features.device
         dtype = torch.promote_types(student_features.dtype, torch.float32)
@@ -114,14 +119,14 @@ class Objective(nn.Module, ABC):
             )
 
     def parameter_groups(self, lr: float = 1e-2) -> list[dict[str, Any]]:
-        """Parameter groups for an optimiser of one's own.
+        """Return the objective's parameters as groups for an optimiser.
 
         Args:
-            lr: Learning rate of the gates, which are never decayed. Projections (of ``KD``, say) carry no
-                rate of their own: they train with the optimiser's default, the student's.
+            lr: Learning rate of the gates, which have no weight decay. Other parameters, such as the
+                projection of ``KD``, use the optimiser's default learning rate, as the student does.
 
         Returns:
-            A list of groups, empty for an objective without parameters.
+            A list of parameter groups; it is empty if the objective has no trainable parameters.
 
         Example:
             >>> objective = AFT({"clip": 512}, student_dim=64)
@@ -129,8 +134,8 @@ class Objective(nn.Module, ABC):
             >>> optimiser = torch.optim.Adam(groups, lr=1e-4)
         """
         gates = [parameter for parameter in self.gate_parameters() if parameter.requires_grad]
-        known = {id(parameter) for parameter in gates}
-        others = [p for p in self.parameters() if p.requires_grad and id(p) not in known]
+        gate_ids = {id(parameter) for parameter in gates}
+        others = [p for p in self.parameters() if p.requires_grad and id(p) not in gate_ids]
         groups: list[dict[str, Any]] = []
         if others:
             groups.append({"params": others})
@@ -144,76 +149,77 @@ class Objective(nn.Module, ABC):
         student_features: Tensor | None = None,
         targets: Tensor | None = None,
     ) -> None:
-        """Fit what must be fitted before training; does nothing for objectives that need no such thing.
+        """Fit statistics on training samples, before training starts. The default does nothing.
 
         Args:
-            teacher_features: Features ``(N, D_m)`` of the training samples alone, by teacher.
-            student_features: The student's features of the same samples before training, ``(N, d)``.
+            teacher_features: Features ``(N, D_m)`` of the training samples only, keyed by teacher.
+            student_features: The untrained student's features of the same samples, ``(N, d)``.
             targets: Targets of the same samples, ``(N, ...)``.
         """
 
     def fitted_state(self) -> dict[str, Any]:
-        """What `prepare` fitted, for the same objective made again, with another seed or for another student.
+        """Return what `prepare` fitted, so that an objective for another seed or student can reuse it.
 
-        It holds what depends on the teachers' features and the targets alone.
+        The state contains only what depends on the teachers' features and the targets.
 
         Returns:
-            By name; empty for objectives that fit nothing.
+            The fitted values, keyed by attribute name; empty for objectives that fit nothing.
 
         Raises:
-            UsageError: The objective is not prepared.
+            UsageError: `prepare` has not been called.
 
         Example:
-            >>> again = ProbeKD({"clip": 512}, student_dim=64)
-            >>> again.adopt_fitted(objective.fitted_state())
+            >>> another = ProbeKD({"clip": 512}, student_dim=64)
+            >>> another.load_fitted_state(objective.fitted_state())
         """
         state = {name: getattr(self, name) for name in self.fitted}
         if any(value is None for value in state.values()):
             raise UsageError(
-                f"{type(self).__name__} has nothing fitted to hand on; received {name_some(self.fitted)} unset; call prepare first"
+                f"{type(self).__name__} has no fitted state before it is prepared; received {name_some(self.fitted)} "
+                "unset; call prepare first"
             )
         return state
 
-    def adopt_fitted(self, state: Mapping[str, Any]) -> None:
-        """Take what an objective of the same class, teachers and options fitted, in place of fitting it in `prepare`.
+    def load_fitted_state(self, state: Mapping[str, Any]) -> None:
+        """Load the state that an equal objective fitted, instead of fitting it again in `prepare`.
 
         Args:
-            state: From its `fitted_state`.
+            state: The `fitted_state` of an objective with the same class, teachers and options.
 
         Raises:
-            UsageError: The state of another kind of objective.
+            UsageError: The state belongs to another class of objective.
         """
         if set(state) != set(self.fitted):
             raise UsageError(
-                f"{type(self).__name__} adopts what its own kind fitted, {name_some(self.fitted)}; received {name_some(state)}; "
-                "hand in fitted_state() of the same method"
+                f"{type(self).__name__} loads the fitted state of its own class, with {name_some(self.fitted)}; "
+                f"received {name_some(state)}; pass fitted_state() of the same method"
             )
         for name, value in state.items():
             setattr(self, name, value)
 
     def gate_weights(self) -> dict[str, Tensor]:
-        """The weight of each teacher dimension, by teacher.
+        """Return the weight of each teacher dimension.
 
         Returns:
-            For each teacher a detached tensor ``(D_m,)`` of numbers in (0, 1).
+            For each teacher, keyed by name, a detached tensor ``(D_m,)`` of values in (0, 1).
 
         Raises:
-            UsageError: The objective has no weight per dimension.
+            UsageError: The objective has no weight per teacher dimension.
         """
         raise UsageError(
-            f"gate weights exist for objectives with one weight a teacher dimension; received {type(self).__name__}; "
+            f"only objectives with one weight per teacher dimension have gate weights; received {type(self).__name__}; "
             "use AFT with gates='diagonal'"
         )
 
     def _check(self, student: Tensor, teachers: Mapping[str, Tensor]) -> None:
         if not isinstance(teachers, Mapping):
             raise UsageError(
-                f"teacher features come as a mapping of name to tensor; received {type(teachers).__name__}; "
+                f"teacher_features must be a mapping of name to tensor; received {type(teachers).__name__}; "
                 f"pass {{{next(iter(self.teacher_dims))!r}: features}}"
             )
         if set(teachers) != set(self.teacher_dims):
             raise UsageError(
-                f"the features of every teacher are needed and no others; received {name_some(teachers)}; "
+                f"teacher_features must contain exactly the objective's teachers; received {name_some(teachers)}; "
                 f"pass {name_some(self.teacher_dims, limit=12)}"
             )
         expected = {"student_features": (student, self.student_dim)}
@@ -221,8 +227,9 @@ class Objective(nn.Module, ABC):
         for name, (features, width) in expected.items():
             if features.ndim != 2 or features.shape[1] != width or features.shape[0] != student.shape[0]:
                 raise UsageError(
-                    f"{name} must have shape (B, {width}) with the same B on both sides; received "
-                    f"{tuple(features.shape)} beside student features {tuple(student.shape)}; flatten or pool them first"
+                    f"{name} must have shape (B, {width}), with the same B on both sides; received "
+                    f"{tuple(features.shape)} with student features of shape {tuple(student.shape)}; "
+                    "flatten or pool the features first"
                 )
         if student.shape[0] == 0:
-            raise UsageError("an objective needs at least one sample; received a batch of 0; skip empty batches")
+            raise UsageError("an objective needs at least one sample; received an empty batch; skip it")

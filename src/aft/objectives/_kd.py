@@ -1,4 +1,4 @@
-"""Feature regression, as the AFT paper uses it for knowledge distillation."""
+"""Feature regression, which the AFT paper calls knowledge distillation (KD)."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,12 @@ from aft.objectives._base import Objective
 
 
 class KD(Objective):
-    """Predict the teachers' features from the student's by a learned linear map: ``mean((W phi + b - psi)^2)``.
+    """Predict the teachers' features with a learned linear map: ``mean((W phi + b - psi)^2)``.
+
+    This is not Hinton's distillation of logits; for that, see `ProbeKD`.
 
     Args:
-        teacher_dims: Width ``D_m`` of each teacher's features, by name.
+        teacher_dims: Width ``D_m`` of each teacher's features, keyed by name.
         student_dim: Width ``d`` of the student's features.
 
     Source:
@@ -27,6 +29,6 @@ class KD(Objective):
         self.projection = nn.Linear(student_dim, sum(self.teacher_dims.values()))
 
     def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:
-        """The mean squared error of the prediction; see the class."""
+        """Compute the mean squared error of the prediction."""
         weight, bias = self.projection.weight.to(student.dtype), self.projection.bias.to(student.dtype)
         return (student @ weight.T + bias - teacher).square().mean()

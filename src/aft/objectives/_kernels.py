@@ -1,17 +1,18 @@
-"""Kernels over a batch, and the distance between two of them."""
+"""Kernels over a batch, and the distance between two linear kernels."""
 
 import torch
 from torch import Tensor
 
-#: Added to norms, and to the mean under the root, as the paper's code does.
+#: Added to norms, and to the mean under the square root, as in the paper's code.
 EPSILON = 1e-8
 
 
 def centre(features: Tensor) -> Tensor:
-    """Subtract the mean of the batch from each dimension.
+    """Subtract the batch mean from each dimension.
 
-    The first row is taken off beforehand: that changes nothing in exact arithmetic, makes a constant batch exactly
-    zero where the rounding of a mean would leave noise for `unit_rows` to blow up, and saves digits where the mean is large.
+    The first row is subtracted before the mean is computed. In exact arithmetic this changes nothing. In
+    floating point it makes a constant batch exactly zero, where rounding errors of the mean would otherwise
+    remain for `unit_rows` to amplify, and it preserves precision when the mean is large.
 
     Args:
         features: ``(B, D)``.
@@ -24,7 +25,7 @@ def centre(features: Tensor) -> Tensor:
 
 
 def unit_rows(features: Tensor) -> Tensor:
-    """Divide each row by its L2 norm plus 1e-8; a zero row stays zero, with a finite gradient.
+    """Divide each row by its L2 norm plus 1e-8. A zero row stays zero and has a finite gradient.
 
     Args:
         features: ``(B, D)``.
@@ -36,59 +37,73 @@ def unit_rows(features: Tensor) -> Tensor:
     return features / (norms + EPSILON)
 
 
+def exact_unit_rows(features: Tensor) -> Tensor:
+    """Divide each row by its L2 norm. A zero row stays zero and has no gradient through its norm.
+
+    Args:
+        features: ``(B, D)``.
+
+    Returns:
+        ``(B, D)``.
+    """
+    norms: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / torch.where(norms > 0, norms, torch.ones_like(norms))
+
+
 def rbf(rows: Tensor) -> Tensor:
-    """``exp(-||z_i - z_j||^2)`` for all pairs of rows.
+    """Compute ``exp(-||z_i - z_j||^2)`` for all pairs of rows.
 
     Args:
         rows: ``(B, D)``.
 
     Returns:
-        ``(B, B)``, ones on the diagonal.
+        ``(B, B)``, with ones on the diagonal.
     """
     gram = rows @ rows.T
     squares = gram.diagonal()
     return torch.exp(-(squares[:, None] + squares[None, :] - 2 * gram).clamp(min=0))
 
 
-def distance_between_samples(student: Tensor, teacher: Tensor) -> Tensor:
-    """``mean_ij (ZZ^T - TT^T)^2`` through two B x B matrices.
+def sample_space_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Compute ``mean_ij (ZZ^T - TT^T)_ij^2`` with two B x B matrices.
 
     Args:
         student: Rows Z, ``(B, d)``.
         teacher: Rows T, ``(B, D)``.
 
     Returns:
-        A scalar.
+        A scalar tensor.
     """
     return (student @ student.T - teacher @ teacher.T).square().mean()
 
 
-def distance_between_features(student: Tensor, teacher: Tensor) -> Tensor:
-    """The same number through d x d, D x d and D x D matrices: cheaper where B is larger than D.
+def feature_space_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Compute the same value with d x d, D x d and D x D matrices, which is cheaper when B is larger than D.
 
-    It is a difference of nearly equal sums, so it is accumulated in float64, and clamped where rounding makes it negative.
+    The value is a difference of nearly equal sums. It is therefore accumulated in float64, and clamped at
+    zero in case rounding makes it negative.
 
     Args:
         student: Rows Z, ``(B, d)``.
         teacher: Rows T, ``(B, D)``.
 
     Returns:
-        A scalar of the inputs' type.
+        A scalar tensor with the dtype of ``student``.
     """
     z, t = student.double(), teacher.double()
     total = (z.T @ z).square().sum() - 2 * (t.T @ z).square().sum() + (t.T @ t).square().sum()
     return (total.clamp(min=0) / z.shape[0] ** 2).to(student.dtype)
 
 
-def cheaper_form(batch: int, student_dim: int, teacher_dim: int, dtype: torch.dtype, device: torch.device) -> str:
-    """Choose between the two forms by counting multiplications.
+def cheaper_space(batch: int, student_dim: int, teacher_dim: int, dtype: torch.dtype, device: torch.device) -> str:
+    """Choose between the two distances by the number of multiplications each needs.
 
     Args:
-        batch: B.
-        student_dim: d.
-        teacher_dim: D.
-        dtype: Type of the inputs.
-        device: Where they are.
+        batch: Batch size B.
+        student_dim: Student width d.
+        teacher_dim: Teacher width D.
+        dtype: Dtype of the inputs.
+        device: Device of the inputs.
 
     Returns:
         ``"sample"`` or ``"feature"``.
@@ -97,5 +112,5 @@ def cheaper_form(batch: int, student_dim: int, teacher_dim: int, dtype: torch.dt
         return "sample"
     sample = batch * batch * (student_dim + teacher_dim)
     feature = batch * (student_dim**2 + student_dim * teacher_dim + teacher_dim**2)
-    # float64 multiplies at half the rate on a CPU or a data-centre GPU.
+    # Multiplication in float64 runs at half the rate of float32 on a CPU or a data-centre GPU.
     return "feature" if feature * (1 if dtype == torch.float64 else 2) < sample else "sample"

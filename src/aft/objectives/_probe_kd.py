@@ -1,4 +1,4 @@
-"""Distillation of logits from a linear probe on the teachers' features."""
+"""Distillation of the logits of a linear probe on the teachers' features."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -7,30 +7,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aft.data import TaskKind
 from aft.errors import UsageError, did_you_mean
 from aft.objectives._base import Objective
-from aft.probing import FOLDS, Task, fit_folded_probes, sample_keys
+from aft.probing import FOLDS, fit_folded_probes, sample_keys
 
 
 class ProbeKD(Objective):
     """Make the student's outputs match those of a linear probe on the teachers' features.
 
-    ``T^2 KL(softmax(probe / T) || softmax(logits / T))`` for classification, the same with sigmoids for multilabel, and the
-    mean squared error for regression. On a sample that the probe was fitted on, its prediction comes from the fold that did
-    not hold it; on any other sample, one without a label say, from the probe fitted on all.
+    The loss is ``T^2 KL(softmax(probe / T) || softmax(logits / T))`` for classification, the same with
+    sigmoids for multilabel tasks, and the mean squared error for regression. The probe's prediction for a
+    sample that it was fitted on is out of fold: it comes from the probe whose fold left the sample out. For
+    any other sample, for example an unlabelled one, it comes from the probe that was fitted on all samples.
 
     Args:
-        teacher_dims: Width ``D_m`` of each teacher's features, by name.
+        teacher_dims: Width ``D_m`` of each teacher's features, keyed by name.
         student_dim: Width ``d`` of the student's features.
-        temperature: T.
+        temperature: Temperature T.
         task: ``"classification"``, ``"multilabel"`` or ``"regression"``.
-        outputs: Number of classes, where the samples that the probe is fitted on may not show them all.
+        outputs: Number of classes; needed if the samples passed to `prepare` may not contain every class.
 
     Raises:
-        UsageError: An unknown task, or a temperature that is not positive.
+        UsageError: The task is unknown, or the temperature is not positive.
 
     Source:
-        Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015, with a probe as the teacher.
+        Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015, with a probe as the
+        teacher.
 
     Example:
         >>> objective = ProbeKD({"clip": 512}, student_dim=64)
@@ -42,9 +45,11 @@ class ProbeKD(Objective):
     needs_logits = True
     needs_task = True
     fitted = ("weight", "bias", "keys")
-    #: One probe a fold and, last, the probe fitted on all.
+    #: Weights of one probe per fold, followed by those of the probe fitted on all samples, ``(6, C, D)``.
     weight: Tensor | None
+    #: Their biases, ``(6, C)``.
     bias: Tensor | None
+    #: Sorted `sample_keys` of the samples that the probes were fitted on.
     keys: Tensor | None
 
     def __init__(
@@ -53,18 +58,18 @@ class ProbeKD(Objective):
         student_dim: int,
         *,
         temperature: float = 2.0,
-        task: Task = "classification",
+        task: TaskKind = "classification",
         outputs: int | None = None,
     ) -> None:
         super().__init__(teacher_dims, student_dim)
-        if task not in get_args(Task):
-            raise UsageError(f"unknown option task={task!r}{did_you_mean(str(task), get_args(Task))}")
+        if task not in get_args(TaskKind):
+            raise UsageError(f"unknown option task={task!r}{did_you_mean(str(task), get_args(TaskKind))}")
         if not temperature > 0:
-            raise UsageError(f"a temperature is positive; received {temperature!r}; 2.0 is usual")
+            raise UsageError(f"a temperature must be positive; received {temperature!r}; 2.0 is a usual value")
         self.temperature = temperature
-        self.task: Task = task
+        self.task: TaskKind = task
         self.outputs = outputs
-        # Fitted statistics: fitted again, to the same numbers, wherever training resumes.
+        # Not in checkpoints: a resumed training fits them again, to the same numbers.
         for name in ("weight", "bias", "keys"):
             self.register_buffer(name, None, persistent=False)
 
@@ -77,12 +82,13 @@ class ProbeKD(Objective):
         """Fit the probes.
 
         Args:
-            teacher_features: Features ``(N, D_m)`` of the labelled training samples alone, by teacher.
+            teacher_features: Features ``(N, D_m)`` of the labelled training samples only, keyed by teacher.
             student_features: Not used.
-            targets: Class indices ``(N,)``, 0/1 ``(N, C)``, or values ``(N,)`` or ``(N, C)``, as the task asks.
+            targets: Class indices ``(N,)`` for classification, 0/1 ``(N, C)`` for multilabel, or values
+                ``(N,)`` or ``(N, C)`` for regression.
 
         Raises:
-            UsageError: No targets.
+            UsageError: There are no targets.
         """
         if targets is None:
             raise UsageError("a probe is fitted on labels; received no targets; call prepare(features, targets=labels)")
@@ -95,17 +101,20 @@ class ProbeKD(Objective):
         self.keys = keys.unique()
 
     def predictions(self, teacher: Tensor) -> Tensor:
-        """The probes' outputs, out of fold for the samples that they were fitted on.
+        """Compute the probes' outputs, out of fold for the samples that they were fitted on.
 
         Args:
-            teacher: The teachers' features side by side, ``(B, D)``.
+            teacher: Concatenated teacher features, ``(B, D)``.
 
         Returns:
             ``(B, C)``.
+
+        Raises:
+            UsageError: `prepare` has not been called.
         """
         if self.weight is None or self.bias is None or self.keys is None:
             raise UsageError(
-                "probe-kd needs its probe; received none; call objective.prepare(features, targets=labels) first"
+                "probe-kd needs a fitted probe; received none; call objective.prepare(features, targets=labels) first"
             )
         keys = sample_keys(teacher)
         position = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
@@ -114,16 +123,16 @@ class ProbeKD(Objective):
         return outputs.gather(0, which[None, :, None].expand(1, -1, outputs.shape[2]))[0].to(teacher.dtype)
 
     def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:
-        """The divergence from the probe's outputs; see the class."""
-        assert logits is not None  # the base class has checked
+        """Compute the divergence of the student's outputs from the probe's."""
+        assert logits is not None  # checked by the base class
         probe = self.predictions(teacher)
         if self.task == "regression":
             return (logits.reshape(probe.shape) - probe).square().mean()
         t = self.temperature
         if self.task == "multilabel":
             soft = torch.sigmoid(probe / t)
-            cross = F.binary_cross_entropy_with_logits(logits / t, soft)
-            return t * t * (cross - F.binary_cross_entropy_with_logits(probe / t, soft))
+            cross_entropy = F.binary_cross_entropy_with_logits(logits / t, soft)
+            return t * t * (cross_entropy - F.binary_cross_entropy_with_logits(probe / t, soft))
         return (
             t
             * t

@@ -1,4 +1,4 @@
-"""Objectives by the name that the command line and run folders use."""
+"""Objectives by the names that the command line and run directories use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from aft.objectives._cka import CKA
 from aft.objectives._factor_transfer import FactorTransfer
 from aft.objectives._kd import KD
 from aft.objectives._probe_kd import ProbeKD
-from aft.objectives._transforms import REMEDIES, Remedied
 from aft.objectives._rkd import RKD
 from aft.objectives._sp import SP
+from aft.objectives._transformed import OBJECTIVE_OPTIONS, Transformed
 
-#: Name to class; ``finetune`` is the same training without an objective.
+#: Classes of objectives by name. ``finetune`` is the same training without an objective.
 METHODS: dict[str, type[Objective] | None] = {
     "finetune": None,
     "aft": AFT,
@@ -28,100 +28,113 @@ METHODS: dict[str, type[Objective] | None] = {
     "probe-kd": ProbeKD,
 }
 
-#: What is used where nobody asks for a method: what came out best on validation data over all tasks, whatever its name
+#: The method that is used by default: the best one on validation data over all benchmark tasks
 #: (benchmarks/claims/default_method.py).
 DEFAULT_METHOD = "aft+probe-kd"
 
 
 def objectives_of(method: str) -> tuple[str, ...]:
-    """The objectives of a method: none of ``finetune``, one of ``aft``, two of ``aft@whiten+probe-kd``.
+    """Split a method into its objectives.
 
     Args:
-        method: A name of `METHODS`, or several of them, joined by ``+``; each may be followed by `REMEDIES`, after an ``@`` each.
+        method: One or several names from `METHODS`, joined by ``+``. Each name may be followed by names from
+            `OBJECTIVE_OPTIONS`, each after an ``@``.
 
     Returns:
-        The objectives, with their remedies.
+        The objectives with their options; empty for ``finetune``.
 
     Raises:
-        UsageError: An unknown name, the same objective twice, or ``finetune`` beside others.
+        UsageError: A name is unknown, an objective occurs twice, or ``finetune`` is joined with others.
+
+    Example:
+        >>> objectives_of("aft@whiten+probe-kd")
+        ('aft@whiten', 'probe-kd')
     """
-    parts = method.split("+")
-    names = [_checked(part) for part in parts]
+    objectives = method.split("+")
+    names = [_checked_name(objective) for objective in objectives]
     if len(set(names)) != len(names) or ("finetune" in names and method != "finetune"):
         raise UsageError(
-            f"a method joins different objectives by +; received {method!r}; write for example aft+probe-kd"
+            f"a method must join different objectives with +; received {method!r}; write for example aft+probe-kd"
         )
-    return () if method == "finetune" else tuple(parts)
+    return () if method == "finetune" else tuple(objectives)
 
 
-def _checked(part: str) -> str:
-    name, *remedies = part.split("@")
+def _checked_name(objective: str) -> str:
+    name, *options = objective.split("@")
     if name not in METHODS:
         raise UsageError(f"unknown method {name!r}{did_you_mean(name, METHODS)}")
-    for remedy in remedies:
-        if remedy not in REMEDIES:
-            raise UsageError(f"unknown remedy {remedy!r}{did_you_mean(remedy, REMEDIES)}")
+    for option in options:
+        if option not in OBJECTIVE_OPTIONS:
+            raise UsageError(f"unknown objective option {option!r}{did_you_mean(option, OBJECTIVE_OPTIONS)}")
     return name
 
 
-def objective_class(part: str) -> type[Objective]:
-    """The class of an objective.
+def objective_class(objective: str) -> type[Objective]:
+    """Return the class of an objective.
 
     Args:
-        part: One of `objectives_of` a method.
+        objective: One of the `objectives_of` a method.
 
     Returns:
-        Its class; `Remedied` for one with remedies.
+        Its class; `Transformed` if the objective has options after an ``@``.
     """
-    name, remedies, _ = part.partition("@")
-    kind = Remedied if remedies else METHODS[name]
-    assert kind is not None
-    return kind
+    name, options, _ = objective.partition("@")
+    found = Transformed if options else METHODS[name]
+    assert found is not None
+    return found
 
 
 def check_options(method: str, options: Mapping[str, Any]) -> None:
-    """Check whose options these are, before anything is computed.
+    """Check that keyword options can be assigned to the objectives of a method, before anything is computed.
 
     Args:
-        method: A method's name.
-        options: The objective's own, or, where the method joins several, a mapping of options for each.
+        method: A method.
+        options: The keyword options of its objective. If the method joins several objectives, a mapping of
+            each objective to its keyword options.
 
     Raises:
-        UsageError: Options of no objective of a method that joins several.
+        UsageError: The method joins several objectives, and an option is not assigned to one of them.
     """
-    parts = objectives_of(method)
-    if len(parts) > 1:
+    objectives = objectives_of(method)
+    if len(objectives) > 1:
         for name, own in options.items():
-            if name not in parts or not isinstance(own, Mapping):
+            if name not in objectives or not isinstance(own, Mapping):
                 raise UsageError(
-                    f"options of method {method!r} go by its objectives, {name_some(parts)}; received {name!r}; "
-                    f"write for example {{{parts[0]!r}: {{...}}}}, or choose a single method"
+                    f"the options of method {method!r} must be grouped by objective, {name_some(objectives)}; "
+                    f"received {name!r}; write for example {{{objectives[0]!r}: {{...}}}}, or choose a single objective"
                 )
 
 
 def make_objective(
-    method: str, teacher_dims: Mapping[str, int], student_dim: int, options: Mapping[str, Any] | None = None
+    objective: str, teacher_dims: Mapping[str, int], student_dim: int, options: Mapping[str, Any] | None = None
 ) -> Objective:
-    """Make an objective by its name.
+    """Construct an objective from its name.
 
     Args:
-        method: One of `objectives_of` a method.
-        teacher_dims: Width of each teacher's features, by name.
+        objective: One of the `objectives_of` a method.
+        teacher_dims: Width of each teacher's features, keyed by name.
         student_dim: Width of the student's features.
-        options: The objective's keyword options; with remedies, ``task`` is for both.
+        options: Keyword options of the objective's class. `Transformed` also uses ``task``.
 
     Returns:
         The objective.
 
     Raises:
-        UsageError: An unknown method or option.
+        UsageError: The name or a keyword option is unknown.
+
+    Example:
+        >>> make_objective("aft@whiten", {"clip": 512}, student_dim=64, options={"gates": "fixed"})
     """
-    name, *remedies = objectives_of(method)[0].split("@")
-    given = dict(options or {})
-    kind = objective_class(name)
-    own = given if kind.needs_task or not remedies else {k: v for k, v in given.items() if k not in ("task", "outputs")}
+    name, *after_at = objectives_of(objective)[0].split("@")
+    keywords = dict(options or {})
+    base_class = objective_class(name)
+    own = keywords
+    if after_at and not base_class.needs_task:
+        own = {key: value for key, value in keywords.items() if key not in ("task", "outputs")}
     try:
-        objective = kind(teacher_dims, student_dim, **own)
+        made = base_class(teacher_dims, student_dim, **own)
     except TypeError as error:
-        raise UsageError(f"method {method!r} does not take these options; received {given}; {error}") from error
-    return Remedied(objective, remedies, task=given.get("task", "classification")) if remedies else objective
+        raise UsageError(
+            f"objective {objective!r} must be given keyword options that it takes; received {keywords}; {error}"
+        ) from error
+    return Transformed(made, after_at, task=keywords.get("task", "classification")) if after_at else made

@@ -1,4 +1,4 @@
-"""Relational knowledge distillation."""
+"""Relational knowledge distillation (RKD)."""
 
 import torch
 import torch.nn.functional as F
@@ -7,19 +7,21 @@ from torch.utils.checkpoint import checkpoint
 
 from aft.objectives._base import Objective
 
-#: Numbers in a block of the B x B x B cosines: 4 million, so that memory does not grow with the cube of the batch.
+#: Elements per block of the B x B x B cosines. A fixed size keeps memory from growing with the cube of B.
 BLOCK = 1 << 22
 
 
 class RKD(Objective):
     """Match distances between pairs and angles between triplets: ``(D + 2A) / 2``.
 
-    D is the smooth L1 of pairwise distances, each side divided by the mean of its non-zero ones; A that of the cosines of the
-    angle at the first of three samples. Means run over all pairs and triplets, repeated indices included. The cosines come from
-    the B x B Gram matrix, a block of vertices at a time, and are computed again on the way back: never a tensor of B x B x B x d.
+    D is the smooth L1 loss of the pairwise distances, each side divided by the mean of its non-zero
+    distances. A is the smooth L1 loss of the cosines of the angle at the first of three samples. Both are
+    means over all pairs and triplets, repeated indices included. The cosines are computed from the B x B Gram
+    matrix, one block of vertices at a time, and are recomputed in the backward pass, so no B x B x B x d
+    tensor is ever built.
 
     Args:
-        teacher_dims: Width ``D_m`` of each teacher's features, by name.
+        teacher_dims: Width ``D_m`` of each teacher's features, keyed by name.
         student_dim: Width ``d`` of the student's features.
 
     Source:
@@ -31,22 +33,30 @@ class RKD(Objective):
     """
 
     def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:
-        """Half the distance term plus the angle term; see the class."""
+        """Compute half the distance term plus the angle term."""
         wide = torch.float32 if student.device.type == "mps" else torch.float64
-        gram, other = _gram(student.to(wide)), _gram(teacher.to(wide))
-        distances, others = _distances(gram), _distances(other)
-        pairs = F.smooth_l1_loss(_by_mean(distances), _by_mean(others))
-        batch = len(gram)
+        student_gram, teacher_gram = _gram(student.to(wide)), _gram(teacher.to(wide))
+        student_distances, teacher_distances = _distances(student_gram), _distances(teacher_gram)
+        pairs = F.smooth_l1_loss(_over_mean(student_distances), _over_mean(teacher_distances))
+        batch = len(student_gram)
         step = max(1, BLOCK // (batch * batch))
-        angles = gram.new_zeros(())
+        angles = student_gram.new_zeros(())
         for start in range(0, batch, step):
-            rows = slice(start, start + step)
-            angles = angles + checkpoint(_angle_terms, gram, distances, other, others, rows, use_reentrant=False)
+            vertices = slice(start, start + step)
+            angles = angles + checkpoint(
+                _angle_terms,
+                student_gram,
+                student_distances,
+                teacher_gram,
+                teacher_distances,
+                vertices,
+                use_reentrant=False,
+            )
         return ((pairs + 2 * angles / batch**3) / 2).to(student.dtype)
 
 
 def _gram(features: Tensor) -> Tensor:
-    # Distances and angles do not change when all samples move together; the Gram's digits do.
+    # Translating all samples changes no distance or angle, but centring saves digits of the Gram matrix.
     centred = features - features.mean(dim=0).detach()
     return centred @ centred.T
 
@@ -55,25 +65,32 @@ def _distances(gram: Tensor) -> Tensor:
     squares = gram.diagonal()
     squared = (squares[:, None] + squares[None, :] - 2 * gram).clamp(min=0)
     noise = squared <= 1e-13 * (squares[:, None] + squares[None, :])
-    # The root's slope at zero is infinite: equal samples are set aside before it, not after.
+    # The square root has an infinite slope at zero, so equal samples must be replaced before it is taken.
     return torch.where(noise, torch.zeros_like(squared), torch.where(noise, torch.ones_like(squared), squared).sqrt())
 
 
-def _by_mean(distances: Tensor) -> Tensor:
+def _over_mean(distances: Tensor) -> Tensor:
+    """Divide distances by the mean of the non-zero ones."""
     return distances / (distances.sum() / (distances > 0).sum().clamp(min=1)).clamp(min=1e-12)
 
 
-def _cosines(gram: Tensor, distances: Tensor, rows: slice) -> Tensor:
-    """Cosine at vertex i between j and k, ``(rows, B, B)``."""
-    part = gram[rows]
-    squares = gram.diagonal()[rows]
+def _cosines(gram: Tensor, distances: Tensor, vertices: slice) -> Tensor:
+    """Cosine of the angle at vertex i between j and k, ``(vertices, B, B)``."""
+    part = gram[vertices]
+    squares = gram.diagonal()[vertices]
     products = gram[None] - part[:, :, None] - part[:, None, :] + squares[:, None, None]
-    lengths = distances[rows]
+    lengths = distances[vertices]
     inverse = torch.where(
         lengths > 0, 1 / torch.where(lengths > 0, lengths, torch.ones_like(lengths)), torch.zeros_like(lengths)
     )
     return products * inverse[:, :, None] * inverse[:, None, :]
 
 
-def _angle_terms(gram: Tensor, distances: Tensor, other: Tensor, others: Tensor, rows: slice) -> Tensor:
-    return F.smooth_l1_loss(_cosines(gram, distances, rows), _cosines(other, others, rows), reduction="sum")
+def _angle_terms(
+    student_gram: Tensor, student_distances: Tensor, teacher_gram: Tensor, teacher_distances: Tensor, vertices: slice
+) -> Tensor:
+    return F.smooth_l1_loss(
+        _cosines(student_gram, student_distances, vertices),
+        _cosines(teacher_gram, teacher_distances, vertices),
+        reduction="sum",
+    )

@@ -1,16 +1,16 @@
-"""Similarity-preserving distillation."""
+"""Similarity-preserving distillation (SP)."""
 
-import torch
 from torch import Tensor
 
 from aft.objectives._base import Objective
+from aft.objectives._kernels import exact_unit_rows
 
 
 class SP(Objective):
-    """Match the rows of the two Gram matrices: ``||G_S - G_T||_F^2 / B^2``, each row of a Gram scaled to unit length.
+    """Match the rows of the two Gram matrices, scaled to unit length: ``||G_S - G_T||_F^2 / B^2``.
 
     Args:
-        teacher_dims: Width ``D_m`` of each teacher's features, by name.
+        teacher_dims: Width ``D_m`` of each teacher's features, keyed by name.
         student_dim: Width ``d`` of the student's features.
 
     Source:
@@ -22,11 +22,5 @@ class SP(Objective):
     """
 
     def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:
-        """The mean squared difference; see the class."""
-        return (_rows(student @ student.T) - _rows(teacher @ teacher.T)).square().mean()
-
-
-def _rows(gram: Tensor) -> Tensor:
-    """Each row at unit length; a row of zeros stays, and passes no gradient on."""
-    norms: Tensor = torch.linalg.vector_norm(gram, dim=1, keepdim=True)
-    return gram / torch.where(norms > 0, norms, torch.ones_like(norms))
+        """Compute the mean squared difference of the scaled Gram matrices."""
+        return (exact_unit_rows(student @ student.T) - exact_unit_rows(teacher @ teacher.T)).square().mean()

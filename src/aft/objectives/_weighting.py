@@ -1,4 +1,4 @@
-"""How strongly an objective acts on the student: ``fixed`` or ``balanced``."""
+"""How beta weighs an objective against the task loss: ``fixed`` or ``balanced``."""
 
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, get_args
@@ -10,19 +10,19 @@ from aft.errors import UsageError, did_you_mean
 
 WeightingKind = Literal["fixed", "balanced"]
 
-#: Memory of the running norms: about the last fifty steps.
+#: Decay of the running gradient norms: they average over roughly the last fifty steps.
 DECAY = 0.98
-#: Largest ratio of the norms that is used: as R nears 0 its gradient vanishes, and dividing by it would not.
-LARGEST_RATIO = 100.0
+#: Upper limit of the ratio of the two norms, which diverges as R and its gradient approach 0.
+MAX_RATIO = 100.0
 
 
 class Combined(NamedTuple):
-    """What `Strength.combine` gives.
+    """The result of `Weighting.combine`.
 
     Attributes:
-        loss: What to call ``backward`` on; its value means nothing, its gradient is the one asked for.
-        objective: ``R``, detached.
-        coefficient: What the gradient of R at the student was multiplied with.
+        loss: The tensor to call ``backward`` on. Its gradient is the combined one; its value has no meaning.
+        objective: The value of ``R``, detached.
+        coefficient: The factor by which the gradient of R at the student was multiplied.
     """
 
     loss: Tensor
@@ -31,25 +31,32 @@ class Combined(NamedTuple):
 
 
 class Weighting(nn.Module):
-    """Add an objective to a task loss at a given strength.
+    """Add an objective to the task loss, weighted by beta.
 
-    ``fixed`` adds ``beta * R``. The gradient of a kernel objective scales with ``1 / ||phi||``, so one beta is harmless for
-    one student and ruinous for another; ``balanced`` measures R's gradient at the student's features by the task's:
-    ``beta * (EMA ||dL/dphi|| / EMA ||dR/dphi||) * dR/dphi``. The objective's own parameters train on R itself in both.
+    ``fixed`` adds ``beta * R`` to the loss, as in the paper. The gradient of a kernel objective scales with
+    ``1 / ||phi||``, so the same beta can be negligible for one student and far too large for another.
+    ``balanced`` therefore makes beta relative to the task: it scales R's gradient at the student's features
+    by ``beta * EMA(||dL/dphi||) / EMA(||dR/dphi||)``, where EMA is a running average over steps. With both
+    kinds, the objective's own parameters are trained on R itself.
 
-    The running norms are buffers: they are kept in checkpoints, and taken over all samples where several processes train together.
+    The running averages are buffers: checkpoints contain them, and in distributed training the norms cover
+    the samples of all processes.
 
     Args:
         kind: ``"fixed"`` or ``"balanced"``.
-        beta: The strength, 0 or more.
+        beta: The weight of the objective, 0 or positive.
 
     Raises:
-        UsageError: An unknown form or a negative strength.
+        UsageError: The kind is unknown, or beta is negative or not finite.
 
     Example:
-        >>> strength = Weighting("balanced", beta=1.0)
-        >>> combined = strength.combine(
-        ...     task_loss, phi, lambda phi, logits: objective(phi, features, logits=logits), objective.parameters(), logits
+        >>> weighting = Weighting("balanced", beta=1.0)
+        >>> combined = weighting.combine(
+        ...     task_loss,
+        ...     student_features,
+        ...     lambda phi, logits: objective(phi, teacher_features, logits=logits),
+        ...     objective.parameters(),
+        ...     logits,
         ... )
         >>> combined.loss.backward()
     """
@@ -61,9 +68,9 @@ class Weighting(nn.Module):
     def __init__(self, kind: WeightingKind = "fixed", beta: float = 1.0) -> None:
         super().__init__()
         if kind not in get_args(WeightingKind):
-            raise UsageError(f"unknown option weighting={kind!r}{did_you_mean(str(kind), get_args(WeightingKind))}")
+            raise UsageError(f"unknown weighting {kind!r}{did_you_mean(str(kind), get_args(WeightingKind))}")
         if not 0 <= beta < float("inf"):
-            raise UsageError(f"beta is 0 or a positive number; received {beta!r}; start with 'auto'")
+            raise UsageError(f"beta must be 0 or a positive number; received {beta!r}; pass for example beta=1.0")
         self.kind = kind
         self.beta = float(beta)
         self.register_buffer("task_norm", torch.zeros(()))
@@ -80,20 +87,22 @@ class Weighting(nn.Module):
         *,
         task_active: bool = True,
     ) -> Combined:
-        """Make a loss whose gradient is that of the task plus that of the objective at this strength.
+        """Build a loss whose gradient is the task's gradient plus the weighted gradient of the objective.
 
-        R is evaluated, and differentiated, once, at the edge of the student; the rest of the student is passed once.
+        R is evaluated and differentiated once, with respect to the student's features and logits. The student
+        itself is only traversed once, in the caller's ``backward``.
 
         Args:
-            task_loss: A scalar.
-            student_features: ``(B, d)``, with its graph.
-            objective: Computes R from student features and logits.
+            task_loss: A scalar tensor.
+            student_features: ``(B, d)``, attached to its graph.
+            objective: A function that computes R from student features and logits.
             parameters: The objective's own parameters.
-            logits: ``(B, C)``, with its graph, for objectives that act on them.
-            task_active: Whether the task loss covers any sample; a batch without a label does not move the norms.
+            logits: ``(B, C)``, attached to their graph, for objectives that act on them.
+            task_active: Whether the task loss covers any sample. A batch without labels does not update the
+                norms.
 
         Returns:
-            The loss, R and the coefficient.
+            The loss, the value of R and the coefficient.
         """
         features_leaf = student_features.detach().requires_grad_()
         logits_leaf = None if logits is None else logits.detach().requires_grad_()
@@ -106,10 +115,10 @@ class Weighting(nn.Module):
         at_logits = None if logits is None else gradients.pop(0)
         coefficient = torch.as_tensor(self.beta, device=value.device, dtype=torch.float32)
         if self.kind == "balanced":
-            coefficient = self.beta * self._ratio(
+            coefficient = self.beta * self._norm_ratio(
                 task_loss, student_features, at_features, logits, at_logits, task_active
             )
-        # Linear in what it is differentiated by, so that its gradient is exactly the gradient asked for.
+        # Each term is linear in the tensor it is differentiated by, so its gradient is exactly the given one.
         loss = task_loss
         if at_features is not None:
             loss = loss + (student_features.float() * (coefficient * at_features.float())).sum()
@@ -120,7 +129,7 @@ class Weighting(nn.Module):
                 loss = loss + (parameter * gradient).sum()
         return Combined(loss, value.detach(), coefficient)
 
-    def _ratio(
+    def _norm_ratio(
         self,
         task_loss: Tensor,
         features: Tensor,
@@ -129,8 +138,9 @@ class Weighting(nn.Module):
         at_logits: Tensor | None,
         task_active: bool,
     ) -> Tensor:
+        """Update the running norms and return the ratio of the task's norm to the objective's."""
         if task_active:
-            # A half-precision gradient would lose small entries: 1024 keeps them, and the norm gives it back.
+            # Small entries of a float16 gradient would underflow: scale the loss up, and the norm back down.
             scale = 1024.0 if features.dtype == torch.float16 else 1.0
             (task,) = torch.autograd.grad(task_loss * scale, features, retain_graph=True, allow_unused=True)
             total = torch.zeros_like(features) if at_features is None else at_features
@@ -144,16 +154,16 @@ class Weighting(nn.Module):
                 ]
             )
             if torch.distributed.is_available() and torch.distributed.is_initialized():
-                norms.square_()  # each process holds the rows of its own samples
+                norms.square_()  # each process has the rows of its own samples
                 torch.distributed.all_reduce(norms)
                 norms.sqrt_()
             self.task_norm.mul_(DECAY).add_(norms[0], alpha=1 - DECAY)
             self.objective_norm.mul_(DECAY).add_(norms[1], alpha=1 - DECAY)
             self.updates.add_(1)
-        # Both averages start at zero and so carry the same bias, which the ratio cancels.
+        # Both averages start at zero and so have the same bias, which cancels in the ratio.
         ratio = self.task_norm / self.objective_norm.clamp(min=torch.finfo(torch.float32).tiny)
-        return torch.where(self.updates > 0, ratio.clamp(max=LARGEST_RATIO), torch.zeros_like(ratio))
+        return torch.where(self.updates > 0, ratio.clamp(max=MAX_RATIO), torch.zeros_like(ratio))
 
     def extra_repr(self) -> str:
-        """What ``repr`` shows between the brackets."""
+        """Return the part of ``repr`` between the parentheses."""
         return f"{self.kind!r}, beta={self.beta}"

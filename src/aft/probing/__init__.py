@@ -1,8 +1,12 @@
-"""What a linear model reads from features: linear probes, LogME, and the ranking of teachers by both."""
+"""What a linear model can read from features: linear probes, LogME, and the ranking of teachers by both.
+
+`fit_linear_probe` and `fit_logme` work on tensors. `probe_outputs`, `probe_error`, `logme` and `rank` work on
+feature stores.
+"""
 
 from aft.probing._linear_probe import FOLDS as FOLDS
+from aft.probing._linear_probe import FoldedProbes as FoldedProbes
 from aft.probing._linear_probe import LinearProbe as LinearProbe
-from aft.probing._linear_probe import Task as Task
 from aft.probing._linear_probe import fit_folded_probes as fit_folded_probes
 from aft.probing._linear_probe import fit_linear_probe as fit_linear_probe
 from aft.probing._linear_probe import sample_keys as sample_keys

@@ -1,4 +1,4 @@
-"""What the teacher itself would score: a linear probe on its features, and LogME, which fits none."""
+"""How well a task can be read from the features of teachers: a linear probe and LogME on feature stores."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,19 +20,23 @@ def probe_error(
     train: tuple[Sequence[str], NDArray[Any]],
     test: tuple[Sequence[str], NDArray[Any]],
 ) -> Metrics:
-    """Measure what `probe_outputs` gives.
+    """Fit a linear probe on training samples and evaluate it on test samples.
 
     Args:
-        stores: Teachers; several are put side by side.
+        stores: Feature stores of the teachers; the features of several are concatenated.
         targets: The task.
         train: Ids and encoded labels of labelled training samples.
         test: Ids and encoded labels of labelled test samples.
 
     Returns:
-        The probe's metrics.
+        The metrics of the probe.
 
     Raises:
         UnknownIdError: A store lacks some of the ids.
+
+    Example:
+        >>> probe_error([store], targets, (train_ids, train_labels), (test_ids, test_labels)).error
+        0.081
     """
     return measure(targets, probe_outputs(stores, targets, train, test[0]), test[1])
 
@@ -43,13 +47,15 @@ def probe_outputs(
     train: tuple[Sequence[str], NDArray[Any]],
     ids: Sequence[str],
 ) -> NDArray[Any]:
-    """Fit a linear probe on training samples, its penalty chosen by cross-validation among them, and ask it about others.
+    """Fit a linear probe on training samples and compute its outputs for other samples.
+
+    The probe's penalty is chosen by cross-validation among the training samples.
 
     Args:
-        stores: Teachers; several are put side by side.
+        stores: Feature stores of the teachers; the features of several are concatenated.
         targets: The task.
         train: Ids and encoded labels of labelled training samples.
-        ids: Ids of the samples to answer for.
+        ids: Ids of the samples to compute outputs for.
 
     Returns:
         Outputs ``(N, C)``.
@@ -57,35 +63,36 @@ def probe_outputs(
     Raises:
         UnknownIdError: A store lacks some of the ids.
     """
-    wanted = _features(stores, ids)  # before the fit, which takes longer than to find that some are missing
+    features = _features(stores, ids)  # read first, so that missing ids are reported before the slow fit
     probe = fit_linear_probe(
         _features(stores, train[0]), torch.from_numpy(train[1]), targets.kind, outputs=targets.outputs
     )
-    answers: NDArray[Any] = probe(wanted.to(probe.weight.dtype)).numpy()
-    return answers
+    outputs: NDArray[Any] = probe(features.to(probe.weight.dtype)).numpy()
+    return outputs
 
 
 def logme(stores: Sequence[FeatureStore], targets: Targets, train: tuple[Sequence[str], NDArray[Any]]) -> float:
-    """How well teachers' features explain labels, without a search or held-out samples: the log evidence a sample.
+    """Compute the LogME score of teachers: the log evidence per sample, without held-out samples.
 
     Args:
-        stores: Teachers; several are put side by side.
+        stores: Feature stores of the teachers; the features of several are concatenated.
         targets: The task.
         train: Ids and encoded labels of labelled training samples.
 
     Returns:
-        The score: higher is better; it compares teachers on one task and means nothing across tasks.
+        The score. Higher is better. It compares teachers on the same task and is not comparable across tasks.
 
     Raises:
         UnknownIdError: A store lacks some of the ids.
 
     Source:
-        You, Liu, Wang, Long: LogME, ICML 2021; see `aft.objectives.fit_logme`.
+        You, Liu, Wang, Long: LogME, ICML 2021; see `aft.probing.fit_logme`.
     """
     labels = torch.from_numpy(train[1])
     return fit_logme(_features(stores, train[0]), labels, targets.kind, outputs=targets.outputs).evidence
 
 
 def _features(stores: Sequence[FeatureStore], ids: Sequence[str]) -> torch.Tensor:
-    parts = [store.take(store.rows(list(ids))).astype(np.float32) for store in stores]
-    return torch.from_numpy(np.concatenate(parts, axis=1))
+    """Concatenated features of the samples, ``(N, D)``, float32."""
+    by_store = [store.take(store.rows(list(ids))).astype(np.float32) for store in stores]
+    return torch.from_numpy(np.concatenate(by_store, axis=1))

@@ -1,4 +1,7 @@
-"""A comparison's results as one HTML page that needs nothing else, and its figures."""
+"""One self-contained HTML page for the results of a comparison, and its figures as SVG.
+
+`report` is ``aft report``. The drawing functions are public, so that other pages can have the same figures.
+"""
 
 from aft.reporting._dots import Dot as Dot
 from aft.reporting._dots import Guide as Guide

@@ -1,40 +1,40 @@
-"""Which classes are taken for which."""
+"""Which classes are confused with which."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aft.reporting._comparison import Comparison, Row
 from aft.reporting._names import method_name
+from aft.results import ComparisonResult, MethodResult
 
-#: More classes than this make a matrix that nobody reads.
+#: Most classes for which a matrix is still readable.
 LARGEST = 12
 PAIRS = 15
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One pair of a class and an answer.
+    """The samples of one class that got one prediction.
 
     Attributes:
-        count: How many samples, over all seeds.
-        part: Of the class's samples.
-        right: Whether the answer is the class.
+        count: Number of samples, summed over the seeds.
+        share: Share of the samples of the class.
+        correct: Whether the prediction is the class.
     """
 
     count: int
-    part: float
-    right: bool
+    share: float
+    correct: bool
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """One method's confusions: a matrix where there are few classes, else the pairs most often confused.
+    """The confusions of one method: a matrix where there are few classes, else the most frequent pairs.
 
     Attributes:
-        method: The method.
+        method: Name of the method.
         classes: Names of the classes.
-        cells: A row a class, a cell an answer; empty where there are many classes.
-        pairs: Class, answer, cell; empty where there are few classes.
+        cells: Rows are true classes, columns are predictions; empty where there are many classes.
+        pairs: True class, predicted class and cell; empty where there are few classes.
     """
 
     method: str
@@ -43,34 +43,41 @@ class Confusion:
     pairs: Sequence[tuple[str, str, Cell]]
 
 
-def confusions(comparison: Comparison) -> list[Confusion]:
-    """Describe the confusions of the best method, then of fine-tuning.
+def confusions(comparison: ComparisonResult) -> list[Confusion]:
+    """Collect the confusions of the best method and of fine-tuning.
 
     Args:
-        comparison: What is shown.
+        comparison: The result.
 
     Returns:
         At most two.
     """
-    others = [row for row in comparison.rows if row.method != "finetune" and row.confusion and row.error is not None]
-    best = min(others, key=lambda row: row.error or 0.0, default=None)
-    finetune = comparison.finetune
-    return [_confusion(row, comparison.task.classes) for row in (best, finetune) if row is not None and row.confusion]
+    others = [
+        result
+        for result in comparison.methods
+        if result.method != "finetune" and result.confusion and result.error is not None
+    ]
+    best = min(others, key=lambda result: result.error or 0.0, default=None)
+    return [
+        _confusion(result, comparison.task.classes)
+        for result in (best, comparison.finetune)
+        if result is not None and result.confusion
+    ]
 
 
-def _confusion(row: Row, classes: Sequence[str]) -> Confusion:
-    counts = row.confusion or []
+def _confusion(result: MethodResult, classes: Sequence[str]) -> Confusion:
+    counts = result.confusion or ()
     names = list(classes) if len(classes) == len(counts) else [f"class {n}" for n in range(len(counts))]
     cells = [
         [Cell(round(count), count / sum(line) if sum(line) else 0.0, truth == answer) for answer, count in enumerate(line)]
         for truth, line in enumerate(counts)
     ]  # fmt: skip
     if len(names) <= LARGEST:
-        return Confusion(method_name(row.method), names, cells, [])
+        return Confusion(method_name(result.method), names, cells, [])
     wrong = [
         (names[truth], names[answer], cell)
         for truth, line in enumerate(cells)
         for answer, cell in enumerate(line)
-        if not cell.right and cell.count
+        if not cell.correct and cell.count
     ]
-    return Confusion(method_name(row.method), names, [], sorted(wrong, key=lambda pair: -pair[2].count)[:PAIRS])
+    return Confusion(method_name(result.method), names, [], sorted(wrong, key=lambda pair: -pair[2].count)[:PAIRS])

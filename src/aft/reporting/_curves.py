@@ -1,49 +1,57 @@
-"""Learning curves: the task loss over the steps, a panel a method."""
+"""Learning curves: the task loss over the steps, with one panel per method."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aft.reporting._comparison import Comparison, Row
 from aft.reporting._figure import Drawing, Figure, Line, Path, Style, Text, marker
 from aft.reporting._names import method_name
 from aft.reporting._numbers import significant
 from aft.reporting._scale import Scale, spanning, tick_label
+from aft.results import ComparisonResult, MethodResult
 
 WIDTH, HEIGHT = 270.0, 180.0
-#: Points of a line; more of them nobody sees, and the page grows with them.
+#: Most points of a line. More would not be visible and would enlarge the page.
 POINTS = 120
 
 Points = Sequence[tuple[float, float]]
 
 
-def curve_figures(comparison: Comparison, looks: Mapping[str, Style], name: str) -> list[Figure]:
-    """Draw every method's curves on the same axes, with fine-tuning's mean behind them.
+def curve_figures(comparison: ComparisonResult, method_styles: Mapping[str, Style], name: str) -> list[Figure]:
+    """Draw the curves of every method on the same axes, with the mean curve of fine-tuning behind them.
 
     Args:
-        comparison: What is shown.
-        looks: Methods' shapes and colours.
-        name: Start of the figures' names.
+        comparison: The result.
+        method_styles: Style of each method.
+        name: Prefix of the names of the figures.
 
     Returns:
-        A panel a method that has a curve.
+        One panel per method with a curve.
     """
-    lines = [(row, _lines(row)) for row in comparison.rows]
-    lines = [(row, curves) for row, curves in lines if curves]
+    lines = [(result, _lines(result)) for result in comparison.methods]
+    lines = [(result, curves) for result, curves in lines if curves]
     if not lines:
         return []
     points = [point for _, curves in lines for curve in curves for point in curve]
     across = Scale(0.0, max([1.0, *(x for x, _ in points)]), 40, WIDTH - 14)
     up = spanning([y for _, y in points], HEIGHT - 34, 30)
-    base = next((_mean(curves) for row, curves in lines if row.method == "finetune"), [])
+    base = next((_mean(curves) for result, curves in lines if result.method == "finetune"), [])
     return [
-        _panel(row, curves, base if row.method != "finetune" else [], across, up, looks[row.method], f"{name}-{n}")
-        for n, (row, curves) in enumerate(lines)
+        _panel(
+            result,
+            curves,
+            base if result.method != "finetune" else [],
+            across,
+            up,
+            method_styles[result.method],
+            f"{name}-{n}",
+        )
+        for n, (result, curves) in enumerate(lines)
     ]
 
 
-def _lines(row: Row) -> list[Points]:
-    return [_thin(curve.points) for curve in row.curve if len(curve.points) > 1]
+def _lines(result: MethodResult) -> list[Points]:
+    return [_thin(curve.points) for curve in result.curve if len(curve.points) > 1]
 
 
 def _thin(points: Points) -> Points:
@@ -52,7 +60,7 @@ def _thin(points: Points) -> Points:
 
 
 def _mean(curves: Sequence[Points]) -> Points:
-    """The mean curve, as far as all of them go."""
+    """The mean curve, up to the last step that all curves have."""
     end = min(curve[-1][0] for curve in curves)
     steps = [x for x, _ in curves[0] if x <= end] or [end]
     losses = np.mean([np.interp(steps, [x for x, _ in curve], [y for _, y in curve]) for curve in curves], axis=0)
@@ -60,36 +68,36 @@ def _mean(curves: Sequence[Points]) -> Points:
 
 
 def _panel(
-    row: Row, curves: Sequence[Points], base: Points, across: Scale, up: Scale, look: Style, name: str
+    result: MethodResult, curves: Sequence[Points], base: Points, across: Scale, up: Scale, style: Style, name: str
 ) -> Figure:
-    sheet = Drawing(WIDTH, HEIGHT)
+    drawing = Drawing(WIDTH, HEIGHT)
     ticks = up.ticks(4)
     for tick in ticks:
-        sheet.add(Line(across.start, up(tick), across.end, up(tick), "grid"))
-        sheet.add(Text(across.start - 5, up(tick) + 4, tick_label(tick, ticks), "muted", "end"))
-    sheet.add(Line(across.start, up.start, across.end, up.start, "axis"))
+        drawing.add(Line(across.start, up(tick), across.end, up(tick), "grid"))
+        drawing.add(Text(across.start - 5, up(tick) + 4, tick_label(tick, ticks), "muted", "end"))
+    drawing.add(Line(across.start, up.start, across.end, up.start, "axis"))
     steps = across.ticks(3)
     for tick in steps:
-        sheet.add(Text(across(tick), up.start + 15, tick_label(tick, steps), "muted", "middle"))
-    sheet.add(Text(across.end, HEIGHT - 4, "steps", "muted", "end"))
-    place = [(across(x), up(y)) for x, y in base]
-    if place:
-        sheet.add(Path.through(place, "curve base dashed"))
+        drawing.add(Text(across(tick), up.start + 15, tick_label(tick, steps), "muted", "middle"))
+    drawing.add(Text(across.end, HEIGHT - 4, "steps", "muted", "end"))
+    behind = [(across(x), up(y)) for x, y in base]
+    if behind:
+        drawing.add(Path.through(behind, "curve base dashed"))
     if len(curves) > 1:
         for curve in curves:
-            sheet.add(Path.through([(across(x), up(y)) for x, y in curve], f"curve thin {look.css}"))
+            drawing.add(Path.through([(across(x), up(y)) for x, y in curve], f"curve thin {style.css}"))
     mean = _mean(curves)
-    sheet.add(Path.through([(across(x), up(y)) for x, y in mean], f"curve {look.css}"))
+    drawing.add(Path.through([(across(x), up(y)) for x, y in mean], f"curve {style.css}"))
     x, y = mean[-1]
-    sheet.add(marker(across(x), up(y), look.shape, look.css, 4.5))
-    sheet.add(Text(2, 14, method_name(row.method), "strong", limit=18 if place else 30))
-    if place:
-        sheet.add(Text(across.end, 14, "- - fine-tuning", "muted", "end"))
+    drawing.add(marker(across(x), up(y), style.shape, style.css, 4.5))
+    drawing.add(Text(2, 14, method_name(result.method), "strong", limit=18 if behind else 30))
+    if behind:
+        drawing.add(Text(across.end, 14, "- - fine-tuning", "muted", "end"))
     return Figure(
         name,
-        f"Task loss over the steps, {method_name(row.method)}",
+        f"Task loss over the steps, {method_name(result.method)}",
         f"From {significant(mean[0][1])} at step {mean[0][0]:,.0f} to {significant(y)} at step {x:,.0f}, the mean of {len(curves)} "
         f"{'seed' if len(curves) == 1 else 'seeds'}."
         + (f" Fine-tuning ends at {significant(base[-1][1])}." if base else ""),
-        sheet,
+        drawing,
     )

@@ -1,4 +1,4 @@
-"""Dots with whiskers, a row a thing, on one axis of errors."""
+"""Dot plots: rows of dots with whiskers on one axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from aft.reporting._names import columns, short
 from aft.reporting._numbers import Unit
 from aft.reporting._scale import Scale, spanning, tick_label
 
-#: About the width of a letter of a figure's text, in a wide typeface.
+#: Approximate width of a letter in a wide typeface.
 LETTER = 7.2
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A row.
+    """A row with a dot.
 
     Args:
-        label: What it is.
-        value: Where its mark stands.
-        style: The mark.
-        low: The whisker's one end.
-        high: The other.
-        small: Small dots beside the mark, one a seed.
+        label: Label of the row.
+        value: Value of the dot.
+        style: Style of the dot.
+        low: Lower end of the whisker.
+        high: Upper end of the whisker.
+        seeds: Values of the seeds, drawn as small dots below the whisker.
     """
 
     label: str
@@ -30,44 +30,44 @@ class Dot:
     style: Style
     low: float | None = None
     high: float | None = None
-    small: Sequence[float] = ()
+    seeds: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A row of text between others."""
+    """A row of text between the others."""
 
     label: str
 
 
 @dataclass(frozen=True)
 class Guide:
-    """A line across all rows, with its name above.
+    """A vertical line across all rows, with a label above.
 
     Args:
-        label: What it is.
-        value: Where it stands.
-        css: How it is drawn.
-        told: Whether its value stands with its name.
+        label: Label of the line.
+        value: Its value.
+        css: CSS class of the line: ``dashed``, ``dotted`` or ``dashdot``.
+        show_value: Whether the label includes the value.
     """
 
     label: str
     value: float
     css: str
-    told: bool = True
+    show_value: bool = True
 
 
 def draw_dots(
     rows: Sequence[Dot | Heading], guides: Sequence[Guide], unit: Unit, width: float, *, gap: float = 34
 ) -> Drawing:
-    """Draw rows of dots.
+    """Draw a dot plot.
 
     Args:
-        rows: From top to bottom.
-        guides: Lines across them.
-        unit: How errors are written.
-        width: Of the sheet; below 500 the labels stand above their rows, not beside them.
-        gap: Between rows on a wide sheet.
+        rows: Rows from top to bottom.
+        guides: Vertical lines.
+        unit: How values are formatted.
+        width: Width of the drawing. Below 500, labels are placed above their rows instead of beside them.
+        gap: Height of a row of a wide drawing.
 
     Returns:
         The drawing.
@@ -81,61 +81,62 @@ def draw_dots(
     gap = gap if wide else 44
     top = 18 * len(guides) + 12
     bottom = top + gap * len(rows)
-    sheet = Drawing(width, bottom + 44)
+    drawing = Drawing(width, bottom + 44)
     axis = _axis(dots, guides, left + 8, width - right - 8)
 
     ticks = axis.ticks(7 if wide else 4)
     for tick in ticks:
-        sheet.add(Line(axis(tick), top, axis(tick), bottom, "grid"))
+        drawing.add(Line(axis(tick), top, axis(tick), bottom, "grid"))
         shown = [100 * value if unit.percent else value for value in ticks]
         label = tick_label(100 * tick if unit.percent else tick, shown)
-        sheet.add(Text(axis(tick), bottom + 16, label, "muted", "middle"))
-    sheet.add(Line(left, bottom, width - right, bottom, "axis"))
-    sheet.add(Text((left + width - right) / 2, bottom + 36, f"← better · {unit.axis}", "muted", "middle"))
+        drawing.add(Text(axis(tick), bottom + 16, label, "muted", "middle"))
+    drawing.add(Line(left, bottom, width - right, bottom, "axis"))
+    drawing.add(Text((left + width - right) / 2, bottom + 36, f"← better · {unit.axis}", "muted", "middle"))
     for n, guide in enumerate(guides):
-        sheet.add(Line(axis(guide.value), 18 * n + 16, axis(guide.value), bottom, f"guide {guide.css}"))
+        drawing.add(Line(axis(guide.value), 18 * n + 16, axis(guide.value), bottom, f"guide {guide.css}"))
     for n, guide in enumerate(guides):
-        sheet.add(_name(guide, axis, 18 * n + 12, unit, width))
+        drawing.add(_label(guide, axis, 18 * n + 12, unit, width))
     for n, row in enumerate(rows):
         y = top + gap * n + gap / 2
         if isinstance(row, Heading):
-            sheet.add(Text(0 if wide else 4, y + 8, row.label, "strong", limit=int((width - 8) / LETTER)))
+            drawing.add(Text(0 if wide else 4, y + 8, row.label, "strong", limit=int((width - 8) / LETTER)))
             continue
         if wide:
-            sheet.add(Text(indent, y + 4, row.label, limit=int((left - 10 - indent) / LETTER)))
-            sheet.add(Text(width, y + 4, values[id(row)], "", "end"))
+            drawing.add(Text(indent, y + 4, row.label, limit=int((left - 10 - indent) / LETTER)))
+            drawing.add(Text(width, y + 4, values[id(row)], "", "end"))
         else:
-            room = width - (len(values[id(row)]) + 2) * LETTER
-            # Guides run behind the words, not through them.
-            words, number = columns(short(row.label, int(room / LETTER))) * LETTER, len(values[id(row)]) * LETTER
-            sheet.add(Rect(2, y - 20, words + 4, 16, "blank"))
-            sheet.add(Rect(width - 6 - number, y - 20, number + 6, 16, "blank"))
-            sheet.add(Text(4, y - 8, row.label, "", limit=int(room / LETTER)))
-            sheet.add(Text(width - 4, y - 8, values[id(row)], "", "end"))
+            space = width - (len(values[id(row)]) + 2) * LETTER
+            # Blank rectangles keep the guides from crossing the labels.
+            label_width = columns(short(row.label, int(space / LETTER))) * LETTER
+            value_width = len(values[id(row)]) * LETTER
+            drawing.add(Rect(2, y - 20, label_width + 4, 16, "blank"))
+            drawing.add(Rect(width - 6 - value_width, y - 20, value_width + 6, 16, "blank"))
+            drawing.add(Text(4, y - 8, row.label, "", limit=int(space / LETTER)))
+            drawing.add(Text(width - 4, y - 8, values[id(row)], "", "end"))
             y += 9
-        _row(sheet, row, axis, y)
-    return sheet
+        _row(drawing, row, axis, y)
+    return drawing
 
 
 def _axis(dots: Sequence[Dot], guides: Sequence[Guide], start: float, end: float) -> Scale:
-    values = [value for dot in dots for value in (dot.value, dot.low, dot.high, *dot.small) if value is not None]
+    values = [value for dot in dots for value in (dot.value, dot.low, dot.high, *dot.seeds) if value is not None]
     return spanning([*values, *(guide.value for guide in guides)], start, end)
 
 
-def _name(guide: Guide, axis: Scale, y: float, unit: Unit, width: float) -> Text:
-    """A line's name, above it and on the sheet."""
-    x, text = axis(guide.value), f"{guide.label} {unit(guide.value)}" if guide.told else guide.label
+def _label(guide: Guide, axis: Scale, y: float, unit: Unit, width: float) -> Text:
+    """The label of a guide, kept within the drawing."""
+    x, text = axis(guide.value), f"{guide.label} {unit(guide.value)}" if guide.show_value else guide.label
     half = columns(text) * LETTER / 2
     anchor = "start" if x < half else "end" if x + half > width else "middle"
     return Text(x, y, text, "muted haloed", anchor)
 
 
-def _row(sheet: Drawing, row: Dot, axis: Scale, y: float) -> None:
-    for n, value in enumerate(row.small):
-        # Below the whisker, on two levels, so that seeds with nearly the same error are told apart.
-        sheet.add(marker(axis(value), y + 8 + 3 * (n % 2), "circle", f"seed {row.style.css}", 1.8))
+def _row(drawing: Drawing, row: Dot, axis: Scale, y: float) -> None:
+    for n, value in enumerate(row.seeds):
+        # Two levels keep seeds with nearly equal errors apart.
+        drawing.add(marker(axis(value), y + 8 + 3 * (n % 2), "circle", f"seed {row.style.css}", 1.8))
     if row.low is not None and row.high is not None:
         low, high = axis(row.low), axis(row.high)
         css = f"whisker {row.style.css}"
-        sheet.add(Line(low, y, high, y, css), Line(low, y - 4, low, y + 4, css), Line(high, y - 4, high, y + 4, css))
-    sheet.add(marker(axis(row.value), y, row.style.shape, row.style.css))
+        drawing.add(Line(low, y, high, y, css), Line(low, y - 4, low, y + 4, css), Line(high, y - 4, high, y + 4, css))
+    drawing.add(marker(axis(row.value), y, row.style.shape, row.style.css))

@@ -1,4 +1,4 @@
-"""The templates."""
+"""The Jinja environment of the templates."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,8 +11,8 @@ from aft.reporting._numbers import seconds, share, significant
 
 @cache
 def environment() -> Environment:
-    """Templates with every value escaped; none of them may switch that off (a test looks)."""
-    # Bandit's rule wants select_autoescape; escaping everything is stricter.
+    """The environment. It escapes every value; a test checks that no template switches this off."""
+    # select_autoescape, which linters recommend, would exempt templates by their file name.
     made = Environment(
         loader=PackageLoader("aft.reporting"),
         autoescape=True,

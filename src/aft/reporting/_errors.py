@@ -1,45 +1,56 @@
-"""Errors by method: the figure that answers whether a method helps."""
+"""Figures of the errors by method, and of their differences from fine-tuning."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aft.reporting._comparison import Comparison
 from aft.reporting._dots import Dot, Guide, Heading, draw_dots
 from aft.reporting._figure import Figure, Style
 from aft.reporting._names import method_name
 from aft.reporting._numbers import Unit
+from aft.results import ComparisonResult
 
 
-def errors_figure(comparison: Comparison, looks: Mapping[str, Style], unit: Unit, name: str) -> Figure | None:
-    """Draw each method's error with its interval, lowest first.
+def errors_figure(
+    comparison: ComparisonResult, method_styles: Mapping[str, Style], unit: Unit, name: str
+) -> Figure | None:
+    """Draw the error of each method with its interval, lowest first.
 
     Args:
-        comparison: What is shown.
-        looks: Methods' shapes and colours.
-        unit: How errors are written.
-        name: Of the figure.
+        comparison: The result.
+        method_styles: Style of each method.
+        unit: How errors are formatted.
+        name: Name of the figure.
 
     Returns:
-        The figure; None where no method has an error.
+        The figure, or None where no method has an error.
     """
-    known = sorted((row for row in comparison.rows if row.error is not None), key=lambda row: row.error or 0.0)
+    known = sorted(
+        (result for result in comparison.methods if result.error is not None), key=lambda result: result.error or 0.0
+    )
     dots: list[Dot | Heading] = [
-        Dot(method_name(row.method), row.error or 0.0, looks[row.method], row.low, row.high, row.errors)
-        for row in known
+        Dot(
+            method_name(result.method),
+            result.error or 0.0,
+            method_styles[result.method],
+            result.low,
+            result.high,
+            result.errors,
+        )
+        for result in known
     ]
     if not dots:
         return None
     guides = _guides(comparison)
-    words = [
-        f"{method_name(row.method)} {unit(row.error or 0.0)}"
-        + (f" ({unit.interval(row.low, row.high)})" if row.low is not None and row.high is not None else "")
-        for row in known
+    texts = [
+        f"{method_name(result.method)} {unit(result.error or 0.0)}"
+        + (f" ({unit.interval(result.low, result.high)})" if result.low is not None and result.high is not None else "")
+        for result in known
     ]
     lines = [f"{guide.label} {unit(guide.value)}" for guide in guides]
     return Figure(
         name,
         f"{unit.name[:1].upper()}{unit.name[1:]} by method",
-        f"From the lowest: {', '.join(words)}. Vertical lines: {', '.join(lines) or 'none'}.",
+        f"Lowest first: {', '.join(texts)}. Vertical lines: {', '.join(lines) or 'none'}.",
         draw_dots(dots, guides, unit, 720),
         draw_dots(dots, guides, unit, 340),
     )
@@ -47,7 +58,7 @@ def errors_figure(comparison: Comparison, looks: Mapping[str, Style], unit: Unit
 
 @dataclass(frozen=True)
 class _Difference(Unit):
-    """Differences are written with their sign."""
+    """Formats differences with their sign."""
 
     @property
     def axis(self) -> str:
@@ -57,57 +68,52 @@ class _Difference(Unit):
         return self.signed(value)
 
 
-def differences_figure(comparison: Comparison, looks: Mapping[str, Style], unit: Unit, name: str) -> Figure | None:
-    """Draw each method's paired difference from fine-tuning: the errors' figure again, near enough to see.
+def differences_figure(
+    comparison: ComparisonResult, method_styles: Mapping[str, Style], unit: Unit, name: str
+) -> Figure | None:
+    """Draw the paired difference of each method from fine-tuning.
 
     Args:
-        comparison: What is shown.
-        looks: Methods' shapes and colours.
-        unit: How errors are written.
-        name: Of the figure.
+        comparison: The result.
+        method_styles: Style of each method.
+        unit: How errors are formatted.
+        name: Name of the figure.
 
     Returns:
-        The figure; None where no method has a difference.
+        The figure, or None where no method has a difference.
     """
-    known = sorted(
-        ((row, row.difference) for row in comparison.rows if row.difference and row.method != "finetune"),
-        key=lambda pair: pair[1].mean,
-    )
-    if not known:
-        return None
-    signed = _Difference(unit.percent, unit.digits, unit.name)
     dots = [
         Dot(
-            method_name(row.method) + (" (noise)" if difference.noise else ""),
+            method_name(result.method) + (" (noise)" if difference.noise else ""),
             difference.mean,
-            looks[row.method],
+            method_styles[result.method],
             difference.low,
             difference.high,
         )
-        for row, difference in known
+        for result in comparison.methods
+        if (difference := result.difference) and difference.mean is not None and result.method != "finetune"
     ]
-    guides = [Guide("fine-tuning", 0.0, "dashed", told=False)]
+    if not dots:
+        return None
+    dots.sort(key=lambda dot: dot.value)
+    signed = _Difference(unit.percent, unit.digits, unit.name)
+    guides = [Guide("fine-tuning", 0.0, "dashed", show_value=False)]
     return Figure(
         name,
         "Difference from fine-tuning by method",
-        f"From the best: {', '.join(f'{dot.label} {signed(dot.value)}' for dot in dots)}.",
+        f"Best first: {', '.join(f'{dot.label} {signed(dot.value)}' for dot in dots)}.",
         draw_dots(dots, guides, signed, 720, gap=28),
         draw_dots(dots, guides, signed, 340),
     )
 
 
-def constant_answer(comparison: Comparison) -> str:
-    """What a model that ignores its input says."""
-    return "always the mean" if comparison.task.kind == "regression" else "always the same answer"
-
-
-def far_majority(comparison: Comparison) -> float | None:
-    """The error of always giving the most common answer, where it is too far off to share an axis."""
+def off_scale_majority(comparison: ComparisonResult) -> float | None:
+    """The error of the constant prediction, where it is too large to share an axis with the methods."""
     error = comparison.majority.error
     return error if error is not None and not _near(comparison, error) else None
 
 
-def _guides(comparison: Comparison) -> list[Guide]:
+def _guides(comparison: ComparisonResult) -> list[Guide]:
     finetune, probe, majority = comparison.finetune, comparison.probe.error, comparison.majority.error
     guides = []
     if probe is not None:
@@ -115,14 +121,14 @@ def _guides(comparison: Comparison) -> list[Guide]:
     if finetune is not None and finetune.error is not None:
         guides.append(Guide("fine-tuning", finetune.error, "dashed"))
     if majority is not None and _near(comparison, majority):
-        guides.append(Guide(constant_answer(comparison), majority, "dashdot"))
+        guides.append(Guide("constant prediction", majority, "dashdot"))
     return guides
 
 
-def _near(comparison: Comparison, value: float) -> bool:
-    known = [error for row in comparison.rows for error in row.errors] + [
-        error for error in (comparison.probe.error, *(row.error for row in comparison.rows)) if error is not None
-    ]
+def _near(comparison: ComparisonResult, value: float) -> bool:
+    means = (comparison.probe.error, *(result.error for result in comparison.methods))
+    known = [error for result in comparison.methods for error in result.errors]
+    known += [error for error in means if error is not None]
     if not known:
         return False
     span = max(known) - min(known)

@@ -1,22 +1,23 @@
-"""What was run, with what, and how long it took."""
+"""What was run, with which software, and how long it took."""
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 from aft.core import format_size
-from aft.reporting._comparison import Comparison, Teacher
 from aft.reporting._numbers import Unit, seconds, significant
+from aft.results import ComparisonResult, Student, Teacher
 
 
-def facts(comparison: Comparison, unit: Unit) -> list[tuple[str, list[str]]]:
-    """Say what was run.
+def facts(comparison: ComparisonResult, unit: Unit) -> list[tuple[str, list[str]]]:
+    """List what was run.
 
     Args:
-        comparison: What is shown.
-        unit: How errors are written.
+        comparison: The result.
+        unit: How errors are formatted.
 
     Returns:
-        Names, each with one line or more.
+        Terms, each with at least one line.
     """
     task, student, cost = comparison.task, comparison.student, comparison.cost
     kind = task.kind if task.kind == "regression" else f"{task.kind}, {len(task.classes)} classes"
@@ -24,36 +25,38 @@ def facts(comparison: Comparison, unit: Unit) -> list[tuple[str, list[str]]]:
         ("Data", [_pairs(task.source)]),
         ("Task", [kind]),
         ("Samples", [", ".join(f"{count:,} {name}" for name, count in task.samples.items() if count is not None)]),
-        ("Student", [student.name, _student(comparison)]),
+        ("Student", [student.name, _student(student)]),
         ("Teachers", [_teacher(teacher, unit) for teacher in comparison.teachers] or ["none"]),
         ("Seeds", [", ".join(map(str, comparison.seeds))]),
         (
             "Time",
             [
-                f"{seconds(cost.seconds)} for the comparison" if cost.seconds is not None else "",
-                f"{seconds(cost.extraction_seconds)} for the teachers’ features, which are kept for the next time"
+                f"{seconds(cost.seconds)} for all trainings" if cost.seconds is not None else "",
+                f"{seconds(cost.extraction_seconds)} for extracting the teachers’ features, which are cached"
                 if cost.extraction_seconds is not None
                 else "",
             ],
         ),
-        ("Made with", [f"aft {comparison.aft}" if comparison.aft else "", _pairs(comparison.environment)]),
+        (
+            "Environment",
+            [f"aft {comparison.aft}" if comparison.aft else "", _pairs(comparison.environment.model_dump())],
+        ),
     ]
     return [(name, [line for line in lines if line]) for name, lines in rows if any(lines)]
 
 
-def name_of(comparison: Comparison, otherwise: str) -> str:
-    """What to call a comparison: by its data, else as given."""
+def data_name(comparison: ComparisonResult, default: str) -> str:
+    """The file name of the data of a comparison, or the default where it has none."""
     path = comparison.task.source.get("path")
-    return (PurePath(path.replace("\\", "/")).name if isinstance(path, str) else "") or otherwise
+    return (PurePath(path.replace("\\", "/")).name if isinstance(path, str) else "") or default
 
 
-def _student(comparison: Comparison) -> str:
-    student = comparison.student
+def _student(student: Student) -> str:
     parts = [
         f"{student.parameters:,} parameters" if student.parameters is not None else "",
         format_size(student.bytes) if student.bytes is not None else "",
-        f"{significant(student.latency_ms)} ms a sample" if student.latency_ms is not None else "",
-        f"{student.throughput:,.0f} samples a second" if student.throughput is not None else "",
+        f"{significant(student.latency_ms)} ms per sample" if student.latency_ms is not None else "",
+        f"{student.throughput:,.0f} samples per second" if student.throughput is not None else "",
     ]
     return ", ".join(part for part in parts if part)
 
@@ -69,8 +72,8 @@ def _teacher(teacher: Teacher, unit: Unit) -> str:
     return f"{teacher.name}: {', '.join(known)}" if known else teacher.name
 
 
-def _pairs(table: dict[str, Any]) -> str:
-    """Names and plain values of a table; what is nested in it is left out."""
+def _pairs(table: Mapping[str, Any]) -> str:
+    """Keys with their values, without those that are nested or None."""
     return ", ".join(
         f"{key.replace('_', ' ')} {value}" for key, value in table.items() if isinstance(value, str | int | float)
     )

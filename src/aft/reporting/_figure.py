@@ -1,4 +1,4 @@
-"""Marks of a figure. A template writes them as SVG, and escapes their texts."""
+"""Figures as lists of marks, which a template renders as SVG."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from aft.reporting._names import short
 
 @dataclass(frozen=True)
 class Line:
-    """From one point to another."""
+    """A line between two points."""
 
     kind: ClassVar[str] = "line"
     x1: float
@@ -33,7 +33,7 @@ class Rect:
 
 @dataclass(frozen=True)
 class Path:
-    """A line through points, or a shape."""
+    """A polyline or a shape, in the syntax of SVG paths."""
 
     kind: ClassVar[str] = "path"
     d: str
@@ -41,13 +41,13 @@ class Path:
 
     @classmethod
     def through(cls, points: Sequence[tuple[float, float]], css: str) -> "Path":
-        """A line through points."""
+        """Create a polyline."""
         return cls("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points), css)
 
 
 @dataclass(frozen=True)
 class Text:
-    """A line of text; one longer than ``limit`` is cut, and says itself in full when pointed at."""
+    """A line of text. One longer than ``limit`` is shortened, with the full text as a tooltip."""
 
     kind: ClassVar[str] = "text"
     x: float
@@ -59,7 +59,7 @@ class Text:
 
     @property
     def shown(self) -> str:
-        """What there is room for."""
+        """The text, shortened to the limit."""
         return short(self.text, self.limit)
 
 
@@ -68,12 +68,12 @@ Mark = Line | Rect | Path | Text
 
 @dataclass
 class Drawing:
-    """Marks on a sheet.
+    """Marks on a canvas.
 
     Args:
-        width: Of the sheet; about as many pixels as it will have on a screen, so that text keeps its size.
-        height: Of the sheet.
-        marks: In the order in which they cover each other.
+        width: Width of the canvas, close to its size on the screen in pixels, so that text keeps its size.
+        height: Height of the canvas.
+        marks: Marks from bottom to top.
     """
 
     width: float
@@ -81,20 +81,20 @@ class Drawing:
     marks: list[Mark] = field(default_factory=list)
 
     def add(self, *marks: Mark) -> None:
-        """Put marks on top."""
+        """Add marks on top."""
         self.marks.extend(marks)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with what it says in words.
+    """A drawing with its title and description.
 
     Args:
-        name: Unique on the page; letters, digits and hyphens.
-        title: What it is.
-        description: What is to be seen on it, for those who do not see it.
-        wide: For screens and paper.
-        narrow: For phones, where ``wide`` would shrink beyond reading; None where ``wide`` is narrow already.
+        name: Id of the figure, unique on the page, of letters, digits and hyphens.
+        title: Title.
+        description: The content in words, for screen readers.
+        wide: Drawing for screens and paper.
+        narrow: Drawing for phones, on which ``wide`` would be illegible; None where ``wide`` is narrow enough.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Figure:
     narrow: Drawing | None = None
 
 
-#: What tells methods apart beside their colour.
+#: Shapes distinguish methods for readers who cannot tell their colours apart.
 _SHAPES = {
     "circle": "M{x} {y}m-{r} 0a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0",
     "square": "M{x} {y}m-{s} -{s}h{t}v{t}h-{t}z",
@@ -117,7 +117,7 @@ _SHAPES = {
 
 
 def marker(x: float, y: float, shape: str, css: str, radius: float = 5.5) -> Path:
-    """A method's shape at a point."""
+    """Place a shape at a point."""
     sizes = {
         "x": x, "y": y, "r": radius, "d": 2 * radius, "s": radius * 0.87, "t": radius * 1.74, "q": radius * 1.2, "w": radius * 2.1,
         "v": radius * 2.4, "e": radius * 0.5, "f": radius, "g": radius * 0.5,
@@ -127,15 +127,17 @@ def marker(x: float, y: float, shape: str, css: str, radius: float = 5.5) -> Pat
 
 @dataclass(frozen=True)
 class Style:
-    """How a method looks in every figure of a page: its shape, and the class of its colour."""
+    """Shape and colour class of a method, the same in every figure of a page."""
 
     shape: str
     css: str
 
 
 def styles(methods: Sequence[str]) -> dict[str, Style]:
-    """Give every method a look, fine-tuning always the same one."""
+    """Assign a style to each method. Fine-tuning always has the same one."""
     shapes = ("circle", "diamond", "up", "down", "plus", "hexagon")
     others = [method for method in dict.fromkeys(methods) if method != "finetune"]
-    looks = {method: Style(shapes[n % len(shapes)], f"tone{n % len(shapes)}") for n, method in enumerate(others)}
-    return {"finetune": Style("square", "base")} | looks
+    method_styles = {
+        method: Style(shapes[n % len(shapes)], f"tone{n % len(shapes)}") for n, method in enumerate(others)
+    }
+    return {"finetune": Style("square", "base")} | method_styles

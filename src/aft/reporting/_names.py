@@ -1,25 +1,25 @@
-"""Names that a user gave, made safe to show.
+"""Makes names chosen by users safe to show.
 
-Escaping for HTML is the templates' work. This is about characters that escape nothing and still deceive: a right-to-left
-override that turns a line around, a control character that no page may hold, a lone surrogate that no file can.
+The templates escape HTML. This module handles characters that need no escaping and still mislead: right-to-left
+overrides, control characters that no page may contain, and lone surrogates that no file can hold.
 """
 
 import unicodedata
 from typing import Any
 
-#: Joiners are part of how Persian and emoji are written; they stay.
+#: Joiners are part of written Persian and of emoji.
 _KEPT = {"\u200c", "\u200d"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def visible(text: str) -> str:
-    """Show characters that are otherwise unseen, or that change how others are read, by their code.
+    """Replace characters that are invisible, or that change how others are displayed, by their code point.
 
     Args:
-        text: Anything.
+        text: Any text.
 
     Returns:
-        The text with each of them as, for example, ``‹U+202E›``.
+        The text with each such character as, for example, ``‹U+202E›``.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -30,7 +30,7 @@ def visible(text: str) -> str:
 
 
 def all_visible(value: Any) -> Any:
-    """`visible` for every string of a JSON document, keys included."""
+    """Apply `visible` to every string of a JSON document, keys included."""
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, list):
@@ -41,14 +41,14 @@ def all_visible(value: Any) -> Any:
 
 
 def short(text: str, limit: int = 32) -> str:
-    """Cut a long name in its middle, since long names of models and files differ at both ends.
+    """Shorten a long name in the middle, because long names of models and files differ at both ends.
 
     Args:
         text: A name.
-        limit: Characters to keep; wide ones, as of Chinese, count twice.
+        limit: Columns to keep. Wide characters, such as Chinese, take two.
 
     Returns:
-        The name, or its ends around ``…``.
+        The name, or its two ends around ``…``.
     """
     if columns(text) <= limit:
         return text
@@ -65,17 +65,16 @@ def short(text: str, limit: int = 32) -> str:
 
 
 def columns(text: str) -> int:
-    """How many letters wide a text is; accents that stand on others have no width, and wide letters count twice."""
+    """Width of a text in columns. Combining accents take none, wide characters take two."""
     return sum(
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
     )
 
 
-#: How methods are called in text.
 _METHODS = {"finetune": "fine-tuning", "aft": "AFT", "kd": "KD", "rkd": "RKD", "sp": "SP", "cka": "CKA"}
 
 
 def method_name(method: str) -> str:
-    """A method as the page calls it; one that aft does not know keeps its name."""
+    """The name of a method on the page. An unknown method keeps its name."""
     return _METHODS.get(method, method)

@@ -1,15 +1,15 @@
-"""Numbers with as many digits as they deserve."""
+"""Number formats."""
 
 from dataclasses import dataclass
 
 from aft.core import format_duration
 
-#: With a space that no line breaks at.
+#: Preceded by a no-break space.
 PERCENT = "\u00a0%"
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number with a few significant digits and no exponent where it can do without: ``0.0123``, ``1,250``."""
+    """Format with a few significant digits, and with an exponent only if needed: ``0.0123``, ``1,250``."""
     if value == 0:
         return "0"
     if 1e-4 <= abs(value) < 10**digits:
@@ -19,17 +19,17 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def share(value: float) -> str:
-    """A part of a whole, in whole percent."""
+    """Format a share as a whole percentage."""
     return f"{minus(f'{100 * value:.0f}')}{PERCENT}"
 
 
 def seconds(value: float) -> str:
-    """A time as people say it."""
+    """Format a duration in seconds."""
     return "under 1 s" if 0 < value < 1 else format_duration(value)
 
 
 def minus(text: str) -> str:
-    """A number's text with a true minus sign, and none before zero."""
+    """Replace the hyphen of a negative number by a minus sign, and remove it before zero."""
     if text.startswith("-"):
         return "−" + text[1:] if text.strip("-0.,") else text[1:]
     return text
@@ -37,12 +37,12 @@ def minus(text: str) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """How the errors of one comparison are written.
+    """How the errors of one comparison are formatted.
 
     Args:
-        percent: As a share of samples; else in the label's own unit.
+        percent: Whether errors are shares of samples, shown in percent; else they are in the unit of the label.
         digits: Decimals of a percentage, or significant digits.
-        name: What the error is called.
+        name: Name of the error.
     """
 
     percent: bool
@@ -51,7 +51,7 @@ class Unit:
 
     @classmethod
     def of(cls, kind: str, error_name: str, errors: list[float]) -> "Unit":
-        """Choose by the kind of task, with one more decimal where errors are below one percent."""
+        """Choose a format by the kind of task, with one more decimal where errors are below one percent."""
         if kind == "regression":
             return cls(percent=False, digits=4, name=error_name.upper() if error_name == "rmse" else error_name)
         small = any(0 < error < 0.01 for error in errors)
@@ -59,26 +59,26 @@ class Unit:
 
     @property
     def axis(self) -> str:
-        """What stands at an axis."""
+        """Label of an axis."""
         return f"{self.name}, %" if self.percent else self.name
 
     def bare(self, value: float) -> str:
-        """An error without its sign of unit."""
+        """Format an error without its unit."""
         return minus(f"{100 * value:.{self.digits}f}") if self.percent else significant(value, self.digits)
 
     def __call__(self, value: float) -> str:
-        """An error: ``36.1 %``, or ``0.4213``."""
+        """Format an error: ``36.1 %``, or ``0.4213``."""
         return f"{self.bare(value)}{PERCENT}" if self.percent else self.bare(value)
 
     def interval(self, low: float, high: float) -> str:
-        """Two ends: ``34.0 to 38.2 %``."""
+        """Format an interval: ``34.0 to 38.2 %``."""
         return f"{self.bare(low)} to {self(high)}"
 
     def signed(self, value: float) -> str:
-        """A difference with its sign."""
+        """Format a difference with its sign."""
         text = self.bare(value)
         return text if text.startswith("−") or not text.strip("0.,") else f"+{text}"
 
     def distance(self, value: float) -> str:
-        """A difference of two errors: ``3.9 points``."""
+        """Format the distance of two errors: ``3.9 points``."""
         return f"{self.bare(value)} points" if self.percent else self.bare(value)

@@ -1,20 +1,20 @@
-"""Several comparisons side by side."""
+"""The table of several comparisons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aft.reporting._comparison import Comparison
 from aft.reporting._names import method_name
+from aft.results import ComparisonResult
 
 
 @dataclass(frozen=True)
 class OverviewRow:
-    """One comparison's normalised errors.
+    """The normalised errors of one comparison.
 
     Attributes:
-        number: Of the comparison on the page.
-        name: Of the comparison.
-        cells: A text a method, and whether it is the lowest.
+        number: Number of the comparison on the page.
+        name: Name of the comparison.
+        cells: For each method, the error as text and whether it is the lowest of the row.
     """
 
     number: int
@@ -24,12 +24,12 @@ class OverviewRow:
 
 @dataclass(frozen=True)
 class Overview:
-    """Normalised errors, a row a comparison and a column a method.
+    """Normalised errors, with one row per comparison and one column per method.
 
     Attributes:
-        methods: The columns.
+        methods: Names of the columns.
         rows: The rows.
-        means: Over the comparisons, of each method that all of them have.
+        means: Mean of each column that has no gaps.
     """
 
     methods: Sequence[str]
@@ -37,16 +37,18 @@ class Overview:
     means: Sequence[str]
 
 
-def overview(comparisons: dict[str, Comparison]) -> Overview:
-    """Put the normalised errors of several comparisons into one table.
+def overview(comparisons: Mapping[str, ComparisonResult]) -> Overview:
+    """Collect the normalised errors of several comparisons.
 
     Args:
-        comparisons: By name.
+        comparisons: Results by name.
 
     Returns:
         The table.
     """
-    tables = [{row.method: row.normalised for row in comparison.rows} for comparison in comparisons.values()]
+    tables = [
+        {result.method: result.normalised for result in comparison.methods} for comparison in comparisons.values()
+    ]
     methods = list(dict.fromkeys(method for table in tables for method in table))
     rows = []
     for number, (name, table) in enumerate(zip(comparisons, tables, strict=True), 1):

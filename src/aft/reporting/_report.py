@@ -2,53 +2,58 @@
 
 from pathlib import Path
 
+from aft.core import write_text
 from aft.errors import UsageError
+from aft.reporting._names import all_visible, visible
 from aft.reporting._page import GENERATOR, render
-from aft.reporting._reading import read_all
+from aft.results import ComparisonResult, read_all
 
-NAME = "report.html"
+REPORT_FILE = "report.html"
 
 
-def report(folder: str | Path, out: str | Path | None = None) -> Path:
-    """Make one HTML page of a comparison, or of all comparisons in a folder.
+def report(directory: str | Path, out: str | Path | None = None) -> Path:
+    """Create an HTML page from a comparison, or from all comparisons in a directory.
 
-    The page needs nothing but itself: no network, no script, no other file.
+    The page is self-contained: it needs no network, no script and no other file.
 
     Args:
-        folder: What ``aft compare`` wrote to, or a folder of such folders.
-        out: The file; by default ``report.html`` in the folder. An earlier page there is replaced.
+        directory: The directory of a comparison, or a directory of such directories.
+        out: The file to write, by default ``report.html`` in the directory. An earlier report is replaced.
 
     Returns:
         The file.
 
     Raises:
-        UsageError: No finished comparison there, or a file that is not to be written over.
-        RunError: A comparison that cannot be read.
+        UsageError: There is no finished comparison, or ``out`` is something other than an earlier report.
+        RunError: A comparison cannot be read.
 
     Example:
         >>> aft.report("comparison")
         PosixPath('comparison/report.html')
     """
-    comparisons = read_all(Path(folder))
-    target = Path(folder) / NAME if out is None else Path(out)
+    comparisons = {visible(name): _visible(result) for name, result in read_all(directory).items()}
+    target = Path(directory) / REPORT_FILE if out is None else Path(out)
     _check_target(target)
-    page = render(comparisons)
-    temporary = target.with_name(f".writing-{target.name}")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(target)
+    write_text(target, render(comparisons))
     return target
 
 
+def _visible(result: ComparisonResult) -> ComparisonResult:
+    return ComparisonResult.model_validate(all_visible(result.model_dump(mode="json")))
+
+
 def _check_target(target: Path) -> None:
-    """A wrong ``--out`` must not cost anybody a file: only a page of ours is replaced."""
+    """Reject targets that are not reports, so that a mistyped path cannot destroy a file."""
     if not target.parent.is_dir():
-        raise UsageError(f"a report needs a folder to go to; there is none at {str(target.parent)!r}; make it first")
+        raise UsageError(
+            f"a report is written to an existing directory; there is none at {str(target.parent)!r}; create it first"
+        )
     if not target.exists():
         return
     if target.is_dir():
-        raise UsageError(f"a report is a file; {str(target)!r} is a folder; name a file in it with --out")
+        raise UsageError(f"a report is a file; {str(target)!r} is a directory; name a file in it with out=")
     with target.open("rb") as file:
         if f'content="{GENERATOR}'.encode() not in file.read(2000):
             raise UsageError(
-                f"a report replaces only an earlier report; {str(target)!r} is something else; choose another --out"
+                f"a report replaces only an earlier report; {str(target)!r} is something else; choose another out="
             )

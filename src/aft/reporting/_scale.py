@@ -1,4 +1,4 @@
-"""From values to places."""
+"""Axes: from values to coordinates."""
 
 import math
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """A straight axis.
+    """A linear axis.
 
     Args:
-        low: Value at ``start``.
-        high: Value at ``end``.
-        start: First place.
-        end: Last place; before ``start`` for an axis that goes up the page.
+        low: Smallest value.
+        high: Largest value.
+        start: Coordinate of ``low``.
+        end: Coordinate of ``high``; smaller than ``start`` on a vertical axis, because y grows downwards.
     """
 
     low: float
@@ -22,37 +22,37 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """The place of a value."""
+        """Coordinate of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, count: int) -> list[float]:
-        """About so many round values on the axis."""
+        """About ``count`` round values on the axis."""
         return round_values(self.low, self.high, count)
 
 
 def spanning(values: Iterable[float], start: float, end: float, margin: float = 0.06, floor: float | None = 0) -> Scale:
-    """An axis that holds some values with a margin on both sides.
+    """Create an axis that contains some values, with a margin on both sides.
 
     Args:
-        values: At least one.
-        start: First place.
-        end: Last place.
-        margin: Share of the span to add on each side.
-        floor: The axis does not go below it unless a value does.
+        values: At least one value.
+        start: First coordinate.
+        end: Last coordinate.
+        margin: Margin on each side, as a share of the span.
+        floor: The axis does not extend below it unless a value does.
 
     Returns:
         The axis.
     """
     known = list(values)
     low, high = min(known), max(known)
-    # Equal values, or nearly, still need an axis.
+    # The span of an axis must not be zero, even where all values are equal.
     pad = max((high - low) * margin, abs(high) * 1e-3, 1e-9)
     bottom = low - pad if floor is None or low < floor else max(low - pad, floor)
     return Scale(bottom, high + pad, start, end)
 
 
 def round_values(low: float, high: float, count: int) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten between two values, about so many."""
+    """About ``count`` multiples of 1, 2 or 5 times a power of ten between two values."""
     rough = (high - low) / max(count, 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
@@ -61,7 +61,7 @@ def round_values(low: float, high: float, count: int) -> list[float]:
 
 
 def tick_label(value: float, ticks: list[float]) -> str:
-    """A tick's number with as many decimals as the distance of the ticks needs."""
+    """Format a tick with as many decimals as the distance between the ticks needs."""
     step = abs(ticks[1] - ticks[0]) if len(ticks) > 1 else abs(value) or 1.0
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     if decimals > 6:

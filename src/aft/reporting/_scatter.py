@@ -1,4 +1,4 @@
-"""Errors against errors, a column of marks a thing."""
+"""Scatter plots of errors against errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,40 +10,45 @@ from aft.reporting._scale import spanning, tick_label
 
 @dataclass(frozen=True)
 class Column:
-    """Marks above each other.
+    """Marks with the same x coordinate.
 
     Args:
-        label: What stands over them.
-        place: Where they stand across, a share.
-        errors: How high each stands, by method, a share.
+        label: Label above the marks.
+        x: Error on the horizontal axis, as a share.
+        errors: Error of each method on the vertical axis, as shares.
     """
 
     label: str
-    place: float
+    x: float
     errors: Mapping[str, float]
 
 
 def draw_scatter(
-    points: Sequence[Column], looks: Mapping[str, Style], width: float, height: float, across_name: str, up_name: str
+    points: Sequence[Column],
+    method_styles: Mapping[str, Style],
+    width: float,
+    height: float,
+    x_label: str,
+    y_label: str,
 ) -> Drawing:
-    """Draw columns of marks, both axes in percent, with a dotted line where they are equal.
+    """Draw columns of marks on axes in percent, with a dotted line where both axes are equal.
 
     Args:
         points: The columns.
-        looks: Methods' shapes and colours.
-        width: Of the sheet.
-        height: Of the sheet, without the key.
-        across_name: What the one axis says.
-        up_name: What the other says.
+        method_styles: Style of each method.
+        width: Width of the drawing.
+        height: Height of the drawing, without the legend.
+        x_label: Label of the horizontal axis.
+        y_label: Label of the vertical axis.
 
     Returns:
         The drawing.
     """
     methods = list(dict.fromkeys(method for column in points for method in column.errors))
-    key, lines = _key(methods, width)
-    sheet = Drawing(width, height + 20 * lines)
+    legend, lines = _legend(methods, width)
+    drawing = Drawing(width, height + 20 * lines)
     top, bottom, left, right = 20 * lines + 40, height + 20 * lines - 46, 44, width - 14
-    across = spanning([column.place for column in points], left + 14, right - 10)
+    across = spanning([column.x for column in points], left + 14, right - 10)
     up = spanning([error for column in points for error in column.errors.values()], bottom - 6, top + 6)
 
     for axis, count in ((across, 6 if width > 500 else 4), (up, 6)):
@@ -52,41 +57,41 @@ def draw_scatter(
         for tick, value in zip(ticks, shown, strict=True):
             place = axis(tick)
             if axis is across:
-                sheet.add(Line(place, top, place, bottom, "grid"))
-                sheet.add(Text(place, bottom + 16, tick_label(value, shown), "muted", "middle"))
+                drawing.add(Line(place, top, place, bottom, "grid"))
+                drawing.add(Text(place, bottom + 16, tick_label(value, shown), "muted", "middle"))
             else:
-                sheet.add(Line(left, place, right, place, "grid"))
-                sheet.add(Text(left - 6, place + 4, tick_label(value, shown), "muted", "end"))
-    sheet.add(Line(left, bottom, right, bottom, "axis"), Line(left, top, left, bottom, "axis"))
-    sheet.add(Text((left + right) / 2, bottom + 38, across_name, "muted", "middle"))
-    sheet.add(Text(2, top - 24, up_name, "muted"))
+                drawing.add(Line(left, place, right, place, "grid"))
+                drawing.add(Text(left - 6, place + 4, tick_label(value, shown), "muted", "end"))
+    drawing.add(Line(left, bottom, right, bottom, "axis"), Line(left, top, left, bottom, "axis"))
+    drawing.add(Text((left + right) / 2, bottom + 38, x_label, "muted", "middle"))
+    drawing.add(Text(2, top - 24, y_label, "muted"))
     first, last = max(across.low, up.low), min(across.high, up.high)
     if last > first:
-        sheet.add(Line(across(first), up(first), across(last), up(last), "guide dotted"))
-    for x, y, method in key:
-        sheet.add(marker(x + 6, y - 4, looks[method].shape, looks[method].css))
-        sheet.add(Text(x + 18, y, method_name(method), "", limit=22))
+        drawing.add(Line(across(first), up(first), across(last), up(last), "guide dotted"))
+    for x, y, method in legend:
+        drawing.add(marker(x + 6, y - 4, method_styles[method].shape, method_styles[method].css))
+        drawing.add(Text(x + 18, y, method_name(method), "", limit=22))
     taken: list[tuple[float, float]] = []
     for column in points:
-        x, places = across(column.place), [up(error) for error in column.errors.values()]
-        sheet.add(Line(x, min(places), x, max(places), "whisker base"))
+        x, places = across(column.x), [up(error) for error in column.errors.values()]
+        drawing.add(Line(x, min(places), x, max(places), "whisker base"))
         for method, error in column.errors.items():
-            sheet.add(marker(x, up(error), looks[method].shape, looks[method].css))
+            drawing.add(marker(x, up(error), method_styles[method].shape, method_styles[method].css))
         y = min(places) - 10
         while any(abs(x - a) < 16 and abs(y - b) < 13 for a, b in taken):
             y -= 13
         taken.append((x, y))
-        sheet.add(Text(x, y, column.label, "strong haloed", "middle"))
-    return sheet
+        drawing.add(Text(x, y, column.label, "strong haloed", "middle"))
+    return drawing
 
 
-def _key(methods: Sequence[str], width: float) -> tuple[list[tuple[float, float, str]], int]:
-    """Where each method's entry of the key stands, and how many lines the key has."""
+def _legend(methods: Sequence[str], width: float) -> tuple[list[tuple[float, float, str]], int]:
+    """Coordinates of each method's entry in the legend, and the number of lines of the legend."""
     placed, x, line = [], 0.0, 0
     for method in methods:
-        room = 18 + min(columns(method_name(method)), 22) * 6.6 + 16
-        if x and x + room > width:
+        entry_width = 18 + min(columns(method_name(method)), 22) * 6.6 + 16
+        if x and x + entry_width > width:
             x, line = 0.0, line + 1
         placed.append((x, 14.0 + 20 * line, method))
-        x += room
+        x += entry_width
     return placed, line + 1

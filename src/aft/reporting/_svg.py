@@ -1,16 +1,16 @@
-"""A figure as a file of its own, for pages that are not ours."""
+"""A figure as an SVG file."""
 
 from aft.reporting._environment import environment
 from aft.reporting._figure import Figure
 
 
 def svg(figure: Figure) -> str:
-    """Write a figure as an SVG file that carries its style, light or dark as the reader's screen is.
+    """Render a figure as an SVG file with its own style sheet, which follows the light or dark mode of the viewer.
 
     Args:
-        figure: The figure; its wide drawing is taken.
+        figure: The figure, whose wide drawing is used.
 
     Returns:
-        The file's text.
+        The text of the file.
     """
     return environment().get_template("file.svg.jinja").render(figure=figure)

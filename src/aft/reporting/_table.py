@@ -1,27 +1,27 @@
-"""The table of methods, each cell in words."""
+"""The table of methods, with every cell formatted as text."""
 
 from dataclasses import dataclass
 
-from aft.reporting._comparison import Comparison, Row
 from aft.reporting._figure import Style
 from aft.reporting._names import method_name
 from aft.reporting._numbers import Unit, seconds, share, significant
+from aft.results import ComparisonResult, MethodResult
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One method's cells.
+    """The cells of one method. A pair is a cell with a second line in small print.
 
     Attributes:
-        method: Its name.
-        style: Its shape and colour.
+        method: Name of the method.
+        style: Its style.
         lowest: Whether its error is the lowest.
-        error: Mean and spread over the seeds; 95 % interval of the mean.
-        normalised: Error as a share of fine-tuning's; its interval.
-        gap: Share closed of the way from fine-tuning to the teachers' probe.
-        against: Paired difference from fine-tuning; its interval.
-        strength: The strength; how it was trained.
-        cost: Times.
+        error: Mean and spread over the seeds; interval of the mean.
+        normalised: Error divided by that of fine-tuning; its interval.
+        gap: Share of the gap between fine-tuning and the teachers' probe that is closed.
+        difference: Paired difference from fine-tuning; its interval.
+        beta: Beta and weighting; the other settings.
+        cost: Durations.
     """
 
     method: str
@@ -30,68 +30,67 @@ class TableRow:
     error: tuple[str, str]
     normalised: tuple[str, str]
     gap: str
-    against: tuple[str, str]
-    strength: tuple[str, str]
+    difference: tuple[str, str]
+    beta: tuple[str, str]
     cost: str
 
 
-def table_rows(comparison: Comparison, looks: dict[str, Style], unit: Unit) -> list[TableRow]:
-    """Put every method into words, lowest error first.
+def table_rows(comparison: ComparisonResult, method_styles: dict[str, Style], unit: Unit) -> list[TableRow]:
+    """Format every method, lowest error first.
 
     Args:
-        comparison: What is shown.
-        looks: Methods' shapes and colours.
-        unit: How errors are written.
+        comparison: The result.
+        method_styles: Style of each method.
+        unit: How errors are formatted.
 
     Returns:
-        A row a method.
+        One row per method.
     """
-    ordered = sorted(comparison.rows, key=lambda row: (row.error is None, row.error or 0.0))
+    ordered = sorted(comparison.methods, key=lambda result: (result.error is None, result.error or 0.0))
     return [
         TableRow(
-            method_name(row.method),
-            looks[row.method],
-            row.error is not None and row is ordered[0] and len(ordered) > 1,
+            method_name(result.method),
+            method_styles[result.method],
+            result.error is not None and result is ordered[0] and len(ordered) > 1,
             (
-                _error(row, unit),
-                unit.interval(row.low, row.high) if row.low is not None and row.high is not None else "",
+                _error(result, unit),
+                unit.interval(result.low, result.high) if result.low is not None and result.high is not None else "",
             ),
-            _normalised(row),
-            share(row.gap_closed) if row.gap_closed is not None and row.method != "finetune" else "–",
-            _against(row, unit),
-            _strength(row),
-            _cost(row),
+            _normalised(result),
+            share(result.gap_closed) if result.gap_closed is not None and result.method != "finetune" else "–",
+            _difference(result, unit),
+            _beta(result),
+            _cost(result),
         )
-        for row in ordered
+        for result in ordered
     ]
 
 
-def _error(row: Row, unit: Unit) -> str:
-    if row.error is None:
+def _error(result: MethodResult, unit: Unit) -> str:
+    if result.error is None:
         return "not measured"
-    if row.spread is None or len(row.errors) < 2:
-        return unit(row.error)
-    return f"{unit.bare(row.error)} ± {unit(row.spread)}"
+    if result.spread is None or len(result.errors) < 2:
+        return unit(result.error)
+    return f"{unit.bare(result.error)} ± {unit(result.spread)}"
 
 
-def _normalised(row: Row) -> tuple[str, str]:
-    if row.normalised is None:
+def _normalised(result: MethodResult) -> tuple[str, str]:
+    if result.normalised is None:
         return "–", ""
-    low, high = row.normalised_low, row.normalised_high
-    known = row.method != "finetune" and low is not None and high is not None
-    return f"{row.normalised:.2f}", f"{low:.2f} to {high:.2f}" if known else ""
+    low, high = result.normalised_low, result.normalised_high
+    known = result.method != "finetune" and low is not None and high is not None
+    return f"{result.normalised:.2f}", f"{low:.2f} to {high:.2f}" if known else ""
 
 
-def _against(row: Row, unit: Unit) -> tuple[str, str]:
-    """The difference, and its interval."""
-    if row.method == "finetune":
-        return "what the others are compared with", ""
-    difference = row.difference
-    if difference is None:
+def _difference(result: MethodResult, unit: Unit) -> tuple[str, str]:
+    if result.method == "finetune":
+        return "baseline", ""
+    difference = result.difference
+    if difference is None or difference.mean is None:
         return "–", ""
     ends = _ends(difference.low, difference.high, unit)
     if difference.noise:
-        return f"no more than noise: {unit.signed(difference.mean)}", ends
+        return f"within noise: {unit.signed(difference.mean)}", ends
     direction = "lower" if difference.mean < 0 else "higher" if difference.mean > 0 else "different"
     return f"{unit.distance(abs(difference.mean))} {direction}", ends
 
@@ -105,24 +104,23 @@ def _ends(low: float | None, high: float | None, unit: Unit) -> str:
     return f"{unit.signed(low)} to {unit.signed(high)}"
 
 
-def _strength(row: Row) -> tuple[str, str]:
-    """The strength, and the other settings."""
+def _beta(result: MethodResult) -> tuple[str, str]:
     settings = [
-        f"{row.steps:,} steps" if row.steps is not None else "",
-        f"learning rate {significant(row.lr)}" if row.lr is not None else "",
-        f"weight decay {significant(row.weight_decay)}" if row.weight_decay is not None else "",
+        f"{result.steps:,} steps" if result.steps is not None else "",
+        f"learning rate {significant(result.lr)}" if result.lr is not None else "",
+        f"weight decay {significant(result.weight_decay)}" if result.weight_decay is not None else "",
     ]
-    rest = ", ".join(text for text in settings if text)
-    if row.same_as_finetune:
-        return "0, so fine-tuning itself", rest
-    if row.method == "finetune" or row.beta is None:
-        return "–", rest
-    return f"{'' if row.form == 'none' else row.form + ' '}{significant(row.beta)}", rest
+    others = ", ".join(text for text in settings if text)
+    if result.same_as_finetune:
+        return "0, which is fine-tuning", others
+    if result.method == "finetune" or result.beta is None:
+        return "–", others
+    return significant(result.beta) + (f" ({result.weighting})" if result.weighting else ""), others
 
 
-def _cost(row: Row) -> str:
+def _cost(result: MethodResult) -> str:
     parts = [
-        f"search {seconds(row.search_seconds)}" if row.search_seconds is not None else "",
-        f"training {seconds(row.train_seconds)}" if row.train_seconds is not None else "",
+        f"search {seconds(result.search_seconds)}" if result.search_seconds is not None else "",
+        f"training {seconds(result.train_seconds)}" if result.train_seconds is not None else "",
     ]
     return ", ".join(part for part in parts if part) or "–"

@@ -1,9 +1,30 @@
-"""A finished run at work: load it, predict, measure."""
+"""Finished runs: the run directory and its typed documents; loading, predicting, evaluating."""
 
+from aft.runs._card import write_card as write_card
+from aft.runs._describe import describe_run as describe_run
+from aft.runs._directory import open_run_directory as open_run_directory
 from aft.runs._evaluate import evaluate as evaluate
+from aft.runs._hparams import HParams as HParams
+from aft.runs._hparams import Trial as Trial
+from aft.runs._hparams import WeightingName as WeightingName
+from aft.runs._layout import RunLayout as RunLayout
 from aft.runs._model import Model as Model
 from aft.runs._model import Prediction as Prediction
 from aft.runs._model import load as load
-from aft.runs._predictions import check_target as check_target
-from aft.runs._predictions import columns_of as columns_of
+from aft.runs._predictions import check_output as check_output
+from aft.runs._predictions import input_columns as input_columns
 from aft.runs._predictions import write_predictions as write_predictions
+from aft.runs._run import Run as Run
+from aft.runs._schema import DataConfig as DataConfig
+from aft.runs._schema import RunConfig as RunConfig
+from aft.runs._schema import RunResult as RunResult
+from aft.runs._schema import SampleCounts as SampleCounts
+from aft.runs._schema import SearchRecord as SearchRecord
+from aft.runs._schema import StudentConfig as StudentConfig
+from aft.runs._schema import TeacherConfig as TeacherConfig
+from aft.runs._train_config import SharedSettings as SharedSettings
+from aft.runs._train_config import TrainConfig as TrainConfig
+from aft.runs._train_config import TrainSettings as TrainSettings
+from aft.runs._weights import gate_weights as gate_weights
+from aft.runs._weights import load_weights as load_weights
+from aft.runs._weights import save_tensors as save_tensors

@@ -3,52 +3,52 @@
 from pathlib import Path
 from typing import Any
 
-from aft.evaluation import Metrics
+from aft.core import write_text
+from aft.runs._schema import RunConfig, RunResult
 
 
-def write_card(path: Path, description: dict[str, Any], result: dict[str, Any], test: Metrics | None) -> None:
-    """Write ``README.md`` into a run.
+def write_card(path: Path, config: RunConfig, result: RunResult) -> None:
+    """Write a run's model card.
 
     Args:
-        path: The file.
-        description: The run's config.
+        path: The Markdown file.
+        config: The run's config.
         result: The run's result.
-        test: Metrics on the test part, if there is one.
     """
-    settings, data, targets = description["settings"], description["data"], description["targets"]
+    targets, counts, hparams = config.targets, result.samples, result.hparams
     teachers = [
-        f"- {_plain(t['name'])}: `{_plain(t['fingerprint'].get('model', 'imported features'))}`, {t['dim']} dimensions, weights "
-        f"`{str(t['fingerprint'].get('weights', 'unknown'))[:16]}`"
-        for t in description["teachers"]
+        f"- {_escape(teacher.name)}: `{_escape(teacher.fingerprint.get('model', 'imported features'))}`, {teacher.dim} dimensions, "
+        f"weights `{str(teacher.fingerprint.get('weights', 'unknown'))[:16]}`"
+        for teacher in config.teachers
     ]
-    selection = result["selection"]
-    classes = ", ".join(map(_plain, targets["classes"])) or "a number"
+    classes = ", ".join(map(_escape, targets.classes)) or "a number"
+    objective = f"{hparams.weighting} beta {hparams.beta:g}" if hparams.beta else "no objective"
     lines = [
-        f"# {_plain(settings['student'])}",
+        f"# {_escape(config.student.name)}",
         "",
-        f"A {targets['kind']} model of {result['parameters']:,} parameters, trained by [aft] {result['aft']} with method "
-        f"`{settings['method']}`.",
+        f"A {targets.kind} model with {result.parameters:,} parameters, trained by [aft] {result.aft} with the method "
+        f"`{result.method}`.",
         "",
         f"- Predicts: {classes}",
-        f"- Data: {_plain(data.get('path', 'arrays'))}; {data['labelled']} labelled and {data['unlabelled']} unlabelled training samples",
-        f"- Training: {result['steps']} steps of {result['batch_size']}, learning rate {result['lr']:g}, seed {result['seed']}, "
-        f"strength {result['strength']} {result['beta']:g}",
-        f"- Choice of strength and steps: {selection['chosen'] if selection else 'given, not chosen'}",
-        f"- Test: {test if test is not None else 'no test part'}",
+        f"- Data: {_escape(config.data.path)}, {counts.labelled} labelled and {counts.unlabelled} unlabelled training samples",
+        f"- Training: {hparams.steps} steps of {result.batch_size} samples, learning rate {hparams.lr:g}, weight decay "
+        f"{hparams.weight_decay:g}, seed {result.seed}, {objective}",
+        f"- Hyperparameters: {result.search.summary if result.search else 'given, not searched'}",
+        f"- Test: {result.test if result.test is not None else 'no test split'}",
         "",
         "## Teachers",
         "",
         *(teachers or ["None: plain fine-tuning."]),
         "",
-        "The weights hold nothing of the teachers'; their licences apply to their features as they say.",
+        "The weights contain nothing of the teachers. The teachers' licences apply to their features as far as they say so.",
         "",
         "[aft]: https://arxiv.org/abs/2406.07337",
         "",
     ]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    write_text(path, "\n".join(lines))
 
 
-def _plain(text: Any) -> str:
-    """A name that a user supplied, unable to be anything but text in Markdown."""
+def _escape(text: Any) -> str:
+    """A name supplied by a user, as plain text in Markdown."""
     cleaned = "".join(c if c.isprintable() else " " for c in str(text))[:200]
     return "".join("\\" + c if c in "\\`*_[]<>#|!" else c for c in cleaned)

@@ -3,65 +3,68 @@
 import csv
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from aft.data import Dataset
-from aft.runs._model import load
-from aft.errors import DataError
+from aft.errors import DataError, UsageError, did_you_mean
 from aft.evaluation import Metrics, measure
-from aft.training import RunLayout
+from aft.runs._layout import RunLayout
+from aft.runs._model import load
 
 log = logging.getLogger("aft")
 
+Subset = Literal["test", "validation", "train", "all"]
 
-def evaluate(
-    run: str | Path, dataset: Dataset, *, split: str | None = "test", device: str = "cpu", **module: Any
-) -> Metrics:
-    """Measure a run on labelled samples; ``split="test"`` leaves out all that it was trained on.
+
+def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: str = "auto", **module: Any) -> Metrics:
+    """Measure a run on labelled samples.
+
+    A sample that the run trained or validated on never counts as a test sample, whatever the dataset says. Samples are recognised by
+    content, not by id. Samples that the run has not seen are test samples unless the dataset says otherwise.
 
     Args:
-        run: The run folder.
+        run: The run directory.
         dataset: The samples.
-        split: Which part: ``test``, ``validation``, ``train``; None for all samples. Without a split in the dataset, the parts
-            are those that the run recorded; samples that the run never saw count as test.
-        device: Where to run it.
-        **module: ``student`` and ``preprocess``, for a run that trained a module handed in.
+        on: The split to measure on: ``"test"``, ``"validation"``, ``"train"``, or ``"all"`` samples.
+        device: ``"auto"``, or a device of torch's.
+        **module: ``student`` and ``preprocess``, as for `aft.load`.
 
     Returns:
         The metrics.
 
     Raises:
-        DataError: No labelled sample in that part.
+        UsageError: An unknown split.
+        DataError: No labelled sample in that split.
         RunError: There is no finished run.
     """
+    if on not in get_args(Subset):
+        raise UsageError(f"unknown split on={on!r}{did_you_mean(str(on), get_args(Subset))}")
     model = load(run, device=device, **module)
     dataset = dataset.verified()
-    layout = RunLayout(Path(run))
-    with layout.splits.open(encoding="utf-8", newline="") as file:
+    with RunLayout(Path(run)).splits.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    # By content: the same sample may come back under another id, and another one under the same.
     recorded = {row["digest"]: row["split"] for row in rows}
-    parts = [recorded.get(digest, "test") for digest in dataset.digests]
-    if dataset.splits is not None:
-        # A sample that was trained on is no test sample, whatever the table says now.
-        parts = [recorded.get(d, given) for d, given in zip(dataset.digests, dataset.splits, strict=True)]
+    given = dataset.splits if dataset.splits is not None else ["test"] * len(dataset)
+    splits = [recorded.get(digest, split) for digest, split in zip(dataset.digests, given, strict=True)]
     labels = dataset.labels if dataset.labels is not None else [None] * len(dataset)
-    chosen = [i for i, part in enumerate(parts) if labels[i] is not None and split in (None, part)]
+    chosen = [i for i, split in enumerate(splits) if labels[i] is not None and on in ("all", split)]
     if not chosen:
         raise DataError(
-            f"metrics need labelled samples of the {split} part; received none; name the column with --label, or another --part"
+            f"metrics need labelled samples; received none in the {on} split; name the column of labels with label=, or choose another on="
         )
-    if split == "test" and len(chosen) < sum(label is not None for label in labels):
-        log.info(
-            "%d samples that the run was trained on, or chosen by, are left out",
-            sum(label is not None for label in labels) - len(chosen),
-        )
+    left_out = sum(label is not None for label in labels) - len(chosen)
+    if on == "test" and left_out:
+        log.info("%d samples are left out, since the run was trained or validated on them", left_out)
     trained = {row["digest"] for row in rows if row["trained"] == "yes"}
-    inside = sum(dataset.digests[i] in trained for i in chosen)
-    if inside:
-        log.warning("%d of these %d samples were trained on: this is no measure of new ones", inside, len(chosen))
+    seen = sum(dataset.digests[i] in trained for i in chosen)
+    if seen:
+        log.warning(
+            "the run was trained on %d of these %d samples: the metrics do not tell how it does on new ones",
+            seen,
+            len(chosen),
+        )
     part = dataset.subset(np.array(chosen))
     encoded, _ = model.targets.encode(part.labels or [], part.ids)
     return measure(model.targets, model.logits(part.inputs), encoded)

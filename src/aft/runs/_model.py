@@ -1,4 +1,4 @@
-"""A trained student, as one uses it."""
+"""A trained student, ready to predict."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,20 +11,23 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aft.data import Targets
-from aft.models import Student, choose_device, forward_all
-from aft.training import load_student
+from aft.errors import RunError
+from aft.models import Student, choose_device, forward_all, restore_backbone
+from aft.runs._layout import RunLayout
+from aft.runs._schema import RunConfig
+from aft.runs._weights import load_weights
 
-#: Inputs that are encoded and answered together.
+#: Number of inputs that are encoded and predicted together.
 CHUNK = 2048
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
-    """What a model says of one input.
+    """What a model predicts for one input.
 
     Attributes:
-        label: The class; for multilabel the classes, joined by ``|``; for regression the value.
-        probabilities: Probability of each class; empty for regression.
+        label: The class; for multi-label tasks the classes, joined by ``|``; for regression the value.
+        probabilities: The probability of each class; empty for regression.
     """
 
     label: str | float
@@ -32,7 +35,7 @@ class Prediction:
 
     @property
     def confidence(self) -> float | None:
-        """Probability of the predicted class; None where there is no single one."""
+        """Probability of the predicted class; None if there is no single one."""
         return self.probabilities.get(self.label) if isinstance(self.label, str) else None
 
     def __repr__(self) -> str:
@@ -43,21 +46,21 @@ class Prediction:
 
 
 class Model:
-    """A trained student with its preprocessing and labels; make one with `aft.load`.
+    """A trained student with its preprocessing and its labels. `aft.load` returns one.
 
     Attributes:
-        student: The module.
-        targets: What its outputs mean.
+        student: The module, in evaluation mode.
+        targets: The meaning of its outputs.
         config: The run's config.
     """
 
-    def __init__(self, student: Student, targets: Targets, config: dict[str, Any]) -> None:
+    def __init__(self, student: Student, targets: Targets, config: RunConfig) -> None:
         self.student = student
         self.targets = targets
         self.config = config
 
     def logits(self, inputs: Any) -> NDArray[np.float32]:
-        """Outputs of raw inputs.
+        """The student's outputs for raw inputs.
 
         Args:
             inputs: A sequence of texts, pairs of texts, PIL images, or arrays.
@@ -72,21 +75,21 @@ class Model:
         return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
 
     def predict(self, inputs: Any) -> list[Prediction]:
-        """Answer raw inputs.
+        """Predict raw inputs.
 
         Args:
             inputs: A sequence of texts, pairs of texts, PIL images, or arrays.
 
         Returns:
-            One prediction an input, in order.
+            One prediction for each input, in order.
 
         Example:
             >>> aft.load("runs/a").predict(["a delight from start to end"])
             [Prediction('positive', 97.1%)]
         """
-        return list(self._read(self.logits(inputs)))
+        return list(self._decode(self.logits(inputs)))
 
-    def _read(self, logits: NDArray[np.float32]) -> Iterator[Prediction]:
+    def _decode(self, logits: NDArray[np.float32]) -> Iterator[Prediction]:
         wide = torch.from_numpy(logits.astype(np.float64))
         classes = self.targets.classes
         if self.targets.kind == "regression":
@@ -100,27 +103,39 @@ class Model:
                 yield Prediction(classes[int(np.argmax(row))], dict(zip(classes, row, strict=True)))
 
     def __repr__(self) -> str:
-        """Name and task."""
-        return f"Model({self.config['settings']['student']!r}, {self.targets.kind}, {self.student.size():,} parameters)"
+        """Student, task and size."""
+        return f"Model({self.config.student.name!r}, {self.targets.kind}, {self.student.size():,} parameters)"
 
 
 def load(
-    run: str | Path, *, student: nn.Module | str | None = None, preprocess: Any = None, device: str = "cpu"
+    run: str | Path, *, student: nn.Module | str | None = None, preprocess: Any = None, device: str = "auto"
 ) -> Model:
     """Load a finished run.
 
     Args:
-        run: The run folder.
-        student: The module, for a run that trained one handed in; or its ``python:`` name, for a run that trained such a one.
-        preprocess: Its preprocessing.
-        device: Where to run it.
+        run: The run directory.
+        student: For a run that trained a module: that module. For a run that trained a ``python:`` student: its name, since
+            loading a run never executes code that the run names.
+        preprocess: The preprocessing of a module.
+        device: ``"auto"``, or a device of torch's.
 
     Returns:
         The model, in evaluation mode.
 
     Raises:
-        RunError: There is no finished run, or a file of it is not what was written.
-        ModelError: A run whose module was not handed in: code that a run names is not run unasked.
+        RunError: There is no finished run, or a file of it is damaged.
+        ModelError: The run needs ``student=``.
     """
-    made, targets, config = load_student(run, student, preprocess)
-    return Model(made.to(choose_device(device)), targets, config)
+    layout = RunLayout(Path(run))
+    config = RunConfig.read(layout.config)
+    weights = load_weights(layout)
+    restored = Student(
+        restore_backbone(config.student.backbone, layout.assets, student, preprocess), config.targets.outputs
+    )
+    try:
+        restored.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RunError(
+            f"{str(layout.weights)!r} does not fit the student ({str(error).splitlines()[0][:120]}); pass the student that was trained"
+        ) from error
+    return Model(restored.eval().to(choose_device(device)), config.targets, config)

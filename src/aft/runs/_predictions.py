@@ -1,14 +1,15 @@
-"""Predictions as a file."""
+"""Predictions as a CSV or JSON-lines file."""
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from aft.runs._model import Prediction
+from aft.core import atomic_path
 from aft.errors import UsageError
-from aft.training import RunLayout, read_json
+from aft.runs._layout import RunLayout
+from aft.runs._model import Prediction
+from aft.runs._schema import RunConfig
 
 SUFFIXES = (".csv", ".jsonl")
 
@@ -16,22 +17,21 @@ SUFFIXES = (".csv", ".jsonl")
 def write_predictions(
     path: str | Path, ids: Sequence[str], predictions: Sequence[Prediction], *, overwrite: bool = False
 ) -> None:
-    """Write predictions whole or not at all.
+    """Write predictions to a file, atomically.
 
     Args:
-        path: A ``.csv`` file with columns ``id``, ``label`` and a probability a class, or a ``.jsonl`` file.
-        ids: Ids, in the order of the predictions.
+        path: A ``.csv`` file with the columns ``id``, ``label`` and one for the probability of each class, or a ``.jsonl`` file.
+        ids: The ids of the samples, in the order of the predictions.
         predictions: The predictions.
-        overwrite: Replace a file that exists.
+        overwrite: Replace an existing file.
 
     Raises:
         UsageError: Another kind of file, or one that exists.
     """
     target = Path(path)
-    check_target(target, overwrite)
-    temporary = target.with_name(f".writing-{target.name}")
+    check_output(target, overwrite=overwrite)
     classes = list(predictions[0].probabilities) if predictions else []
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         if target.suffix == ".csv":
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["id", "label", *(f"probability of {name}" for name in classes)])
@@ -41,40 +41,37 @@ def write_predictions(
             for sample_id, prediction in zip(ids, predictions, strict=True):
                 row = {"id": sample_id, "label": prediction.label, "probabilities": prediction.probabilities}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    temporary.replace(target)
 
 
-def check_target(path: Path, overwrite: bool) -> None:
-    """Refuse a file that cannot be written, before the work and not after it.
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Reject an output file that cannot be written, before the work rather than after it.
 
     Raises:
-        UsageError: Another kind of file, no folder, or one that exists.
+        UsageError: Another kind of file, a missing folder, or a file that exists.
     """
     if path.suffix not in SUFFIXES:
         raise UsageError(
-            f"predictions are written as {' or '.join(SUFFIXES)}; received {path.name!r}; change the name's end"
+            f"predictions are written as {' or '.join(SUFFIXES)}; received {path.name!r}; change the suffix"
         )
     if not path.parent.is_dir():
-        raise UsageError(f"predictions need a folder to go to; there is none at {str(path.parent)!r}; make it first")
+        raise UsageError(f"the output's folder must exist; there is no folder {str(path.parent)!r}; create it first")
     if path.exists() and not overwrite:
-        raise UsageError(
-            f"nothing is overwritten unasked; {str(path)!r} exists; choose another --out, or pass --overwrite"
-        )
+        raise UsageError(f"existing files are kept; {str(path)!r} exists; choose another out=, or pass overwrite=True")
 
 
-def columns_of(run: str | Path, given: dict[str, Any]) -> dict[str, Any]:
-    """Columns of a table to predict from: those given, else those that the run was trained on.
+def input_columns(run: str | Path, given: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The columns of a table to predict from: those that are given, else those that the run was trained on.
 
     Args:
-        run: The run folder.
-        given: Columns by role; None where none was named.
+        run: The run directory.
+        given: Columns by role; None where none was given.
 
     Returns:
         Columns by role.
     """
-    stored = read_json(RunLayout(Path(run)).config, "a run")["data"]
+    stored = RunConfig.read(RunLayout(Path(run)).config).data.columns
     named = {role: column for role, column in given.items() if column is not None}
-    # A table of other inputs than the run's: only what was named holds.
+    # A table with other inputs than the run's: nothing can be said of its other columns.
     if named.keys() & {"text", "image"}:
         return {role: named.get(role) for role in given}
     return {role: named.get(role, stored.get(role)) for role in given}

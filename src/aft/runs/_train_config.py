@@ -1,6 +1,6 @@
-"""What a training is asked to do; kept in its run folder."""
+"""The settings of a training."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -8,53 +8,100 @@ from aft.errors import UsageError, did_you_mean
 from aft.objectives import DEFAULT_METHOD
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SharedSettings(TypedDict, total=False):
+    """The fields of `TrainConfig` that all methods and seeds of a comparison share, as keyword arguments."""
+
+    beta: Literal["auto"] | float
+    weighting: Literal["auto", "fixed", "balanced"]
+    task: Literal["auto", "classification", "multilabel", "regression"]
+    steps: int | None
+    batch_size: int | None
+    lr: float | None
+    weight_decay: float | None
+    warmup: float
+    gate_lr: float
+    split_seed: int
+    unlabelled: Literal["use", "skip", "error"]
+    class_weights: Literal["balanced"] | dict[str, float] | None
+    label_smoothing: float
+    validation_fraction: float
+    test_fraction: float
+    leakage: Literal["error", "drop"]
+    precision: Literal["fp32", "bf16", "fp16"]
+    device: str
+    workers: int
+    objective_batch: Literal["global", "local"]
+    layer: str | None
+    pooling: str | None
+    weights: str | None
+    prompt: str | None
+
+
+class TrainSettings(SharedSettings, total=False):
+    """The fields of `TrainConfig` as keyword arguments, so that editors complete them and type checkers check them."""
+
+    method: str
+    options: dict[str, Any]
+    seed: int
 
 
 class TrainConfig(BaseModel):
-    """Settings of a training; None stands for a default that depends on the student and the data.
+    """Settings of a training. None stands for a default that depends on the student and the data.
 
     Attributes:
-        student: Name of the student.
-        method: Name of the objective, or ``finetune``.
-        beta: Strength, or ``auto``.
-        strength: Form of the strength: ``raw``, ``balanced``, or ``auto`` for the best of both where beta is ``auto``.
-        options: Options of the objective.
-        task: ``classification``, ``multilabel``, ``regression`` or ``auto``.
-        steps: Optimiser steps; None lets ``beta="auto"`` choose.
-        batch_size: Samples a step, of all processes together.
-        lr: The student's learning rate.
-        weight_decay: Decoupled, of the student.
-        warmup: Share of the steps over which the rate rises.
+        method: Name of the objective, several of them joined by ``+``, or ``finetune``.
+        beta: Weight of the objective. ``"auto"`` chooses it on validation data, together with the learning rate, the number of
+            steps and the weight decay, as far as these are None.
+        weighting: How `beta` multiplies the objective: ``"fixed"`` (the paper's constant), ``"balanced"`` (relative to the
+            gradient of the task), or ``"auto"``: the better one if `beta` is ``"auto"``, else ``"fixed"``.
+        options: Options of the objective; for a method that joins several, a mapping of options for each.
+        task: The kind of task, or ``"auto"`` to infer it from the labels.
+        steps: Number of optimiser steps.
+        batch_size: Samples a step, over all processes.
+        lr: Learning rate of the student.
+        weight_decay: Decoupled weight decay of the student.
+        warmup: Fraction of the steps over which the learning rate rises.
         gate_lr: Learning rate of the gates.
-        seed: Of initial weights and order of batches.
-        split_seed: Of the parts that are held out; the same for every method that is compared.
-        unlabelled: What to do with training samples without a label: ``use``, ``skip`` or ``error``.
-        class_weights: ``balanced`` weighs classes against their frequency; or a weight a class.
-        label_smoothing: Share of each label spread over all classes.
-        validation_fraction: Share of the training samples to choose on.
-        test_fraction: Share to hold out where the data gives no test part; 0 for none.
-        leakage: ``error`` refuses samples on both sides of a split; ``drop`` removes them from training.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
-        device: ``auto``, ``cpu``, ``cuda``, ...
-        workers: Processes that prepare batches; 0 for the training's own.
-        objective_batch: What the objective sees where several processes train together: ``global``, the batch of all, or
-            ``local``, each its own share of it.
+        seed: Random seed for initial weights and the order of batches.
+        split_seed: Random seed for the train/validation/test split.
+        unlabelled: What to do with training samples without a label.
+        class_weights: ``"balanced"`` weights classes by their inverse frequency; or a weight for each class.
+        label_smoothing: Fraction of each label that is spread over all classes.
+        validation_fraction: Fraction of the labelled training samples to validate on, if the data has no validation split.
+        test_fraction: Fraction of the labelled samples to test on, if the data has no splits; 0 for none.
+        leakage: ``"error"`` rejects test samples that are also in training; ``"drop"`` removes them from training.
+        precision: Floating-point precision of the forward pass.
+        device: ``"auto"``, or a device of torch's: ``"cpu"``, ``"cuda"``, ``"mps"``.
+        workers: Number of processes that prepare batches; 0 prepares them in the training process.
+        objective_batch: With several processes: ``"global"`` computes the objective over the batch of all, ``"local"`` over
+            each process's own share.
+        layer: Layer of the student to take the features from; its last one by default.
+        pooling: How that layer's output becomes one vector.
+        weights: The student's initial weights: ``"pretrained"``, ``"random"``, or a file.
+        prompt: Text to put before every input text.
+
+    Raises:
+        UsageError: An unknown field, or a value that is not allowed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    student: str
     method: str = DEFAULT_METHOD
-    beta: Literal["auto"] | Annotated[float, Field(ge=0, allow_inf_nan=False)] = "auto"
-    strength: Literal["auto", "raw", "balanced"] = "auto"
+    beta: Literal["auto"] | NotNegative = "auto"
+    weighting: Literal["auto", "fixed", "balanced"] = "auto"
     options: dict[str, Any] = Field(default_factory=dict)
     task: Literal["auto", "classification", "multilabel", "regression"] = "auto"
-    steps: Annotated[int, Field(ge=1)] | None = None
-    batch_size: Annotated[int, Field(ge=1)] | None = None
-    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    steps: Count | None = None
+    batch_size: Count | None = None
+    lr: Positive | None = None
+    weight_decay: NotNegative | None = None
     warmup: Fraction = 0.05
-    gate_lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-2
+    gate_lr: Positive = 1e-2
     seed: Annotated[int, Field(ge=0)] = 0
     split_seed: Annotated[int, Field(ge=0)] = 0
     unlabelled: Literal["use", "skip", "error"] = "use"
@@ -72,29 +119,25 @@ class TrainConfig(BaseModel):
     weights: str | None = None
     prompt: str | None = None
 
-    @classmethod
-    def of(cls, **values: Any) -> "TrainConfig":
-        """Check settings.
-
-        Args:
-            **values: Fields.
-
-        Returns:
-            The config.
-
-        Raises:
-            UsageError: An unknown field or a value that does not fit.
-        """
-        for name in values:
-            if name not in cls.model_fields:
-                raise UsageError(f"unknown setting {name!r}{did_you_mean(name, cls.model_fields)}")
+    def __init__(self, **settings: Unpack[TrainSettings]) -> None:
+        for name in settings:
+            if name not in type(self).model_fields:
+                raise UsageError(f"unknown setting {name!r}{did_you_mean(name, type(self).model_fields)}")
         try:
-            return cls(**values)
+            super().__init__(**settings)
         except ValidationError as error:
             first = error.errors()[0]
             field = str(first["loc"][0]) if first["loc"] else "?"
-            flag = "--" + field.replace("_", "-")
             message = str(first["msg"])
             raise UsageError(
-                f"{flag} does not take that value ({message[:1].lower()}{message[1:]}); received {values.get(field)!r}; see aft train --help"
+                f"{field}= does not take that value ({message[:1].lower()}{message[1:]}); received {settings.get(field)!r}; "
+                "see aft train --help"
             ) from error
+
+    def replace(self, **settings: Unpack[TrainSettings]) -> "TrainConfig":
+        """A copy with some settings changed.
+
+        Raises:
+            UsageError: An unknown field, or a value that is not allowed.
+        """
+        return TrainConfig(**{**self.model_dump(), **settings})

@@ -1,18 +1,23 @@
-"""Training a student with an objective, by Lightning, into a run folder."""
+"""Training: a `Problem` is built once, a search chooses `HParams`, and `fit` trains a fresh student.
 
-from aft.runs._directory import claim as claim
-from aft.runs._directory import differences as differences
-from aft.runs._train_config import TrainConfig as TrainConfig
-from aft.probing._rank import TeacherRank as TeacherRank
-from aft.probing._rank import rank as rank
-from aft.runs._run import Run as Run
-from aft.runs._run import RunLayout as RunLayout
-from aft.runs._run import gate_weights as gate_weights
-from aft.runs._run import load_student as load_student
-from aft.runs._run import read_json as read_json
-from aft.runs._run import write_json as write_json
-from aft.training._search import Selection as Selection
-from aft.training._search import Trial as Trial
-from aft.training._train import open_stores as open_stores
+Lightning is imported in this package alone.
+"""
+
+from aft.runs import HParams as HParams
+from aft.runs import TrainConfig as TrainConfig
+from aft.runs import Trial as Trial
+from aft.training._fit import EarlyStop as EarlyStop
+from aft.training._fit import FitResult as FitResult
+from aft.training._fit import fit as fit
+from aft.training._problem import Problem as Problem
+from aft.training._run_training import run_training as run_training
+from aft.training._search import SEARCH_SEED as SEARCH_SEED
+from aft.training._search import TRIALS as TRIALS
+from aft.training._search import Search as Search
+from aft.training._search import SearchResult as SearchResult
+from aft.training._search import SearchSpace as SearchSpace
+from aft.training._search import TrialRequest as TrialRequest
+from aft.training._search import run_search as run_search
+from aft.training._search import search as search
 from aft.training._train import train as train
-from aft.training._problem import Training as Training
+from aft.training._trial import run_trial as run_trial

@@ -1,7 +1,5 @@
-"""Checkpoints: what an interrupted training goes on from, to the bit."""
+"""Checkpoints: a training that resumes from one ends exactly as if it had not been interrupted."""
 
-import hashlib
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,106 +8,108 @@ import lightning.pytorch as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from aft.core import all_gather_object, broadcast_object, file_sha256, rank, rename_durably, world_size
 from aft.errors import RunError
-from aft.core import all_gather_object, broadcast_object, rank, world_size
 
 #: Seconds between two checkpoints.
 EVERY = 30.0
-#: Steps between two questions, among several processes, whether it is time: each costs a message.
-ASK_EVERY = 50
+#: With several processes: steps between two checks of the clock, each of which costs a message.
+CHECK_EVERY = 50
 
 
 class Checkpoints(Callback):
-    """A checkpoint now and then, with the state of the random numbers, renamed into place whole.
+    """Writes a checkpoint at regular intervals, including the random state of every process.
 
-    Its name holds its step and its digest: torch reads a file with a flipped bit without a word.
+    The file's name contains its step and its digest, since torch reads a file with a flipped bit without complaint. Only the latest
+    checkpoint is kept.
 
     Args:
-        folder: Where the newest one is kept.
+        directory: Where to write it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._last = time.monotonic()
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Write one where it is time."""
+        """Write a checkpoint if it is time."""
         step = trainer.global_step
-        if step >= trainer.max_steps or (world_size() > 1 and step % ASK_EVERY):
+        if step >= trainer.max_steps or (world_size() > 1 and step % CHECK_EVERY):
             return
         if broadcast_object(time.monotonic() - self._last >= EVERY):
-            temporary = self._folder / ".writing-checkpoint"
-            self._folder.mkdir(exist_ok=True)
-            module: Any = trainer.lightning_module
-            module.check()  # one after a NaN would be gone on from for ever
-            trainer.save_checkpoint(temporary)  # by all processes together
-            if rank() == 0:
-                with temporary.open("rb") as file:
-                    os.fsync(file.fileno())
-                final = self._folder / f"step-{step:09d}-{_digest(temporary)}.ckpt"
-                temporary.replace(final)
-                for older in self._folder.glob("step-*.ckpt"):
-                    if older != final:
-                        older.unlink()
+            self._write(trainer, step)
             self._last = time.monotonic()
 
+    def _write(self, trainer: L.Trainer, step: int) -> None:
+        temporary = self._directory / ".writing-checkpoint"
+        self._directory.mkdir(exist_ok=True)
+        module: Any = trainer.lightning_module
+        module.check_finite()  # training could never recover from a checkpoint that contains NaN
+        trainer.save_checkpoint(temporary)  # a collective operation
+        if rank() > 0:
+            return
+        final = self._directory / f"step-{step:09d}-{_digest(temporary)}.ckpt"
+        rename_durably(temporary, final)
+        for older in self._directory.glob("step-*.ckpt"):
+            if older != final:
+                older.unlink()
+
     def state_dict(self) -> dict[str, Any]:
-        """The random numbers of every process."""
+        """The random state of every process."""
         state: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             state["cuda"] = torch.cuda.get_rng_state_all()
         return {"ranks": all_gather_object(state)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with them."""
+        """Restore the random state of this process."""
         if rank() >= len(state_dict["ranks"]):
-            return  # more processes than were interrupted: this one draws anew
+            return  # there are more processes than before: this one starts with its own seed
         state = state_dict["ranks"][rank()]
         torch.set_rng_state(state["cpu"].cpu())
         if "cuda" in state and torch.cuda.is_available():
-            # On a machine with fewer devices the rest has nowhere to go.
+            # A machine with fewer devices than before has no use for the other states.
             torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda"][: torch.cuda.device_count()]])
 
 
-def newest(folder: Path) -> Path | None:
-    """The checkpoint to go on from.
+def latest_checkpoint(directory: Path) -> Path | None:
+    """The checkpoint to resume from.
 
     Args:
-        folder: Where `Checkpoints` wrote.
+        directory: Where `Checkpoints` wrote.
 
     Returns:
-        Its path; None where there is none.
+        Its path; None if there is none.
 
     Raises:
-        RunError: It is not what was written.
+        RunError: The checkpoint is corrupt.
     """
-    found = sorted(folder.glob("step-*.ckpt"))
+    found = sorted(directory.glob("step-*.ckpt"))
     if not found:
         return None
     if _digest(found[-1]) != found[-1].stem.rpartition("-")[2]:
-        raise _broken(found[-1])
+        raise _corrupt(found[-1])
     return found[-1]
 
 
 def step_of(checkpoint: Path) -> int:
-    """How many steps had been made.
+    """Number of steps that a checkpoint comes after.
 
     Raises:
-        RunError: The file is no checkpoint.
+        RunError: The file is not a checkpoint.
     """
     try:
         return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
-    except Exception as error:  # torch, zip and pickle each raise their own
-        raise _broken(checkpoint) from error
+    except Exception as error:  # torch, zip and pickle each raise errors of their own
+        raise _corrupt(checkpoint) from error
 
 
-def _broken(checkpoint: Path) -> RunError:
+def _corrupt(checkpoint: Path) -> RunError:
     return RunError(
-        f"a training goes on from the checkpoint that it wrote; {str(checkpoint)!r} is not what was written; "
+        f"a training resumes from the checkpoint that it wrote; {str(checkpoint)!r} is not what was written; "
         "remove it to train from the start"
     )
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    return file_sha256(path)[:32]

@@ -1,23 +1,26 @@
-"""Training metrics as a CSV file that a resumed training goes on with."""
+"""Training losses as a CSV file that survives a resumed training."""
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
+from aft.core import write_text
+
 COLUMNS = ("step", "task_loss", "objective", "coefficient")
 
 
-class MetricsFile(Logger):
-    """Write a row now and then.
+class CsvLogger(Logger):
+    """Writes a row for each logged step.
 
-    Lightning's own CSV logger removes the rows of the interrupted part when training resumes.
+    Lightning's own CSV logger would remove the earlier rows when training resumes.
 
     Args:
         path: The file.
-        start: Step to go on from; rows at or after it are written anew.
+        start: The step that training resumes from. Later rows in the file are dropped.
     """
 
     def __init__(self, path: Path, start: int = 0) -> None:
@@ -32,28 +35,27 @@ class MetricsFile(Logger):
 
     @property
     def name(self) -> str:
-        """Lightning asks for one."""
+        """Required by Lightning."""
         return "metrics"
 
     @property
     def version(self) -> str:
-        """Lightning asks for one."""
+        """Required by Lightning."""
         return ""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add a row."""
+        """Append a row."""
         row = {"step": float(step or 0), **{key: value for key, value in metrics.items() if key in COLUMNS}}
         if len(row) > 1:
             self.rows.append(row)
             self._write()
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """The run's config holds them."""
+        """Nothing to do: the run's config holds them."""
 
     def _write(self) -> None:
-        temporary = self._path.with_name(f".writing-{self._path.name}")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows([{**row, "step": int(row["step"])} for row in self.rows])
-        temporary.replace(self._path)
+        buffer = io.StringIO(newline="")
+        writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([{**row, "step": int(row["step"])} for row in self.rows])
+        write_text(self._path, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""Samples as training takes them: encoded inputs, encoded labels, rows of feature stores."""
+"""Samples as training uses them: encoded inputs, encoded labels and the teachers' features."""
 
 import copy
 from collections.abc import Sequence
@@ -13,23 +13,28 @@ from aft.data import Dataset, Targets
 from aft.features import FeatureStore
 from aft.models import Backbone
 
-#: Encoded inputs are kept in memory up to this many bytes; beyond it they are encoded anew each time.
+#: Encoded inputs are kept in memory up to this many bytes. Larger datasets are encoded again for every batch.
 CACHE_BYTES = 2 << 30
 
 
-class TrainingData:
-    """A dataset joined with feature stores by id.
+class EncodedDataset:
+    """A dataset joined with feature stores by id. It is a map-style dataset that is indexed by whole batches.
 
     Args:
         dataset: The samples.
-        backbone: The student's, which encodes inputs.
+        backbone: The student's backbone, which encodes the inputs.
         targets: The task.
-        stores: Feature stores.
+        stores: The teachers' feature stores.
         joined: Positions of the samples that need features: those that are trained on.
+
+    Attributes:
+        labels: Encoded labels, ``(N,)`` or ``(N, C)``.
+        labelled: Which samples have a label, ``(N,)``.
+        truncated: Number of texts that are longer than the student's limit.
 
     Raises:
         UnknownIdError: A store lacks samples; some are named.
-        FingerprintError: Inputs changed since their features were extracted; some are named.
+        FingerprintError: Inputs have changed since their features were extracted; some are named.
     """
 
     def __init__(
@@ -54,7 +59,7 @@ class TrainingData:
         self._cache: list[Any] | None = None
         self.truncated = 0
         first = backbone.encode([dataset.inputs[0]])[0]
-        if _bytes(first) * len(dataset) <= CACHE_BYTES:
+        if _size(first) * len(dataset) <= CACHE_BYTES:
             self._cache = [
                 item
                 for start in range(0, len(dataset), 1024)
@@ -62,12 +67,8 @@ class TrainingData:
             ]
             self.truncated = sum(backbone.truncated(item) for item in self._cache)
 
-    def reading(self, stores: Sequence[FeatureStore]) -> "TrainingData":
-        """The same samples with some of the stores alone; nothing is encoded again.
-
-        Args:
-            stores: Of those that this was made with.
-        """
+    def with_stores(self, stores: Sequence[FeatureStore]) -> "EncodedDataset":
+        """The same samples with only some of the stores. Nothing is encoded again."""
         other = copy.copy(self)
         other.stores = list(stores)
         return other
@@ -76,51 +77,52 @@ class TrainingData:
         """Number of samples."""
         return len(self.dataset)
 
-    def encoded(self, indices: Sequence[int]) -> list[Any]:
+    def encoded(self, positions: Sequence[int]) -> list[Any]:
         """Encoded inputs of some samples."""
         if self._cache is not None:
-            return [self._cache[index] for index in indices]
-        return self.backbone.encode([self.dataset.inputs[index] for index in indices])
+            return [self._cache[position] for position in positions]
+        return self.backbone.encode([self.dataset.inputs[position] for position in positions])
 
-    def features(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
-        """The teachers' features of some samples, ``(n, D_m)`` each."""
-        return {store.name: torch.from_numpy(store.take(self._rows[store.name][indices])) for store in self.stores}
+    def features(self, positions: NDArray[np.int64]) -> dict[str, Tensor]:
+        """The teachers' features of some samples, ``(n, D_m)`` by teacher."""
+        return {store.name: torch.from_numpy(store.take(self._rows[store.name][positions])) for store in self.stores}
 
-    def __getitems__(self, indices: list[int]) -> dict[str, Any]:
-        """A batch; torch's loader asks for all its samples at once."""
-        return self.batch(indices, indices)
+    def __getitems__(self, positions: list[int]) -> dict[str, Any]:
+        """A batch. The data loader asks for all samples of a batch at once."""
+        return self.batch(positions, positions)
 
-    def batch(self, indices: list[int], seen: list[int]) -> dict[str, Any]:
+    def batch(self, positions: list[int], objective_positions: list[int]) -> dict[str, Any]:
         """A batch.
 
         Args:
-            indices: Samples that the student gets.
-            seen: Samples whose features and targets the objective gets.
+            positions: The samples that the student sees.
+            objective_positions: The samples whose features and targets the objective sees.
         """
-        chosen, other = np.asarray(indices, dtype=np.int64), np.asarray(seen, dtype=np.int64)
+        student, objective = (np.asarray(part, dtype=np.int64) for part in (positions, objective_positions))
         return {
-            "ids": [self.dataset.ids[index] for index in indices],
-            "inputs": self.backbone.collate(self.encoded(indices)),
-            "targets": torch.from_numpy(self.labels[chosen]),
-            "labelled": torch.from_numpy(self.labelled[chosen]),
-            "any_labelled": bool(self.labelled[chosen].any()),
-            "features": self.features(other),
-            "seen_targets": torch.from_numpy(self.labels[other]),
+            "ids": [self.dataset.ids[position] for position in positions],
+            "inputs": self.backbone.collate(self.encoded(positions)),
+            "targets": torch.from_numpy(self.labels[student]),
+            "labelled": torch.from_numpy(self.labelled[student]),
+            "any_labelled": bool(self.labelled[student].any()),
+            "features": self.features(objective),
+            "objective_targets": torch.from_numpy(self.labels[objective]),
         }
 
 
-def as_is(batch: Any) -> Any:
-    """The loader's collate function: `TrainingData` has collated already."""
+def identity(batch: Any) -> Any:
+    """The data loader's collate function: batches come collated."""
     return batch
 
 
-def _bytes(encoded: Any) -> int:
+def _size(encoded: Any) -> int:
+    """Bytes of an encoded input, roughly."""
     if isinstance(encoded, Tensor):
         return encoded.numel() * encoded.element_size()
     if isinstance(encoded, np.ndarray):
         return int(encoded.nbytes) + 100
     if isinstance(encoded, dict):
-        return sum(map(_bytes, encoded.values()))
+        return sum(map(_size, encoded.values()))
     if isinstance(encoded, tuple):
-        return sum(map(_bytes, encoded))
+        return sum(map(_size, encoded))
     return 64

@@ -15,12 +15,12 @@ from aft.errors import UsageError, name_some
 
 
 class TaskLoss(nn.Module):
-    """Mean loss over the labelled samples of a batch; 0 for a batch without any.
+    """The mean loss over the labelled samples of a batch; 0 for a batch without any.
 
     Args:
         targets: The task.
-        class_weights: A weight a class, or None.
-        label_smoothing: Share of each label spread over all classes.
+        class_weights: A weight for each class, ``(C,)``, or None.
+        label_smoothing: Fraction of each label that is spread over all classes.
     """
 
     weights: Tensor | None
@@ -32,12 +32,12 @@ class TaskLoss(nn.Module):
         self.register_buffer("weights", class_weights)
 
     def forward(self, logits: Tensor, labels: Tensor, labelled: Tensor) -> Tensor:
-        """The loss.
+        """Compute the loss.
 
         Args:
             logits: ``(B, C)``.
             labels: Encoded labels, ``(B,)`` or ``(B, C)``.
-            labelled: Which samples have one, ``(B,)``.
+            labelled: Which samples have a label, ``(B,)``.
 
         Returns:
             A scalar, float32.
@@ -52,7 +52,7 @@ class TaskLoss(nn.Module):
             each = F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=self.weights, reduction="none").mean(1)
         else:
             each = (logits[:, 0] - labels).square()
-        # Selecting by a mask would wait for the device; a product would keep the NaN of a sample that does not count.
+        # Indexing with a mask would wait for the device, and a product would keep the NaN of samples without a label.
         return torch.where(labelled, each, torch.zeros_like(each)).sum() / labelled.sum().clamp(min=1)
 
 
@@ -62,12 +62,12 @@ def class_weights(
     """Weights of the classes.
 
     Args:
-        chosen: ``"balanced"``, a weight a class by name, or None.
+        chosen: ``"balanced"``, a weight for each class by name, or None.
         targets: The task.
         labels: Encoded labels of the labelled training samples.
 
     Returns:
-        ``(C,)`` with mean 1 over the samples, or None. For multilabel, weights of the positive labels.
+        ``(C,)`` with mean 1 over the samples, or None. For multi-label tasks, the weights of positive labels.
 
     Raises:
         UsageError: Weights for regression, unknown or missing classes, or weights that are not positive.
@@ -76,7 +76,7 @@ def class_weights(
         return None
     if targets.kind == "regression":
         raise UsageError(
-            "class weights are for classes; received them for a regression task; leave --class-weights out"
+            "class weights are for classification; received them for a regression task; leave class_weights= out"
         )
     if chosen == "balanced":
         if targets.kind == "multilabel":
@@ -87,6 +87,6 @@ def class_weights(
         return torch.tensor(len(labels) / (len(frequency) * frequency.clip(1)), dtype=torch.float32)
     if set(chosen) != set(targets.classes) or min(chosen.values()) <= 0:
         raise UsageError(
-            f"class weights name every class with a positive number; received {dict(chosen)}; the classes are {name_some(targets.classes, 20)}"
+            f"class weights give every class a positive number; received {dict(chosen)}; the classes are {name_some(targets.classes, 20)}"
         )
     return torch.tensor([chosen[name] for name in targets.classes], dtype=torch.float32)

@@ -1,38 +1,40 @@
-"""Which samples a step sees: a function of the seed and the step alone, so that a resumed training sees the same."""
+"""Which samples each step sees: a function of the seed and the step alone, so that a resumed training sees the same."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+Stream = tuple[NDArray[np.int64], int]
+
 
 class BatchSchedule:
-    """Batches from one or more streams of samples, each reshuffled whenever it has been through.
+    """Batches from one or more streams of samples. Each stream is reshuffled whenever it has been exhausted.
 
-    Labelled and unlabelled samples are streams of their own, so that no batch lacks either.
+    Labelled and unlabelled samples are separate streams, so that every batch has both.
 
     Args:
-        streams: For each stream its samples' positions and how many of them a batch takes.
-        seed: Of the shuffling.
+        streams: For each stream the positions of its samples, and how many of them a batch takes.
+        seed: Random seed for the shuffling.
     """
 
-    def __init__(self, streams: Sequence[tuple[NDArray[np.int64], int]], seed: int) -> None:
+    def __init__(self, streams: Sequence[Stream], seed: int) -> None:
         self._streams = [
-            (np.asarray(members, dtype=np.int64), count) for members, count in streams if len(members) and count
+            (np.asarray(positions, dtype=np.int64), count) for positions, count in streams if len(positions) and count
         ]
         self._seed = seed
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def batch(self, step: int) -> NDArray[np.int64]:
         """Positions of the samples of a step, ``(B,)``."""
-        return np.concatenate([self._part(number, step) for number in range(len(self._streams))])
+        return np.concatenate([self._take(number, step) for number in range(len(self._streams))])
 
-    def _part(self, number: int, step: int) -> NDArray[np.int64]:
-        members, count = self._streams[number]
+    def _take(self, number: int, step: int) -> NDArray[np.int64]:
+        positions, count = self._streams[number]
         places = np.arange(step * count, (step + 1) * count)
-        epochs = places // len(members)
+        epochs = places // len(positions)
         return np.concatenate(
-            [self._order(number, int(e))[places[epochs == e] % len(members)] for e in np.unique(epochs)]
+            [self._order(number, int(e))[places[epochs == e] % len(positions)] for e in np.unique(epochs)]
         )
 
     def _order(self, number: int, epoch: int) -> NDArray[np.int64]:
@@ -46,7 +48,11 @@ class BatchSchedule:
 
 
 class StepSampler:
-    """Yields the batches of all steps from one on, without end."""
+    """A batch sampler that yields the batches of all steps from a given one on, endlessly.
+
+    Attributes:
+        start: The first step.
+    """
 
     def __init__(self, schedule: BatchSchedule, start: int = 0) -> None:
         self._schedule = schedule
@@ -59,22 +65,20 @@ class StepSampler:
             step += 1
 
 
-def streams(
-    members: NDArray[np.int64], labelled: NDArray[np.bool_], batch_size: int
-) -> list[tuple[NDArray[np.int64], int]]:
-    """How a batch is made of labelled and unlabelled samples: at least half of it has labels.
+def make_streams(positions: NDArray[np.int64], labelled: NDArray[np.bool_], batch_size: int) -> list[Stream]:
+    """Compose batches of labelled and unlabelled samples, at least half of them labelled.
 
     Args:
-        members: Positions of the samples to train on.
+        positions: Positions of the samples to train on.
         labelled: Which of all samples have a label, ``(N,)``.
         batch_size: B.
 
     Returns:
         Streams for `BatchSchedule`.
     """
-    with_label, without = members[labelled[members]], members[~labelled[members]]
+    with_label, without = positions[labelled[positions]], positions[~labelled[positions]]
     if not len(without):
         return [(with_label, batch_size)]
-    share = max(0.5, len(with_label) / len(members))
+    share = max(0.5, len(with_label) / len(positions))
     count = min(batch_size - 1, max(1, round(batch_size * share))) if batch_size > 1 else 1
     return [(with_label, count), (without, batch_size - count)]

@@ -1,173 +1,232 @@
-"""Choosing form and value of the strength, and the number of steps, on a validation part of the training data."""
+"""The hyperparameter search. There is one, for ``aft train`` and ``aft compare`` alike.
 
+Fine-tuning goes first: it chooses learning rate, steps and weight decay with six trials. Every other method then chooses the
+weighting and the beta of its objective, with fine-tuning's choice for the rest and six trials of its own. All choices are by the
+loss on the validation split. Fine-tuning's trials, which are beta 0, compete in every method's choice.
+"""
+
+import json
 import logging
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from aft.errors import NonFiniteError, name_some
-from aft.core import broadcast_object, rank_zero_first, rank
-from aft.core import append_jsonl, read_jsonl
+from pydantic import TypeAdapter, ValidationError
+
+from aft.core import append_jsonl, broadcast_object, rank, rank_zero_first, read_jsonl
+from aft.errors import NonFiniteError
+from aft.runs import HParams, Trial, WeightingName
 
 log = logging.getLogger("aft")
 
-#: Strengths that are tried; 0, plain fine-tuning, is always among them. The range is benchmarks/strength_forms.py's finding.
-GRID: dict[str, tuple[float, ...]] = {"raw": (3.0, 10.0, 30.0, 100.0), "balanced": (0.3, 1.0, 3.0, 10.0)}
-#: Lengths that are tried, as multiples of the student's usual number of steps.
-LENGTHS = (0.5, 1.0, 2.0)
-#: A trial is given up when, at a third of its steps, its validation loss exceeds the plain one's by this factor.
+#: The most trials that a method may use for its choice.
+TRIALS = 6
+#: Seed of all trials: none of the seeds that a comparison compares.
+SEARCH_SEED = 1000
+#: Learning rates, as multiples of the first one.
+LEARNING_RATES = (1.0, 1 / 3, 3.0)
+#: Numbers of steps, as fractions of the budget. The learning rates are tried at the first, the others at the best rate.
+LENGTHS = (0.5, 0.25, 1.0)
+#: Weight decay that is tried last.
+WEIGHT_DECAY = 0.1
+#: Betas for each weighting: the middle two are tried first, then the neighbour of the better one. benchmarks/weighting.py found the range.
+BETAS: dict[WeightingName, tuple[float, float, float, float]] = {
+    "balanced": (0.3, 1.0, 3.0, 10.0),
+    "fixed": (3.0, 10.0, 30.0, 100.0),
+}
+#: A trial is stopped if, after a third of its steps, its validation loss exceeds fine-tuning's by this factor.
 HOPELESS = 1.25
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A training on a part of the training data, and what it scored on the rest.
+class SearchSpace:
+    """Where the search starts and what it may change.
 
     Attributes:
-        form: ``raw`` or ``balanced``; ``none`` for strength 0.
-        beta: The strength.
-        steps: Optimiser steps.
-        loss: Validation loss at its best temperature; what is chosen by.
-        error: Validation error.
-        early_loss: Validation loss at a third of the steps.
-        seconds: Time that it took.
-        pruned: Given up early.
+        budget: The most steps that a training may take.
+        lr: The first learning rate.
+        weight_decay: The first weight decay.
+        fixed: Names of hyperparameters that are given: ``lr``, ``steps``, ``weight_decay``.
+        beta: The beta of all methods; None to choose it.
+        weighting: The weighting of all methods; None to choose it.
     """
 
-    form: str
-    beta: float
-    steps: int
-    loss: float
-    error: float
-    early_loss: float
-    seconds: float
-    pruned: bool = False
-
-    def __str__(self) -> str:
-        what = "fine-tuning" if self.beta == 0 else f"{self.form} beta {self.beta:g}"
-        end = (
-            f"given up at a third, loss {self.early_loss:.4f}"
-            if self.pruned
-            else f"loss {self.loss:.4f}, error {self.error:.4f}"
-        )
-        return f"{what}, {self.steps} steps: {end}, {self.seconds:.0f} s"
+    budget: int
+    lr: float
+    weight_decay: float
+    fixed: frozenset[str] = frozenset()
+    beta: float | None = None
+    weighting: WeightingName | None = None
 
 
 @dataclass(frozen=True)
-class Selection:
-    """What was chosen, and every trial.
+class TrialRequest:
+    """A trial that the search asks for.
 
     Attributes:
-        form: ``raw`` or ``balanced``.
-        beta: The strength; 0 where nothing helped.
-        steps: Optimiser steps.
-        trials: All that was tried, in order.
+        method: Name of the method; ``finetune`` where beta is 0.
+        hparams: The hyperparameters.
+        max_early_loss: The trial is stopped if its validation loss exceeds this after a third of its steps.
     """
 
-    form: Literal["raw", "balanced"]
-    beta: float
-    steps: int
-    trials: tuple[Trial, ...]
-
-    @property
-    def seconds(self) -> float:
-        """What it cost."""
-        return sum(trial.seconds for trial in self.trials)
-
-    def __str__(self) -> str:
-        offered = any(trial.beta for trial in self.trials)
-        chosen = (
-            f"{self.form} beta {self.beta:g}, " if self.beta else "no objective, which did best, " if offered else ""
-        )
-        pruned = sum(trial.pruned for trial in self.trials)
-        return f"chose {chosen}{self.steps} steps, from {len(self.trials)} trials ({pruned} given up early) in {self.seconds:.0f} s"
+    method: str
+    hparams: HParams
+    max_early_loss: float = float("inf")
 
 
-#: Runs a trial: form, beta, steps, and the early loss beyond which to give it up; None looks at no early loss.
-Runner = Callable[[str, float, int, float | None], Trial]
+@dataclass
+class SearchResult:
+    """What the search found.
+
+    Attributes:
+        chosen: Hyperparameters by method.
+        trials: The trials of each method's own; fine-tuning's compete in every choice.
+    """
+
+    chosen: dict[str, HParams] = field(default_factory=dict)
+    trials: dict[str, list[Trial]] = field(default_factory=dict)
+
+    def summary(self, method: str) -> str:
+        """What was chosen for a method, in a sentence."""
+        trials = list(dict.fromkeys([*self.trials["finetune"], *self.trials.get(method, [])]))
+        chosen, stopped = self.chosen[method], sum(trial.stopped for trial in trials)
+        note = ", since no beta did better on validation data" if method != "finetune" and not chosen.beta else ""
+        seconds = sum(trial.seconds for trial in trials)
+        return f"chose {chosen}{note}, from {len(trials)} trials ({stopped} stopped early) in {seconds:.0f} s"
 
 
-def select(
-    run: Runner,
-    *,
-    forms: tuple[Literal["raw", "balanced"], ...],
-    usual_steps: int,
-    steps: int | None,
-    with_objective: bool,
-    journal: Path | None = None,
-) -> Selection:
-    """Search: the length of plain fine-tuning first, then the strength at that length, then a longer one for the best.
+#: Yields trials that can run side by side, and is sent their results in the same order.
+Search = Generator[list[TrialRequest], list[Trial], SearchResult]
+
+
+def search(methods: Sequence[str], space: SearchSpace) -> Search:
+    """Choose hyperparameters for several methods; fine-tuning is always among them.
 
     Args:
-        run: Runs one trial.
-        forms: Forms of the strength to try.
-        usual_steps: The student's usual number of steps.
-        steps: The number of steps, if the user fixed it.
-        with_objective: Whether there is an objective whose strength to choose.
-        journal: File that finished trials are kept in: a search that was interrupted does not repeat them.
+        methods: Names of methods.
+        space: What may be chosen.
+
+    Yields:
+        Trials to run. No trial is requested twice, and none where there is nothing to choose.
 
     Returns:
-        The choice: the trial of the lowest validation loss.
+        The choices.
+
+    Raises:
+        NonFiniteError: Every trial of fine-tuning diverged.
     """
-    known = rank_zero_first(lambda: _read(journal))
-    trials: list[Trial] = []
+    result = SearchResult()
+    others = [method for method in dict.fromkeys(methods) if method != "finetune"]
+    plain = yield from _search_finetune(result, space, needed=bool(others) and space.beta is None)
+    result.chosen["finetune"] = plain
+    if space.beta is not None:
+        chosen = replace(plain, weighting=space.weighting, beta=space.beta)
+        result.chosen |= dict.fromkeys(others, chosen)
+        return result
+    weightings = list(BETAS) if space.weighting is None else [space.weighting]
+    early = [t.early_loss for t in result.trials["finetune"] if t.hparams == plain and t.early_loss is not None]
+    limit = HOPELESS * min(early, default=float("inf"))
 
-    def attempt(form: str, beta: float, length: int, limit: float) -> Trial:
-        trial = known.get((form, beta, length))
-        if trial is None:
-            trial = broadcast_object(run(form, beta, length, limit))
-            log.info("  %s", trial)
-            if journal is not None and rank() == 0:
-                append_jsonl(journal, asdict(trial))
-        trials.append(trial)
-        return trial
+    def requests(method: str, pairs: list[tuple[WeightingName, float]]) -> list[TrialRequest]:
+        return [TrialRequest(method, replace(plain, weighting=w, beta=beta), limit) for w, beta in pairs]
 
-    lengths = [steps] if steps is not None else sorted({max(1, round(usual_steps * share)) for share in LENGTHS})
-    plain = {length: attempt("none", 0.0, length, float("inf")) for length in lengths}
-    finished = [trial for trial in plain.values() if not trial.pruned]
+    middle: list[tuple[WeightingName, float]] = [(w, BETAS[w][place]) for w in weightings for place in (1, 2)]
+    yield from _run(result, [request for method in others for request in requests(method, middle)])
+    further = []
+    for method in others:
+        losses = {(t.hparams.weighting, t.hparams.beta): t.score for t in result.trials[method]}
+        ends: list[tuple[WeightingName, float]] = []
+        for w in weightings:
+            low, below, above, high = BETAS[w]
+            ends.append((w, high if losses[w, above] < losses[w, below] else low))
+        further += requests(method, ends)
+    yield from _run(result, further)
+    for method in others:
+        result.chosen[method] = _best([*result.trials["finetune"], *result.trials[method]])
+    return result
+
+
+def _search_finetune(
+    result: SearchResult, space: SearchSpace, *, needed: bool
+) -> Generator[list[TrialRequest], list[Trial], HParams]:
+    """Choose learning rate, steps and weight decay.
+
+    Args:
+        result: Where the trials are kept.
+        space: What may be chosen.
+        needed: Whether a trial is needed even if nothing can be chosen, for other methods to compete with.
+    """
+    free = [name for name in ("lr", "steps", "weight_decay") if name not in space.fixed]
+    lengths = [max(1, round(space.budget * share)) for share in LENGTHS] if "steps" in free else [space.budget]
+    start = HParams(space.lr, lengths[0], space.weight_decay)
+    result.trials["finetune"] = []
+    if not free and not needed:
+        return start
+    rates = LEARNING_RATES if "lr" in free else (1.0,)
+    yield from _run(result, [TrialRequest("finetune", replace(start, lr=space.lr * factor)) for factor in rates])
+    if len(lengths) > 1:
+        best = _best(result.trials["finetune"])
+        yield from _run(result, [TrialRequest("finetune", replace(best, steps=steps)) for steps in lengths[1:]])
+    if "weight_decay" in free:
+        best = _best(result.trials["finetune"])
+        yield from _run(result, [TrialRequest("finetune", replace(best, weight_decay=WEIGHT_DECAY))])
+    return _best(result.trials["finetune"])
+
+
+def _run(result: SearchResult, requests: list[TrialRequest]) -> Generator[list[TrialRequest], list[Trial], None]:
+    trials = yield requests
+    for request, trial in zip(requests, trials, strict=True):
+        result.trials.setdefault(request.method, []).append(trial)
+
+
+def _best(trials: Sequence[Trial]) -> HParams:
+    finished = [trial for trial in trials if trial.score < float("inf")]
     if not finished:
         raise NonFiniteError(
-            f"plain fine-tuning must converge before a strength is chosen; the loss became NaN with every length of {name_some(lengths)} steps; lower --lr"
+            f"fine-tuning must converge before anything can be chosen; the loss became NaN or infinite in all {len(trials)} trials; "
+            "lower lr="
         )
-    best = min(finished, key=lambda trial: trial.loss)
-    if with_objective:
-        limit = HOPELESS * best.early_loss
-        for form in forms:
-            _climb(GRID[form], lambda beta, form=form: attempt(form, beta, best.steps, limit))  # type: ignore[misc]
-        chosen = min((trial for trial in trials if not trial.pruned), key=lambda trial: trial.loss)
-        longer = next((length for length in lengths if length > chosen.steps), None)
-        if chosen.beta and longer is not None:
-            attempt(chosen.form, chosen.beta, longer, float("inf"))
-    chosen = min((trial for trial in trials if not trial.pruned), key=lambda trial: trial.loss)
-    return Selection("balanced" if chosen.form == "balanced" else "raw", chosen.beta, chosen.steps, tuple(trials))
+    return min(finished, key=lambda trial: trial.score).hparams
 
 
-def _climb(grid: tuple[float, ...], attempt: Callable[[float], Trial]) -> None:
-    """Try the middle of a grid, then go on towards the better side for as long as it gets better."""
+def run_search(search: Search, run: Callable[[TrialRequest], Trial], journal: Path) -> SearchResult:
+    """Run a search one trial after the other.
 
-    def loss(place: int) -> float:
-        trial = attempt(grid[place])
-        return float("inf") if trial.pruned else trial.loss
+    Args:
+        search: The search.
+        run: Runs a trial.
+        journal: File of finished trials: an interrupted search does not repeat them.
 
-    low = (len(grid) - 1) // 2
-    high = min(low + 1, len(grid) - 1)
-    below = loss(low)
-    above = loss(high) if high != low else below
-    if above < below:
-        while high + 1 < len(grid) and (further := loss(high + 1)) < above:
-            high, above = high + 1, further
-    else:
-        while low > 0 and (further := loss(low - 1)) < below:
-            low, below = low - 1, further
-
-
-def _read(journal: Path | None) -> dict[tuple[str, float, int], Trial]:
-    known = {}
-    for row in [] if journal is None else read_jsonl(journal):
+    Returns:
+        What the search found.
+    """
+    known = rank_zero_first(lambda: _read_journal(journal))
+    trials: list[Trial] | None = None
+    while True:
         try:
-            trial = Trial(**row)
-        except TypeError:
-            continue  # of another version
-        known[trial.form, trial.beta, trial.steps] = trial
+            requests = next(search) if trials is None else search.send(trials)
+        except StopIteration as end:
+            result: SearchResult = end.value
+            return result
+        trials = []
+        for request in requests:
+            trial = known.get((request.method, request.hparams))
+            if trial is None:
+                trial = broadcast_object(run(request))
+                log.info("  %s", trial)
+                if rank() == 0:
+                    append_jsonl(journal, asdict(trial))
+            trials.append(trial)
+
+
+def _read_journal(path: Path) -> dict[tuple[str, HParams], Trial]:
+    known = {}
+    adapter: TypeAdapter[Any] = TypeAdapter(Trial)
+    for row in read_jsonl(path):
+        try:
+            trial = adapter.validate_json(json.dumps(row))
+        except ValidationError:
+            continue  # written by another version
+        known[trial.method, trial.hparams] = trial
     return known

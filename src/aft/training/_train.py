@@ -1,21 +1,24 @@
-"""Train a student: ``aft.train``."""
+"""``aft.train``."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from torch import nn
 
-from aft.data import Dataset
-from aft.errors import UsageError, name_some
-from aft.features import FeatureStore
-from aft.objectives import check_options
 from aft.core import rank_zero_first
-from aft.runs._directory import claim
-from aft.runs._train_config import TrainConfig
-from aft.runs._run import Run, RunLayout
-from aft.training._problem import Training
+from aft.data import Dataset
+from aft.errors import UsageError
+from aft.features import FeatureStore, open_stores
+from aft.objectives import check_options, objectives_of
+from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, open_run_directory
+from aft.training._problem import Problem
+from aft.training._run_training import run_training
+from aft.training._search import SearchSpace, run_search, search
+from aft.training._trial import run_trial
 
 log = logging.getLogger("aft")
 
@@ -26,35 +29,38 @@ def train(
     features: Sequence[FeatureStore | str | Path] | FeatureStore | str | Path = (),
     *,
     out: str | Path,
+    config: TrainConfig | None = None,
     preprocess: Callable[[Any], Any] | None = None,
     overwrite: bool = False,
     progress: bool = True,
-    **settings: Any,
+    **settings: Unpack[TrainSettings],
 ) -> Run:
-    """Train a small model on a labelled task, keeping what the teachers' features say that the task needs.
+    """Train a small model on a task, guided by the features of large ones.
 
-    Interrupted, it goes on where it stopped when it is called again; a finished run of the same settings is returned as it is.
-    Where torchrun has started several processes, all call this, and train the student together: each on its share of every
-    batch, to the same end as one process; the first alone writes to the run folder.
+    An interrupted training resumes when it is called again, and a finished run with the same settings is returned as it is.
+    Where a launcher such as torchrun has started several processes, all call this and train the student together; rank 0 writes
+    the run.
 
     Args:
-        dataset: The samples; those without a label still feed the objective.
-        student: Name of the student (see `aft.models.load_backbone`), or a module, which is copied, not changed.
-        features: Feature stores of the teachers, or their folders. Every training sample must be in each; test samples need not.
-        out: The run folder.
+        dataset: The samples. Those without a label still feed the objective.
+        student: The student's name (see `aft.models.load_backbone`), or a module, which is copied and never changed.
+        features: The teachers' feature stores, or their directories. Every training sample must be in each of them; test samples
+            need not be.
+        out: The run directory.
+        config: The settings of the training.
         preprocess: For a module: maps one raw input to a tensor.
-        overwrite: Train anew, replacing the run that is there, finished or not.
+        overwrite: Replace the run that is there, finished or not.
         progress: Show progress on the standard error stream.
-        **settings: Fields of `aft.training.TrainConfig`: ``method``, ``beta``, ``strength``, ``steps``, ``seed``, ...
+        **settings: Fields of `aft.TrainConfig`, which override those of `config`.
 
     Returns:
         The run.
 
     Raises:
-        UsageError: Settings that do not fit.
+        UsageError: Settings that do not fit together.
         DataError: Labels or splits that cannot be used.
         UnknownIdError: A store lacks training samples.
-        RunError: ``out`` holds a run of other settings; each differing one is named.
+        RunError: ``out`` contains a run with other settings; each one that differs is named.
         NonFiniteError: A loss became NaN or infinite; the ids of the batch are named.
 
     Example:
@@ -62,36 +68,49 @@ def train(
         >>> run.error
         0.061
     """
-    name = student if isinstance(student, str) else f"module:{type(student).__name__}"
-    config = TrainConfig.of(student=name, **settings)
+    started = time.monotonic()
+    config = (config or TrainConfig()).replace(**settings)
     check_options(config.method, config.options)
     stores = open_stores(features)
-    training = Training(dataset, student, stores, config, preprocess=preprocess, progress=progress)
-    layout = RunLayout(Path(out))
-    finished = rank_zero_first(lambda: claim(layout, training.description(), overwrite))
-    if finished is not None:
-        log.info("%s is finished already; nothing to do", layout.folder)
-        return finished
-    return training.run(layout)
-
-
-def open_stores(features: Sequence[FeatureStore | str | Path] | FeatureStore | str | Path) -> list[FeatureStore]:
-    """Open feature stores.
-
-    Args:
-        features: A store or its folder, or several.
-
-    Returns:
-        The stores.
-
-    Raises:
-        UsageError: Two of the same name.
-    """
-    listed = [features] if isinstance(features, FeatureStore | str | Path) else list(features)
-    stores = [item if isinstance(item, FeatureStore) else FeatureStore.open(item) for item in listed]
-    names = [store.name for store in stores]
-    if len(set(names)) != len(names):
+    if not objectives_of(config.method):
+        stores = []
+    elif not stores:
         raise UsageError(
-            f"teachers have different names; received {name_some(names, 8)}; extract one again under another NAME"
+            f"method {config.method!r} needs the features of a teacher; received none; name a store with features=, "
+            "or use method='finetune'"
         )
-    return stores
+    problem = Problem.build(dataset, student, stores, config, preprocess=preprocess)
+    layout = RunLayout(Path(out))
+    run_config = problem.run_config()
+    finished = rank_zero_first(partial(open_run_directory, layout, run_config, overwrite=overwrite))
+    if finished is not None:
+        log.info("%s is finished; nothing to do", layout.directory)
+        return finished
+    hparams, record = _choose(problem, layout)
+    run, _ = run_training(problem, layout, run_config, hparams, search=record, started=started, progress=progress)
+    return run
+
+
+def _choose(problem: Problem, layout: RunLayout) -> tuple[HParams, SearchRecord | None]:
+    """Hyperparameters for the config's method: searched where ``beta="auto"``, else given or the recipe's."""
+    config, default = problem.config, problem.default_hparams
+    weighting = None if config.weighting == "auto" else config.weighting
+    if config.beta != "auto":
+        beta = config.beta if problem.stores else 0.0
+        return HParams(default.lr, default.steps, default.weight_decay, weighting, beta), None
+    space = SearchSpace(
+        budget=config.steps or 2 * default.steps,
+        lr=default.lr,
+        weight_decay=default.weight_decay,
+        fixed=frozenset(name for name in ("lr", "steps", "weight_decay") if getattr(config, name) is not None),
+        weighting=weighting,
+    )
+    log.info("searching hyperparameters on %d validation samples:", len(problem.validation))
+    found = run_search(search([config.method], space), partial(run_trial, problem), layout.trials)
+    trials = tuple(trial for method in found.trials.values() for trial in method)
+    if not trials:
+        return found.chosen[config.method], None
+    summary = found.summary(config.method)
+    log.info("%s", summary)
+    record = SearchRecord(summary=summary, seconds=round(sum(t.seconds for t in trials), 3), trials=trials)
+    return found.chosen[config.method], record

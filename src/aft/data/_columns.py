@@ -1,0 +1,160 @@
+"""Columns of CSV, TSV, JSON Lines and Parquet files."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aft.errors import DataError, MissingExtraError, did_you_mean, name_some
+
+#: Longest cell of a CSV file in characters. Without a limit, an unclosed quote would silently swallow the
+#: remaining rows.
+LONGEST_CELL = 10_000_000
+#: A Parquet file is rejected as a decompression bomb if it decompresses to more than this many bytes and, at
+#: the same time, to more than this many times its own size.
+LARGEST_SIZE, LARGEST_RATIO = 1 << 30, 200
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    """Read some columns of a table.
+
+    Args:
+        path: A file whose name ends in one of `SUFFIXES`.
+        wanted: Names of the columns.
+
+    Returns:
+        The cells of each column, by name; all columns have the same length. A missing cell is None, or ``""``
+        in CSV.
+
+    Raises:
+        DataError: The file or a column does not exist, the format is unknown, a row is damaged, or there are
+            no rows.
+    """
+    if not path.is_file():
+        raise DataError(f"a dataset is a table or a folder of images; there is no file {str(path)!r}; check the path")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(
+            f"a table's name ends in one of {', '.join(SUFFIXES)}; received {path.name!r}; convert the file"
+        )
+    try:
+        if suffix == ".parquet":
+            columns = _read_parquet(path, wanted)
+        elif suffix in (".jsonl", ".ndjson"):
+            columns = _read_jsonl(path, wanted)
+        else:
+            columns = _read_csv(path, wanted, "\t" if suffix == ".tsv" else None)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"a table is UTF-8 text; {str(path)!r} is not, at byte {error.start}; convert it, for example with iconv"
+        ) from error
+    if not next(iter(columns.values())):
+        raise DataError(f"a table needs at least one row; {str(path)!r} has none; check the file")
+    return columns
+
+
+def _require(path: Path, wanted: Sequence[str], present: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in present:
+            raise DataError(
+                f"{str(path)!r} has no column {column!r}{did_you_mean(column, [str(name) for name in present])}"
+            )
+
+
+def _read_csv(path: Path, wanted: Sequence[str], delimiter: str | None) -> dict[str, list[Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        start = file.readline()
+        if not start.strip():
+            raise DataError(f"a table starts with a row of column names; {str(path)!r} is empty; check the file")
+        if delimiter is None:
+            # The delimiter that splits the header into the most of the wanted names.
+            delimiter = max(",;\t|", key=lambda mark: len(set(next(csv.reader([start], delimiter=mark))) & set(wanted)))
+        file.seek(0)
+        before = csv.field_size_limit(LONGEST_CELL)
+        try:
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            names = next(reader)
+            _require(path, wanted, names)
+            positions = [names.index(column) for column in wanted]
+            columns: dict[str, list[Any]] = {column: [] for column in wanted}
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) != len(names):
+                    raise DataError(
+                        f"every row of a table needs one cell per column; line {reader.line_num} of {str(path)!r} "
+                        f"has {len(row)} cells for {len(names)} columns; quote cells that contain {delimiter!r}"
+                    )
+                for column, position in zip(wanted, positions, strict=True):
+                    columns[column].append(row[position])
+        except csv.Error as error:
+            raise DataError(
+                f"{str(path)!r} is not well-formed CSV ({error}, line {reader.line_num}); check its quotation marks"
+            ) from error
+        finally:
+            csv.field_size_limit(before)
+    return columns
+
+
+def _read_jsonl(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {column: [] for column in wanted}
+    present: dict[str, None] = {}
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise DataError(
+                    f"every line of {path.name!r} must be a JSON object; line {number} is not ({error}); check the file"
+                ) from error
+            if not isinstance(row, dict):
+                raise DataError(
+                    f"every line of {path.name!r} must be a JSON object; line {number} is {line[:40]!r}; check the file"
+                )
+            present.update(dict.fromkeys(row))
+            for column in wanted:
+                columns[column].append(row.get(column))
+    if present:
+        _require(path, wanted, list(present))
+    return columns
+
+
+def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError(
+            "Parquet needs pyarrow, which is not installed; run pip install 'adaptive-feature-transfer[tables]'"
+        ) from error
+    try:
+        with parquet.ParquetFile(path) as file:
+            _require(path, wanted, file.schema_arrow.names)
+            columns: dict[str, list[Any]] = {column: [] for column in wanted}
+            decompressed, most = 0, max(LARGEST_SIZE, LARGEST_RATIO * path.stat().st_size)
+            for batch in file.iter_batches(128, columns=list(wanted)):
+                cells = [batch.column(column) for column in wanted]
+                cells = [c.dictionary_decode() if pyarrow.types.is_dictionary(c.type) else c for c in cells]
+                decompressed += sum(part.nbytes for part in cells)
+                if decompressed > most:
+                    raise DataError(
+                        f"a Parquet file must not decompress to many times its size; {str(path)!r} of "
+                        f"{path.stat().st_size:,} bytes decompresses to more than {most:,}; check it for repeated "
+                        "values, or convert it to JSON Lines"
+                    )
+                for column, part in zip(wanted, cells, strict=True):
+                    columns[column] += part.to_pylist()
+    except MemoryError as error:
+        raise DataError(
+            f"the cells of a table must fit into memory; one of {str(path)!r} does not; check it for repeated "
+            "values, or convert it to JSON Lines"
+        ) from error
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise DataError(
+            f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again"
+        ) from error
+    return columns

@@ -1,0 +1,84 @@
+"""Samples from a table: which column means what, and what its cells must hold."""
+
+from pathlib import Path
+from typing import Any
+
+from aft.data._columns import read_columns
+from aft.data._contents import Contents
+from aft.data._holdout import assign_splits
+from aft.data._ids import content_ids
+from aft.data._inputs import ImageFiles, Inputs, Texts
+from aft.data._modality import modality_name
+from aft.errors import DataError, UsageError
+
+
+def read_table(path: Path, image_root: Path | None, **columns: str | None) -> Contents:
+    """Read the samples of a table; see `Dataset.from_table`.
+
+    Args:
+        path: The table.
+        image_root: Folder of the images; by default the folder of the table.
+        **columns: Name of the column for each of ``text``, ``text_pair``, ``image``, ``label``, ``id``,
+            ``split`` and ``group``; None where the table has none.
+
+    Returns:
+        The samples, in the order of the rows.
+
+    Raises:
+        DataError: A file, column or row that cannot be used.
+        UsageError: Neither a text nor an image column is named, or both are.
+    """
+    named = {role: column for role, column in columns.items() if column is not None}
+    if ("text" in named) == ("image" in named) or ("text_pair" in named and "text" not in named):
+        raise UsageError("a table needs one column of inputs; received none or several; name it with text= or image=")
+    values = read_columns(path, list(dict.fromkeys(named.values())))
+    cells = {role: values[column] for role, column in named.items()}
+    inputs = _inputs(cells, path.parent if image_root is None else image_root)
+    source = {"kind": modality_name(inputs.modality), "path": str(path), **named}
+    if image_root is not None:
+        source["image_root"] = str(image_root)
+    return Contents(
+        ids=_ids(cells, inputs),
+        inputs=inputs,
+        labels=cells.get("label"),
+        splits=assign_splits(cells["split"]) if "split" in cells else None,
+        groups=cells.get("group"),
+        source=source,
+    )
+
+
+def _inputs(cells: dict[str, list[Any]], root: Path) -> Inputs:
+    if "text" in cells:
+        pair = cells.get("text_pair")
+        return Texts(list(map(_text, cells["text"])), None if pair is None else list(map(_text, pair)))
+    return ImageFiles([_image_path(root, str(cell or ""), row) for row, cell in enumerate(cells["image"], start=1)])
+
+
+def _ids(cells: dict[str, list[Any]], inputs: Inputs) -> list[str]:
+    if "id" in cells:
+        return [_id(cell, row) for row, cell in enumerate(cells["id"], start=1)]
+    if "image" in cells:
+        return [str(cell) for cell in cells["image"]]
+    return content_ids(inputs)
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell)
+
+
+def _id(cell: Any, row: int) -> str:
+    if cell is None or str(cell) == "":
+        raise DataError(f"every sample needs an id; row {row} has none; fill in the cell, or leave out id=")
+    return str(cell)
+
+
+def _image_path(root: Path, relative: str, row: int) -> Path:
+    path = root / relative
+    if not relative:
+        raise DataError(f"every row needs an image path; row {row} has none; fill in the cell, or remove the row")
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise DataError(
+            f"image paths must lie below the table's folder, or below image_root= if it is given; row {row} has "
+            f"{relative!r}; pass the folder that holds the images as image_root="
+        )
+    return path

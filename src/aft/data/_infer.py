@@ -1,0 +1,28 @@
+"""The task of a dataset, from its labels."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from aft.data._dataset import Dataset
+from aft.data._targets import Targets, TaskKind
+
+
+def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | Literal["auto"] = "auto") -> Targets:
+    """Infer the task of a dataset from the labels of some of its samples.
+
+    Args:
+        dataset: The samples.
+        positions: Positions of the training samples. Labels of other samples are not used.
+        task: The task, or ``"auto"``; see `Targets.infer`.
+
+    Returns:
+        The targets.
+
+    Raises:
+        UsageError: The task is unknown.
+        DataError: The labels do not fit the task.
+    """
+    if task == "auto" and dataset.source.get("labels") == "folders":
+        task = "classification"  # folders named 000 to 101 are classes, not numbers
+    labels = dataset.labels or []
+    return Targets.infer([labels[position] for position in positions], task)

@@ -1,0 +1,21 @@
+"""The modality of a sample: which texts, images or arrays its input consists of."""
+
+Modality = tuple[str, ...]
+
+TEXT: Modality = ("text",)
+TEXT_PAIR: Modality = ("text", "text")
+IMAGE: Modality = ("image",)
+ARRAY: Modality = ("array",)
+
+
+def modality_name(modality: Modality) -> str:
+    """Name a modality, as fingerprints, run configs and error messages do.
+
+    Args:
+        modality: For example ``("text", "text")``.
+
+    Returns:
+        ``"text"``, ``"pair"``, ``"image"`` or ``"array"``; the parts of any other modality are joined by
+        ``+``.
+    """
+    return "pair" if modality == TEXT_PAIR else "+".join(modality)

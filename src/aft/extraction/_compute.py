@@ -1,0 +1,122 @@
+"""Compute features by several teachers at once: each sample is read once, and a shared network runs once."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from aft.core import Progress
+from aft.extraction._teacher import TeacherRun
+from aft.models import explain_out_of_memory
+
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class _CachedForward:
+    """Replaces the forward method of a network that several teachers read, so that it runs once per batch."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._forward = network.forward
+        self._output: Any = None
+        network.forward = self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._output is None:
+            self._output = self._forward(*args, **kwargs)
+        return self._output
+
+    def clear(self) -> None:
+        """Forget the output of the previous batch."""
+        self._output = None
+
+
+class NetworkGroup:
+    """Teachers that read one network at several layers. A single teacher forms a group, too.
+
+    Args:
+        teachers: The teachers.
+    """
+
+    def __init__(self, teachers: Sequence[TeacherRun]) -> None:
+        self.teachers = list(teachers)
+        self.backbone = teachers[0].backbone
+        self._settings, self._device = teachers[0].settings, teachers[0].device
+        network = self.backbone.network
+        cached = network.forward if isinstance(network.forward, _CachedForward) else None
+        self._cached = cached or (_CachedForward(network) if len(teachers) > 1 else None)
+        self.backbone.to(self._device, _TYPES[self._settings.precision])
+
+    def forward(self, encoded: Sequence[Any]) -> Iterator[NDArray[np.float32]]:
+        """Run a batch.
+
+        Args:
+            encoded: B inputs, encoded by the group's backbone.
+
+        Yields:
+            Features ``(B, D_m)`` by each of the teachers.
+        """
+        batch = {key: self._prepare(value) for key, value in self.backbone.collate(encoded).items()}
+        if self._cached is not None:
+            self._cached.clear()
+        truncated = sum(self.backbone.truncated(item) for item in encoded)
+        for teacher in self.teachers:
+            with explain_out_of_memory(self._settings.batch_size):
+                features: NDArray[np.float32] = teacher.backbone(batch).float().cpu().numpy()
+            teacher.computed += len(features)
+            teacher.truncated += truncated
+            yield features
+
+    def _prepare(self, value: torch.Tensor) -> torch.Tensor:
+        return value.to(self._device, _TYPES[self._settings.precision] if value.is_floating_point() else value.dtype)
+
+
+def group_by_network(teachers: Sequence[TeacherRun]) -> list[NetworkGroup]:
+    """Group teachers by their network, in the order of each group's first teacher."""
+    groups: dict[int, list[TeacherRun]] = {}
+    for teacher in teachers:
+        groups.setdefault(id(teacher.backbone.network), []).append(teacher)
+    return [NetworkGroup(members) for members in groups.values()]
+
+
+def compute_features(
+    groups: Sequence[NetworkGroup], indices: Sequence[int], progress: Progress | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Compute the features of some samples by several teachers.
+
+    Args:
+        groups: The teachers, all over the same dataset.
+        indices: Positions ``(n,)`` of the samples in the dataset.
+        progress: Counts the vectors that are computed.
+
+    Returns:
+        Features ``(n, D_m)`` by the name of the teacher, in the order of the indices.
+    """
+    teachers = [teacher for group in groups for teacher in group.teachers]
+    inputs, batch_size = teachers[0].dataset.inputs, teachers[0].settings.batch_size
+    out = {teacher.name: np.empty((len(indices), teacher.backbone.dim), dtype=np.float32) for teacher in teachers}
+    # Encoded texts are small, so a whole shard of them is sorted by length. Images are encoded batch by
+    # batch.
+    window = max(1, len(indices)) if inputs.sort_by_length else batch_size
+    with torch.inference_mode():
+        for start in range(0, len(indices), window):
+            positions = range(start, min(start + window, len(indices)))
+            raw = [inputs[indices[position]] for position in positions]
+            for group in groups:
+                encoded = group.backbone.encode(raw)
+                # The longest come first: a batch that does not fit in memory fails at once, and the estimate
+                # of the remaining time is never too low. The sort is stable, so inputs of equal length keep
+                # their order.
+                lengths = [group.backbone.length(item) for item in encoded]
+                order = sorted(range(len(raw)), key=lengths.__getitem__, reverse=True)
+                for first in range(0, len(order), batch_size):
+                    batch = order[first : first + batch_size]
+                    rows = [positions[i] for i in batch]
+                    vectors = group.forward([encoded[i] for i in batch])
+                    for teacher, features in zip(group.teachers, vectors, strict=True):
+                        out[teacher.name][rows] = features
+                    if progress is not None:
+                        progress(len(rows) * len(group.teachers))
+    return out

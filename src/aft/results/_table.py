@@ -1,0 +1,54 @@
+"""The result of a comparison as a table of plain text."""
+
+from aft.errors import printable
+from aft.results._method_result import MethodResult
+from aft.results._schema import ComparisonResult
+
+
+def format_table(result: ComparisonResult) -> str:
+    """Format a result as a table.
+
+    Args:
+        result: The result.
+
+    Returns:
+        A header, then one line per reference and per method. Errors are percentages, or for regression in the unit of
+        the label. Unknown values are ``-``.
+    """
+    regression = result.task.kind == "regression"
+    lines = [f"{'':16} {'error':>15} {'normalised':>15} {'gap closed':>11} {'vs fine-tuning':>28}   beta"]
+    for name, reference in (("majority", result.majority), ("probe", result.probe)):
+        if reference.error is not None:
+            lines.append(f"{name:16} {_error(reference.error, regression):>15}")
+    lines.extend(_line(method, regression) for method in result.methods)
+    return "\n".join(lines)
+
+
+def _line(method: MethodResult, regression: bool) -> str:
+    scale, digits = (1, 3) if regression else (100, 1)
+    spread = "" if method.spread is None else f" ± {method.spread * scale:.{digits}f}"
+    normalised = "-" if method.normalised is None else f"{method.normalised:.3f}"
+    gap = "-" if method.gap_closed is None else f"{100 * method.gap_closed:.0f} %"
+    beta = "-" if not method.beta else f"{method.beta:g}" + (f" ({method.weighting})" if method.weighting else "")
+    return (
+        f"{printable(method.method):16} {_error(method.error, regression) + spread:>15} {normalised:>15} "
+        f"{gap:>11} {_difference(method, regression):>28}   {beta}"
+    )
+
+
+def _error(value: float | None, regression: bool) -> str:
+    return "-" if value is None else f"{value:.3f}" if regression else f"{100 * value:.1f} %"
+
+
+def _difference(method: MethodResult, regression: bool) -> str:
+    if method.same_as_finetune:
+        return "the same"
+    difference = method.difference
+    if difference is None or difference.mean is None:
+        return ""
+    scale, digits = (1, 3) if regression else (100, 1)
+    text = f"{scale * difference.mean:+.{digits}f}"
+    if difference.low is not None and difference.high is not None:
+        text += f" ({scale * difference.low:+.{digits}f} to {scale * difference.high:+.{digits}f})"
+    # Padded to the width of " noise", so that the intervals of all methods line up.
+    return text + (" noise" if difference.noise else "      ")

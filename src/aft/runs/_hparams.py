@@ -1,0 +1,73 @@
+"""The hyperparameters of one training, and a trial of them."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+WeightingName = Literal["fixed", "balanced"]
+
+
+@dataclass(frozen=True)
+class HParams:
+    """What the hyperparameter search chooses.
+
+    Attributes:
+        lr: Learning rate of the student.
+        steps: Number of optimiser steps.
+        weight_decay: Decoupled weight decay of the student.
+        weighting: How `beta` multiplies the objective: ``"fixed"`` or ``"balanced"``; None where `beta` is 0.
+        beta: Weight of the objective. 0 is plain fine-tuning.
+    """
+
+    lr: float
+    steps: int
+    weight_decay: float
+    weighting: WeightingName | None = None
+    beta: float = 0.0
+
+    def __post_init__(self) -> None:
+        # One spelling for each training, since journals find trainings by their hyperparameters.
+        weighting = (self.weighting or "fixed") if self.beta else None
+        object.__setattr__(self, "weighting", weighting)
+        object.__setattr__(self, "beta", float(self.beta))
+
+    def __str__(self) -> str:
+        objective = f"{self.weighting} beta {self.beta:g}" if self.beta else "fine-tuning"
+        return f"{objective}, {self.steps} steps, lr {self.lr:.3g}, weight decay {self.weight_decay:g}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training on part of the training split, and its loss on the validation split.
+
+    Attributes:
+        method: Name of the method; ``finetune`` where beta is 0.
+        hparams: The hyperparameters.
+        loss: Validation loss at the best temperature; None if the trial diverged.
+        error: Validation error; None if the trial diverged.
+        early_loss: Validation loss after a third of the steps; None if it was not measured.
+        seconds: Duration.
+        stopped: Whether the trial was stopped early, or diverged. It cannot be chosen then.
+    """
+
+    method: str
+    hparams: HParams
+    loss: float | None
+    error: float | None
+    early_loss: float | None
+    seconds: float
+    stopped: bool = False
+
+    @property
+    def score(self) -> float:
+        """What trials are ranked by: the validation loss; infinite for a trial that cannot be chosen."""
+        return math.inf if self.loss is None or self.stopped else self.loss
+
+    def __str__(self) -> str:
+        if self.loss is None or self.error is None:
+            outcome = "diverged"
+        elif self.stopped:
+            outcome = f"stopped early at loss {self.loss:.4f}"
+        else:
+            outcome = f"loss {self.loss:.4f}, error {self.error:.4f}"
+        return f"{self.hparams}: {outcome}, {self.seconds:.0f} s"

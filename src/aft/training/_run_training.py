@@ -1,0 +1,85 @@
+"""Train with given hyperparameters into a run directory."""
+
+import shutil
+import time
+
+from aft.core import __version__, rank_zero_first, world_size
+from aft.evaluation import measure
+from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, SearchRecord, save_tensors, write_card
+from aft.training._fit import FitResult, fit
+from aft.training._problem import Problem
+
+
+def run_training(
+    problem: Problem,
+    layout: RunLayout,
+    config: RunConfig,
+    hparams: HParams,
+    *,
+    search: SearchRecord | None = None,
+    started: float | None = None,
+    progress: bool = False,
+) -> tuple[Run, FitResult]:
+    """Train on the whole training split, measure on the test split, and write the run.
+
+    Where a launcher has started several processes, all call this; rank 0 writes.
+
+    Args:
+        problem: What is trained.
+        layout: The run directory, which `open_run_directory` has created or resumed.
+        config: The run's config; its settings give the method, its options and the seed.
+        hparams: The hyperparameters.
+        search: The search that chose them.
+        started: When the work on this run started, by ``time.monotonic``; now by default.
+        progress: Show progress on the standard error stream.
+
+    Returns:
+        The run, and the trained student.
+    """
+    started = time.monotonic() if started is None else started
+    rank_zero_first(lambda: _write_inputs(problem, layout))
+    settings = config.settings
+    result = fit(
+        problem, hparams, settings.seed, method=settings.method, options=settings.options, directory=layout.directory,
+        progress=progress,
+    )  # fmt: skip
+    run = rank_zero_first(lambda: _write_outputs(problem, layout, config, hparams, search, result, started))
+    return run, result
+
+
+def _write_inputs(problem: Problem, layout: RunLayout) -> None:
+    layout.assets.mkdir(exist_ok=True)
+    problem.template.backbone.save_assets(layout.assets)
+    problem.splits.write(layout.splits, problem.dataset)
+
+
+def _write_outputs(
+    problem: Problem,
+    layout: RunLayout,
+    config: RunConfig,
+    hparams: HParams,
+    search: SearchRecord | None,
+    fitted: FitResult,
+    started: float,
+) -> Run:
+    logits = problem.test_logits(fitted.student)
+    learned = {
+        f"{name}.{key}": value
+        for name, objective in fitted.objectives.items()
+        for key, value in objective.state_dict().items()
+    }
+    if learned:
+        save_tensors(layout.objective, learned)
+    result = RunResult(
+        aft=__version__, method=config.settings.method, hparams=hparams, seed=config.settings.seed,
+        batch_size=problem.batch_size, parameters=problem.template.size(), samples=problem.counts,
+        truncated=problem.samples.truncated, seconds=round(fitted.seconds, 3),
+        waiting_for_data=round(fitted.waiting_for_data, 4), total_seconds=round(time.monotonic() - started, 3),
+        processes=world_size(), search=search,
+        test=None if logits is None else measure(problem.targets, logits, problem.test_labels),
+        weights_sha256=save_tensors(layout.weights, fitted.student.state_dict()),
+    )  # fmt: skip
+    write_card(layout.card, config, result)
+    result.write(layout.result)
+    shutil.rmtree(layout.checkpoints, ignore_errors=True)
+    return Run.open(layout.directory)

@@ -1,0 +1,114 @@
+"""Fresh students of one kind, each from the initial weights that its seed gives."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from aft.data import Dataset, Splits, Targets
+from aft.models import Student, load_backbone, weights_digest
+from aft.runs import TrainConfig
+
+T = TypeVar("T")
+
+
+def seeded(make: Callable[[], T], seed: int) -> T:
+    """Call a function whose random numbers depend on a seed alone; the caller's random state is kept.
+
+    Args:
+        make: The function.
+        seed: The seed.
+
+    Returns:
+        Its result.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make()
+
+
+class StudentFactory:
+    """Makes students of one kind: equal seeds give equal initial weights.
+
+    Args:
+        student: The student's name, or a module, which is copied and never changed.
+        dataset: The samples: students may learn a vocabulary from the training texts.
+        splits: Their splits.
+        targets: The task.
+        config: The settings.
+        preprocess: The preprocessing of a module.
+        device: Where the students go.
+
+    Attributes:
+        template: A student that is never trained: its preprocessing, width and recipe are those of all others.
+    """
+
+    def __init__(
+        self,
+        student: str | nn.Module,
+        dataset: Dataset,
+        splits: Splits,
+        targets: Targets,
+        config: TrainConfig,
+        *,
+        preprocess: Callable[[Any], Any] | None,
+        device: torch.device,
+    ) -> None:
+        self._student = student
+        self._dataset, self._train, self._targets = dataset, splits.train, targets
+        self._config, self._preprocess, self._device = config, preprocess, device
+        self._initial: dict[int, tuple[dict[str, Tensor], str]] = {}
+        self.template = self._build(config.seed)
+        self._initial[config.seed] = (self.template.state_dict(), weights_digest(self.template))
+
+    @property
+    def name(self) -> str:
+        """The student's name; ``module:CLASS`` for a module."""
+        return self._student if isinstance(self._student, str) else f"module:{type(self._student).__name__}"
+
+    @property
+    def code(self) -> str | nn.Module | None:
+        """What `aft.load` needs as ``student=`` where a run cannot name its own student; None for all others."""
+        named = isinstance(self._student, str) and not self._student.startswith("python:")
+        return None if named else self._student
+
+    @property
+    def preprocess(self) -> Callable[[Any], Any] | None:
+        """The preprocessing of a module."""
+        return self._preprocess
+
+    def new(self, seed: int) -> Student:
+        """A student with the initial weights of a seed."""
+        initial, _ = self._initial_weights(seed)
+        # The user's factory is called anew: a copy of its module could share hooks with the original.
+        by_factory = isinstance(self._student, str) and self._student.startswith("python:")
+        student = self._build(seed) if by_factory else copy.deepcopy(self.template)
+        student.load_state_dict(initial)
+        return student
+
+    def initial_digest(self, seed: int) -> str:
+        """SHA-256 of the initial weights of a seed."""
+        return self._initial_weights(seed)[1]
+
+    def _initial_weights(self, seed: int) -> tuple[dict[str, Tensor], str]:
+        if seed not in self._initial:
+            student = self._build(seed)
+            self._initial[seed] = (student.state_dict(), weights_digest(student))
+        return self._initial[seed]
+
+    def _build(self, seed: int) -> Student:
+        given = copy.deepcopy(self._student) if isinstance(self._student, nn.Module) else self._student
+        inputs, config = self._dataset.inputs, self._config
+
+        def build() -> Student:
+            backbone = load_backbone(
+                given, role="student", texts=lambda: inputs.texts(self._train.tolist()), example=inputs[0],
+                preprocess=self._preprocess, layer=config.layer, pooling=config.pooling, weights=config.weights,
+                prompt=config.prompt,
+            )  # fmt: skip
+            backbone.check_accepts(inputs.modality, "student")
+            return Student(backbone, self._targets.outputs)
+
+        return seeded(build, seed).to(self._device)

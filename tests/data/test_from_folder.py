@@ -1,0 +1,31 @@
+from aft.data import Dataset
+
+
+def test_folders_define_classes_splits_and_unlabelled_images(pictures):
+    dataset = Dataset.from_folder(pictures)
+    assert dataset.ids[0] == "blue/00.png"
+    assert set(dataset.labels) == {"red", "blue"}
+    (pictures / "red" / "00.png").rename(pictures / "loose.png")
+    assert Dataset.from_folder(pictures).labels[Dataset.from_folder(pictures).ids.index("loose.png")] is None
+    (pictures / "loose.png").unlink()
+    (pictures / "train").mkdir()
+    for name in ("red", "blue"):
+        (pictures / name).rename(pictures / "train" / name)
+    (pictures / "val" / "red").mkdir(parents=True)
+    (pictures / "train" / "red" / "01.png").rename(pictures / "val" / "red" / "x.png")
+    dataset = Dataset.from_folder(pictures)
+    assert dataset.splits.count("validation") == 1
+    assert set(dataset.labels) == {"red", "blue"}
+
+
+def test_transparent_pixels_are_white_and_exif_rotation_is_applied(tmp_path):
+    from PIL import Image
+
+    Image.new("RGBA", (2, 3), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    sideways = Image.new("RGB", (4, 2))
+    exif = sideways.getexif()
+    exif[0x0112] = 6
+    sideways.save(tmp_path / "sideways.jpg", exif=exif)
+    dataset = Dataset.from_folder(tmp_path)
+    assert dataset.inputs[0].getpixel((0, 0)) == (255, 255, 255)
+    assert dataset.inputs[1].size == (2, 4)

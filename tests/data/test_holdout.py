@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from aft.data import assign_splits, hold_out
+from aft.errors import DataError, UsageError
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    labels=st.lists(st.sampled_from(["a", "b", "c", None]), min_size=12, max_size=80),
+    groups=st.integers(1, 12),
+    fraction=st.sampled_from([0.1, 0.2, 0.5]),
+    seed=st.integers(0, 5),
+)
+@example(
+    labels=[*"aaaaaaaab", None, *"ccbccbccc"], groups=1, fraction=0.1, seed=1
+)  # two strata of equal size, and no unit small enough to be held out at first
+def test_groups_and_equal_inputs_stay_together_in_any_order(labels, groups, fraction, seed):
+    n = len(labels)
+    digests = [f"{i % max(2, n - 3):032x}" for i in range(n)]
+    names = [f"g{i % groups}" if i % 3 else None for i in range(n)]
+    try:
+        held = hold_out(digests, labels, fraction=fraction, seed=seed, groups=names)
+    except DataError:
+        return
+    assert 0 < held.sum() < n
+    for key in (digests, names):
+        for value in {k for k in key if k is not None}:
+            assert len({bool(held[i]) for i in range(n) if key[i] == value}) == 1
+    order = np.random.default_rng(seed).permutation(n)
+    again = hold_out(
+        [digests[i] for i in order],
+        [labels[i] for i in order],
+        fraction=fraction,
+        seed=seed,
+        groups=[names[i] for i in order],
+    )
+    assert {digests[i] for i in np.flatnonzero(held)} == {digests[order[i]] for i in np.flatnonzero(again)}
+
+
+def test_the_choice_is_stratified():
+    labels = ["rare"] * 10 + ["common"] * 190
+    held = hold_out([f"{i:032x}" for i in range(200)], labels, fraction=0.2, seed=0)
+    assert sum(held[:10]) == 2
+    assert sum(held[10:]) == 38
+
+
+def test_impossible_choices_are_rejected():
+    with pytest.raises(UsageError, match="between 0 and 1; received 1"):
+        hold_out(["0", "1"], ["a", "b"], fraction=1, seed=0)
+    with pytest.raises(DataError, match="at least two labelled samples"):
+        hold_out(["0", "1"], ["a", None], fraction=0.5, seed=0)
+
+
+def test_names_of_splits_are_normalised():
+    assert assign_splits(["Train", "val", " dev ", "TEST"]) == ["train", "validation", "validation", "test"]
+    with pytest.raises(DataError, match="'trian' in row 2; did you mean 'train'"):
+        assign_splits(["train", "trian"])

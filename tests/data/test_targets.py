@@ -1,0 +1,48 @@
+import pytest
+
+from aft.data import Dataset, Targets, infer_targets
+from aft.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "outputs"),
+    [
+        (["x", "y", None], "classification", 2),
+        ([0, 1, 1], "classification", 2),
+        (["0.5", "1.5", "2"], "regression", 1),
+        (list(range(30)), "regression", 1),
+        ([("a", "b"), ()], "multilabel", 2),
+        ([True, False], "classification", 2),
+    ],
+)
+def test_the_task_is_inferred_from_the_labels(labels, kind, outputs):
+    targets = Targets.infer(labels)
+    assert (targets.kind, targets.outputs) == (kind, outputs)
+
+
+def test_labels_are_encoded_and_unknown_labels_are_named():
+    targets = Targets.infer(["b", "a"])
+    encoded, has = targets.encode(["a", None, "b"], list("xyz"))
+    assert encoded.tolist() == [0, 0, 1]
+    assert has.tolist() == [True, False, True]
+    with pytest.raises(DataError, match="received 'c', first at id 'z'"):
+        targets.encode(["a", "b", "c"], list("xyz"))
+    values = Targets.infer(["1.5", "2.5", None], "regression")
+    assert values.encode(["1.5", "2.5"], ["x", "y"])[0].tolist() == [-1.0, 1.0]
+    many = Targets.infer(["a|b", "c"], "multilabel")
+    assert many.encode(["c|a"], ["x"])[0].tolist() == [[1, 0, 1]]
+
+
+def test_only_training_labels_define_the_task():
+    dataset = Dataset.from_arrays(["one", "two", "three"], ["a", "b", "c"])
+    assert infer_targets(dataset, [0, 1]).classes == ("a", "b")
+
+
+def test_numbered_folders_are_classes(tmp_path):
+    from PIL import Image
+
+    for n in range(25):
+        (tmp_path / f"{n:03}").mkdir()
+        Image.new("RGB", (2, 2)).save(tmp_path / f"{n:03}" / "x.png")
+    targets = infer_targets(Dataset.from_folder(tmp_path), range(25))
+    assert (targets.kind, targets.outputs) == ("classification", 25)

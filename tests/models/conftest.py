@@ -1,0 +1,35 @@
+"""Tiny models of several families, and texts to learn vocabularies from."""
+
+import pytest
+
+from aft.models._text import train_tokenizer
+from tests.conftest import sentences
+
+TEXTS = [text for _, text, _ in sentences(60)]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Tiny models with random weights, in the folders that transformers writes."""
+    import transformers
+
+    root = tmp_path_factory.mktemp("models")
+    tokenizer = train_tokenizer(TEXTS, 200)
+    size = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 8,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
+    made = {
+        "bert": transformers.BertModel(transformers.BertConfig(**size, max_position_embeddings=32)),
+        "gpt2": transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=len(tokenizer), n_embd=8, n_layer=3, n_head=2, n_positions=32)),
+        "t5": transformers.T5ForConditionalGeneration(transformers.T5Config(vocab_size=len(tokenizer), d_model=8, num_layers=3, num_heads=2, d_kv=4, d_ff=16)),
+        "vit": transformers.ViTModel(transformers.ViTConfig(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, image_size=16, patch_size=8)),
+    }  # fmt: skip
+    for name, model in made.items():
+        model.save_pretrained(root / name)
+        if name != "vit":
+            tokenizer.save_pretrained(root / name)
+    return root

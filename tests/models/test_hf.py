@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from aft.errors import UsageError
+from aft.models import load_backbone
+from tests.models.conftest import TEXTS
+
+
+@pytest.mark.parametrize(("name", "pooling"), [("bert", "mean"), ("gpt2", "last"), ("t5", "mean")])
+def test_each_family_has_its_default_pooling(folders, name, pooling):
+    backbone = load_backbone(f"hf:{folders / name}")
+    assert backbone.pooling == pooling
+    encoded = backbone.encode(["a lovely film", "a dull and cold film number 3"])
+    with torch.inference_mode():
+        together = backbone(backbone.collate(encoded))
+        alone = torch.cat([backbone(backbone.collate([item])) for item in encoded])
+    assert together.shape == (2, backbone.dim) == (2, 8)
+    assert torch.allclose(together, alone, atol=1e-5)  # padding changes nothing
+
+
+def test_a_model_with_its_first_layers_gives_the_features_of_that_layer(folders):
+    whole = load_backbone(f"hf:{folders / 'bert'}")
+    short = load_backbone(f"hf:{folders / 'bert'},keep_layers=2")
+    layer = load_backbone(f"hf:{folders / 'bert'},layer=encoder.layer.1")
+    batch = whole.collate(whole.encode(["a lovely film"]))
+    with torch.inference_mode():
+        assert torch.allclose(short(batch), layer(batch))
+        assert not torch.allclose(short(batch), whole(batch))
+    assert short.size() < whole.size()
+    with pytest.raises(UsageError, match="between 1 and the model's 3 layers"):
+        load_backbone(f"hf:{folders / 'bert'},keep_layers=4")
+    with pytest.raises(UsageError, match="unknown layer 'encoder.layr.1'.*did you mean"):
+        load_backbone(f"hf:{folders / 'bert'},layer=encoder.layr.1")
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("hf:BERT", "encoder.layer.0"), ("hf:VIT", "layers.0"), ("timm:resnet10t,weights=random,image_size=32", "layer2")],
+)
+def test_a_backbone_at_another_layer_shares_the_network(folders, name, layer):
+    from PIL import Image
+
+    name = name.replace("BERT", str(folders / "bert")).replace("VIT", str(folders / "vit"))
+    inputs = TEXTS[:2] if "bert" in name else [Image.new("RGB", (20, 30), colour) for colour in ("red", "blue")]
+    backbone = load_backbone(name)
+    other = backbone.at_layer(layer, None, inputs[0]).eval()
+    assert other.network is backbone.network
+    batch = backbone.collate(backbone.encode(inputs))
+    with torch.inference_mode():
+        assert other(batch).shape == (2, other.dim)
+        assert other(batch).shape != backbone(batch).shape or not torch.equal(other(batch), backbone(batch))
+
+
+def test_vision_transformers(folders):
+    from PIL import Image
+
+    backbone = load_backbone(f"hf:{folders / 'vit'}")
+    batch = backbone.collate(backbone.encode([Image.new("RGB", (20, 30)), Image.new("RGB", (9, 9), "red")]))
+    assert backbone(batch).shape == (2, 8)
+
+
+def test_a_pruned_vocabulary_keeps_the_features_of_the_training_texts(folders):
+    whole = load_backbone(f"hf:{folders / 'bert'}", role="student")
+    pruned = load_backbone(f"hf:{folders / 'bert'},vocabulary=1000", role="student", texts=lambda: TEXTS[:1])
+    assert pruned.size() < whole.size()
+    for text, same in ((TEXTS[0], True), (TEXTS[1], False)):
+        one, two = (b.eval()(b.collate(b.encode([text]))) for b in (whole, pruned))
+        assert torch.allclose(one, two) is same
+    few = load_backbone(f"hf:{folders / 'bert'},vocabulary=12", role="student", texts=lambda: TEXTS)
+    assert few.model.get_input_embeddings().num_embeddings == 12
+    with pytest.raises(UsageError, match="received none"):
+        load_backbone(f"hf:{folders / 'bert'},vocabulary=12", role="student")
