@@ -252,7 +252,7 @@ def test_code_that_a_run_names_is_run_only_when_told(dataset, tmp_path, monkeypa
     run = aft.train(dataset, student, out=tmp_path / "run", **FAST)
     with monkeypatch.context() as patch:
         patch.setattr("aft.models._load.load_python", lambda *_, **__: pytest.fail("code of a run was run"))
-        with pytest.raises(AftError, match="code that it names is not run unasked"):
+        with pytest.raises(AftError, match="never executes the code that it names"):
             aft.load(run.path)
     texts = [text for _, text, _ in sentences(3)]
     assert len(aft.load(run.path, student=student).predict(texts)) == 3

@@ -37,9 +37,9 @@ CASES = {
     "bytes that are not UTF-8": (lambda d: train(table(d, b"text,label\ncaf\xe9,a\n"), *TEXT), "a table is UTF-8 text"),
     "a line that is not JSON": (lambda d: train(table(d, '{"text": "a"}\n{"text"\n', "data.jsonl"), "--text", "text"), "line 2 is not"),
     "an empty text": (lambda d: train(table(d, "text,label\n" + ROWS + " ,a\n"), *TEXT), "the text is empty; correct them, or leave them out with --bad-inputs skip"),
-    "duplicate ids": (lambda d: train(table(d, "i,text,label\n1,a,x\n1,b,y\n"), *TEXT, "--id", "i"), "ids must differ; received 1 of them twice or more, '1'"),
+    "duplicate ids": (lambda d: train(table(d, "i,text,label\n1,a,x\n1,b,y\n"), *TEXT, "--id", "i"), "ids must be unique; received duplicates of '1'"),
     "an empty id": (lambda d: train(table(d, "i,text,label\n,a,x\n"), *TEXT, "--id", "i"), "row 1 has none"),
-    "one class": (lambda d: train(table(d, "text,label\n" + ROWS.replace(",b", ",a")), *TEXT), "at least two classes; received 'a' alone"),
+    "one class": (lambda d: train(table(d, "text,label\n" + ROWS.replace(",b", ",a")), *TEXT), "at least two classes; received only 'a'"),
     "no labels": (lambda d: train(table(d, "text,label\n" + ROWS), "--text", "text"), "name the column with --label"),
     "a regression label that is no number": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--task", "regression"), "a regression label is a finite number; received 'a'"),
     "an unknown split": (lambda d: train(table(d, "text,label,part\n" + ROWS.replace("\n", ",trian\n")), *TEXT, "--split", "part"), "did you mean 'train'?"),
@@ -52,15 +52,15 @@ CASES = {
     "an unknown kind of model": (lambda d: ["train", table(d, "text,label\n" + ROWS), *TEXT, "--student", "tim:resnet18", "--out", d / "r", "--method", "finetune"], "did you mean 'timm'?"),
     "an unknown method": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--method", "atf"), "unknown method 'atf'; did you mean 'aft'?"),
     "no features": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--method", "aft"), "name a store with --features"),
-    "a store that is none": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--method", "aft", "--features", d / "empty"), "make one with aft extract"),
-    "a strength that is no number": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--beta", "much"), "--beta does not take that value"),
+    "a directory that is not a store": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--method", "aft", "--features", d / "empty"), "create one with aft extract"),
+    "a beta that is not a number": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--beta", "much"), "--beta does not take that value"),
     "an unknown option in a config": (lambda d: ["train", "--config", table(d, "studnet: x\n", "run.yaml")], "unknown option 'studnet'; did you mean 'student'?"),
     "a config with object tags": (lambda d: ["train", "--config", table(d, "student: !!python/object/apply:os.system [ls]\n", "run.yaml")], "--config is a YAML file of options"),
     "an output folder with other things in it": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--out", foreign(d)), "holds 'thesis.txt'"),
     "imported features with pickled objects": (lambda d: ["import-features", pickled(d), "--ids", table(d, "a\n", "ids.txt"), "--name", "x", "--out", d / "f"], "save it with numpy.save"),
     "imported features with NaN": (lambda d: ["import-features", nan(d), "--ids", table(d, "a\nb\n", "ids.txt"), "--name", "x", "--out", d / "f"], "ids 'b'"),
-    "a report of a folder without comparison": (lambda d: ["report", d / "empty"], "a report is made of a finished comparison"),
-    "a folder that is neither store nor run": (lambda d: ["inspect", d / "empty"], "takes a feature store or a run folder"),
+    "a report of a folder without a comparison": (lambda d: ["report", d / "empty"], "a report needs a finished comparison"),
+    "a folder that is neither store nor run": (lambda d: ["inspect", d / "empty"], "takes a feature store or a run directory"),
 }  # fmt: skip
 
 
@@ -93,11 +93,11 @@ def test_bad_input_is_one_sentence_and_status_two(aft_command, tmp_path, kind): 
     command, message = CASES[kind]
     arguments = command(tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    status, _, said = aft_command(*arguments)
-    (line,) = [line for line in said.splitlines() if line.startswith("aft: ")]
+    status, _, err = aft_command(*arguments)
+    (line,) = [line for line in err.splitlines() if line.startswith("aft: ")]
     assert status == 2
     assert message in line
-    assert "Traceback" not in said
+    assert "Traceback" not in err
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
@@ -112,7 +112,7 @@ def test_extraction_names_what_differs(aft_command, reviews, tmp_path):  # noqa:
     command = ["extract", reviews, "--text", "sentence", "--id", "id", "--teacher", TEACHER, "--out", tmp_path / "f"]
     assert aft_command(*command)[0] == 0
     kept = json.loads((tmp_path / "f" / "letters" / "manifest.json").read_text())
-    status, _, said = aft_command(*command, "--pooling", "max", "--dtype", "float32")
+    status, _, err = aft_command(*command, "--pooling", "max", "--dtype", "float32")
     assert status == 2
-    assert "dtype: asked 'float32'" in said
+    assert "dtype: expected 'float32'" in err
     assert json.loads((tmp_path / "f" / "letters" / "manifest.json").read_text()) == kept

@@ -36,44 +36,44 @@ def aft_command(monkeypatch, capsys):
 
 def test_a_csv_goes_all_the_way(aft_command, reviews, tmp_path):
     out = tmp_path / "features"
-    status, told, _ = aft_command(
+    status, out_text, _ = aft_command(
         "extract", reviews, "--text", "sentence", "--id", "id", "--teacher", TEACHER, "--out", out, "--dry-run"
     )
     assert (status, out.exists()) == (0, False)
-    assert "letters: 120 of 120 samples" in told
-    status, told, said = aft_command(
+    assert "letters: 120 of 120 samples" in out_text
+    status, out_text, err = aft_command(
         "extract", reviews, "--text", "sentence", "--id", "id", "--teacher", TEACHER, "--out", out
     )
-    assert (status, told.strip()) == (0, str(out / "letters"))
-    assert "120 samples x 26" in said
-    status, told, said = aft_command("inspect", out / "letters", "--verify")
+    assert (status, out_text.strip()) == (0, str(out / "letters"))
+    assert "120 samples x 26" in err
+    status, out_text, err = aft_command("inspect", out / "letters", "--verify")
     assert status == 0
-    assert "every byte was read and is as written" in told
+    assert "every byte is as written" in out_text
     run = tmp_path / "run"
     train = ["train", reviews, "--text", "sentence", "--label", "label", "--id", "id", "--student", STUDENT, "--features", out / "letters",
              "--beta", "1", "--steps", "40", "--batch-size", "16", "--out", run]  # fmt: skip
-    status, told, _ = aft_command(*train)
+    status, out_text, _ = aft_command(*train)
     assert status == 0
-    assert "on 18 test samples" in told
-    status, told, said = aft_command(*train)
-    assert (status, "is finished already" in said) == (0, True)
-    status, told, _ = aft_command("evaluate", run, reviews)
+    assert "on 18 test samples" in out_text
+    status, out_text, err = aft_command(*train)
+    assert (status, "is finished; nothing to do" in err) == (0, True)
+    status, out_text, _ = aft_command("evaluate", run, reviews)
     assert status == 0
-    assert "accuracy" in told
-    assert "samples    18" in told
-    status, told, _ = aft_command("inspect", run, "--verify")
-    assert "gates letters" in told
-    assert "the weights are as written" in told
+    assert "accuracy" in out_text
+    assert "samples    18" in out_text
+    status, out_text, _ = aft_command("inspect", run, "--verify")
+    assert "gates letters" in out_text
+    assert "the weights are as written" in out_text
     for name in ("answers.csv", "answers.jsonl"):
-        status, told, _ = aft_command("predict", run, reviews, "--out", tmp_path / name)
+        status, out_text, _ = aft_command("predict", run, reviews, "--out", tmp_path / name)
         assert status == 0
     with (tmp_path / "answers.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [f"id{n}" for n in range(120)]
     first = json.loads((tmp_path / "answers.jsonl").read_text().splitlines()[0])
     assert first["label"] == rows[0]["label"]
-    status, _, said = aft_command("predict", run, reviews, "--out", tmp_path / "answers.csv")
-    assert (status, "nothing is overwritten unasked" in said) == (2, True)
+    status, _, err = aft_command("predict", run, reviews, "--out", tmp_path / "answers.csv")
+    assert (status, "existing files are kept" in err) == (2, True)
 
 
 def test_teachers_are_ranked_in_a_table(aft_command, reviews, tmp_path):
@@ -82,16 +82,16 @@ def test_teachers_are_ranked_in_a_table(aft_command, reviews, tmp_path):
     other = "half=python:tests.conftest:half_of_the_letters"
     assert aft_command("extract", *columns, "--teacher", TEACHER, "--teacher", other, "--out", out)[0] == 0
     stores = ["--features", out / "letters", "--features", out / "half"]
-    status, told, said = aft_command("rank", *columns, "--label", "label", *stores)
-    assert status == 0, said
-    heading, *rows, advice = told.splitlines()
+    status, out_text, err = aft_command("rank", *columns, "--label", "label", *stores)
+    assert status == 0, err
+    heading, *rows, advice = out_text.splitlines()
     assert heading.split() == ["teacher", "dim", "probe", "error", "LogME", "seconds"]
     assert {row.split("  ")[0].strip() for row in rows} == {"letters", "half", "letters + half"}
     assert len({len(row) for row in (heading, *rows)}) == 1
-    assert advice.startswith(f"Take {rows[0].split('  ')[0].strip()}: ")
+    assert advice.startswith(f"Choose {rows[0].split('  ')[0].strip()}: ")
     assert "14 validation samples" in advice
-    status, told, _ = aft_command("rank", *columns, "--label", "label", *stores[:2])
-    assert (status, "only letters to take" in told) == (0, True)
+    status, out_text, _ = aft_command("rank", *columns, "--label", "label", *stores[:2])
+    assert (status, "There is only one teacher, letters" in out_text) == (0, True)
 
 
 def test_a_config_file_under_set_under_flags(aft_command, reviews, tmp_path):
@@ -100,17 +100,17 @@ def test_a_config_file_under_set_under_flags(aft_command, reviews, tmp_path):
     config = yaml.safe_load(template)
     config |= {"data": str(reviews), "teacher": [TEACHER], "batch_size": 7, "id": "id"}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
-    status, told, said = aft_command(
+    status, out_text, err = aft_command(
         "extract", "--config", tmp_path / "run.yaml", "--set", "out=nowhere", "--out", tmp_path / "f"
     )
-    assert status == 0, said
-    assert told.strip() == str(tmp_path / "f" / "letters")
+    assert status == 0, err
+    assert out_text.strip() == str(tmp_path / "f" / "letters")
     config |= {"features": [str(tmp_path / "f" / "letters")], "student": STUDENT, "steps": 900, "beta": 3}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
-    status, told, said = aft_command(
+    status, out_text, err = aft_command(
         "train", "--config", tmp_path / "run.yaml", "--set", "steps=30", "--out", tmp_path / "r", "--beta", "2"
     )
-    assert status == 0, said
+    assert status == 0, err
     settings = json.loads((tmp_path / "r" / "config.json").read_text())["settings"]
     assert (settings["steps"], settings["beta"], settings["batch_size"]) == (30, 2.0, 7)
 
@@ -123,9 +123,9 @@ def test_a_folder_of_pictures_goes_all_the_way(aft_command, pictures, tmp_path):
         ]
         == 0
     )
-    status, told, said = aft_command("train", pictures, "--student", "timm:resnet10t,image_size=32", "--weights", "random", "--features",
+    status, out_text, err = aft_command("train", pictures, "--student", "timm:resnet10t,image_size=32", "--weights", "random", "--features",
                                      out / "net", "--beta", "1", "--steps", "12", "--out", tmp_path / "run")  # fmt: skip
-    assert status == 0, said
+    assert status == 0, err
     assert aft_command("predict", tmp_path / "run", pictures, "--out", tmp_path / "p.csv")[0] == 0
 
 
@@ -143,9 +143,9 @@ def test_help_of_every_command(aft_command):
         "init",
         "demo",
     ):
-        status, told, _ = aft_command(command, "--help")
+        status, out_text, _ = aft_command(command, "--help")
         assert status == 0
-        assert f"aft {command}" in told
+        assert f"aft {command}" in out_text
     assert aft_command("--version")[1].startswith("aft 0.")
 
 
@@ -160,7 +160,7 @@ def test_the_base_import_is_light():
 def test_public_names():
     import aft
 
-    expected = {"AFT", "BTuning", "CKA", "Comparison", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Weighting", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "__version__",
+    expected = {"AFT", "BTuning", "CKA", "Comparison", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Weighting", "Dataset", "FeatureStore", "Metrics", "Model", "Prediction", "Run", "TrainConfig", "__version__",
                 "capture", "compare", "evaluate", "extract", "import_features", "load", "rank", "report", "train"}  # fmt: skip
     assert set(aft.__all__) == set(dir(aft)) == expected
     for name in expected:
@@ -183,5 +183,5 @@ def test_a_missing_extra_says_which_one(monkeypatch):
         _ = aft.AFT
 
 
-def test_sentences_are_what_the_other_tests_expect():
+def test_the_sentences_of_other_tests_are_distinct():
     assert len({text for _, text, _ in sentences(120)}) == 120

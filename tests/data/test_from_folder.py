@@ -1,4 +1,7 @@
+import pytest
+
 from aft.data import Dataset
+from aft.errors import DataError
 
 
 def test_folders_define_classes_splits_and_unlabelled_images(pictures):
@@ -29,3 +32,18 @@ def test_transparent_pixels_are_white_and_exif_rotation_is_applied(tmp_path):
     dataset = Dataset.from_folder(tmp_path)
     assert dataset.inputs[0].getpixel((0, 0)) == (255, 255, 255)
     assert dataset.inputs[1].size == (2, 4)
+
+
+def test_split_folders_never_become_classes(pictures):
+    (pictures / "train").mkdir()
+    for name in ("red", "blue"):
+        (pictures / name).rename(pictures / "train" / name)
+    stray = pictures / "train" / "red" / "00.png"
+    stray.rename(pictures / "logo.png")
+    with pytest.raises(DataError, match=r"'logo\.png'"):
+        Dataset.from_folder(pictures)
+    (pictures / "unlabelled").mkdir()
+    (pictures / "logo.png").rename(pictures / "unlabelled" / "logo.png")
+    dataset = Dataset.from_folder(pictures)
+    assert set(dataset.labels) == {"red", "blue", None}
+    assert set(dataset.splits) == {"train"}

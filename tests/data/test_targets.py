@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from aft.data import Dataset, Targets, infer_targets
@@ -46,3 +47,25 @@ def test_numbered_folders_are_classes(tmp_path):
         Image.new("RGB", (2, 2)).save(tmp_path / f"{n:03}" / "x.png")
     targets = infer_targets(Dataset.from_folder(tmp_path), range(25))
     assert (targets.kind, targets.outputs) == ("classification", 25)
+
+
+def test_labels_that_are_arrays():
+    values = np.zeros((4, 2), np.float32)
+    assert Dataset.from_arrays(values, np.array([[0.5], [1.5], [2.5], [3.0]]), ids=list("abcd")).labels == [
+        0.5,
+        1.5,
+        2.5,
+        3.0,
+    ]
+    assert Dataset.from_arrays(values, np.array([[1, 0], [1, 1], [0, 0], [0, 1]]), ids=list("abcd")).labels == [
+        ("0",),
+        ("0", "1"),
+        (),
+        ("1",),
+    ]
+    with pytest.raises(DataError, match="0 or 1 for each class"):
+        Dataset.from_arrays(values, np.full((4, 2), 0.3), ids=list("abcd"))
+
+
+def test_a_given_task_is_kept():
+    assert Targets.infer(["001", "002"], "classification").classes == ("001", "002")

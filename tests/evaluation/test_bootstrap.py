@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aft.evaluation import paired_difference
+from aft.evaluation import draw, error_of, normalised_error, paired_difference
 
 
 def test_pairing_detects_a_difference_that_unpaired_samples_hide():
@@ -17,3 +17,32 @@ def test_pairing_detects_a_difference_that_unpaired_samples_hide():
     assert 0 < difference.low < difference.high < 0.05
     shuffled = np.stack([generator.permutation(row) for row in one])
     assert paired_difference(one, shuffled).is_noise
+
+
+def test_normalised_error_is_the_ratio_of_mean_errors():
+    generator = np.random.default_rng(0)
+    plain = (generator.random((5, 400)) < 0.3).astype(float)
+    better = plain * (generator.random((5, 400)) < 0.7)
+    found = normalised_error([(better, plain, False)])
+    assert found.mean == pytest.approx(better.mean() / plain.mean())
+    assert found.low < found.mean < found.high < 1
+    twice = normalised_error([(better, plain, False), (plain, plain, False)])
+    assert twice.mean == pytest.approx((found.mean + 1) / 2)
+    assert twice.high - twice.low == pytest.approx((found.high - found.low) / 2, rel=0.1)
+
+
+def test_root_mean_squares_are_compared_as_such():
+    generator = np.random.default_rng(7)
+    one, two = generator.random((3, 300)), generator.random((3, 300)) * 4
+    assert error_of(one, root=True) == pytest.approx(np.sqrt(one.mean(axis=1)).mean())
+    found = paired_difference(one, two, root=True)
+    assert found.mean == pytest.approx(error_of(one, root=True) - error_of(two, root=True))
+    assert found.low < found.mean < found.high
+    # The slow reference: one draw at a time.
+    drawn = draw(np.stack([one, two]), root=True, rounds=300)
+    slow = []
+    for _ in range(300):
+        seeds, samples = generator.integers(0, 3, 3), generator.integers(0, 300, 300)
+        slow.append(np.sqrt(one[seeds][:, samples].mean(axis=1)).mean())
+    assert drawn[0].mean() == pytest.approx(np.mean(slow), abs=0.01)
+    assert drawn[0].std() == pytest.approx(np.std(slow), rel=0.25)

@@ -90,6 +90,8 @@ import sys, time
 from aft.data import Dataset
 from aft.extraction import extract
 from tests.conftest import Bag, letters, sentences
+import aft
+from aft.errors import FingerprintError
 class Slow(Bag):
     def forward(self, input):
         time.sleep(0.02)
@@ -229,3 +231,31 @@ def test_options_for_all_teachers_are_in_the_fingerprint_of_each(tmp_path):
     alone = extract(dataset, here, name="first", out=tmp_path / "b", layer="first", progress=False)
     assert together[1].fingerprint == alone.fingerprint
     assert contents(tmp_path / "a" / "first") == contents(tmp_path / "b" / "first")
+
+
+def numbers(n=60):
+    values = np.random.default_rng(0).standard_normal((n, 3)).astype(np.float32)
+    return Dataset.from_arrays(values, np.where(values[:, 0] > 0, "up", "down").tolist())
+
+
+class Scale:
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, x):
+        return torch.from_numpy(x * self.by)
+
+
+def test_preprocessing_with_other_values_is_another_fingerprint(tmp_path):
+    extract(numbers(), nn.Identity(), preprocess=Scale(1.0), name="t", out=tmp_path, progress=False)
+    extract(numbers(), nn.Identity(), preprocess=Scale(1.0), name="t", out=tmp_path, progress=False)
+    with pytest.raises(FingerprintError, match=r"preprocessing\.preprocess"):
+        extract(numbers(), nn.Identity(), preprocess=Scale(100.0), name="t", out=tmp_path, progress=False)
+
+
+def test_extraction_leaves_the_callers_module_alone(tmp_path):
+    module = nn.Linear(3, 4).train()
+    for name in ("one", "two"):
+        extract(numbers(), module, name=name, out=tmp_path, precision="bf16", progress=False)
+    assert module.weight.dtype == torch.float32
+    assert module.training

@@ -11,7 +11,7 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from aft.cli._app import app
-from aft.errors import AftError, BadFeatureError, StoreError, UsageError
+from aft.errors import AftError, BadFeatureError, FingerprintError, StoreError, UsageError
 from aft.features import FeatureStore, import_features, repair, verify
 
 IDS = ["plain", "with/slash", "new\nline", "ünï", "7"]
@@ -182,3 +182,18 @@ def test_import_command(tmp_path):
     ]
     result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
     assert result.output.strip() == str(tmp_path / "out" / "api")
+
+
+def test_importing_again_with_other_ids_is_rejected_or_replaces(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(6.0).reshape(3, 2))
+    (tmp_path / "one.txt").write_text("a\nb\nc\n")
+    (tmp_path / "two.txt").write_text("c\nb\na\n")
+    common = {"name": "x", "out": tmp_path / "f"}
+    import_features(tmp_path / "x.npy", ids=tmp_path / "one.txt", **common)
+    with pytest.raises(FingerprintError, match="ids_sha256"):
+        import_features(tmp_path / "x.npy", ids=tmp_path / "two.txt", **common)
+    store = import_features(tmp_path / "x.npy", ids=tmp_path / "two.txt", overwrite=True, **common)
+    assert store["c"].tolist() == [0.0, 1.0]
+    (tmp_path / "bad.txt").write_text('"a" x\nb\nc\n')
+    with pytest.raises(UsageError, match="JSON string"):
+        import_features(tmp_path / "x.npy", ids=tmp_path / "bad.txt", name="y", out=tmp_path / "f")

@@ -87,3 +87,17 @@ def test_code_that_a_run_names_is_not_executed(tmp_path):
     module = load_backbone(torch.nn.Linear(2, 3), role="student", example=np.zeros(2, np.float32))
     with pytest.raises(ModelError, match="this run trained a Linear; pass it as student="):
         restore_backbone(module.config(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "message"),
+    [
+        ("st:x", "student", "load the same folder with hf:"),
+        ("aft:static,layers=2", "student", "has no option 'layers'"),
+        ("timm:resnet10t,weights=random,pooling=max", "teacher", "without a layer"),
+        ("st:x,layer=1", "teacher", "has no option 'layer'"),
+    ],
+)
+def test_options_that_would_be_ignored_are_rejected(name, role, message):
+    with pytest.raises(UsageError, match=message):
+        load_backbone(name, role=role, texts=lambda: ["a text"] * 3)

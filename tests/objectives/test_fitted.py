@@ -195,3 +195,9 @@ def test_fitted_objectives_reject_missing_or_invalid_inputs():
         FactorTransfer(DIMS, 5, max_epochs=0)
     with pytest.raises(UsageError, match="0 samples"):
         FactorTransfer({"t": 3}, 5).prepare({"t": torch.zeros(0, 3)})
+
+
+def test_a_probe_knows_classes_that_its_samples_lack():
+    objective = ProbeKD({"t": 4}, 2, outputs=3)
+    objective.prepare({"t": torch.randn(30, 4)}, targets=torch.randint(0, 2, (30,)))
+    assert objective.predictions(torch.randn(5, 4)).shape == (5, 3)

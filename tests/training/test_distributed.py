@@ -1,4 +1,4 @@
-"""Training by several processes of a launcher: to the same end as by one."""
+"""Several processes of a launcher end where one process does."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import aft
 from aft.data import Dataset
 from aft.extraction import extract
-from aft.training import RunLayout
+from aft.runs import RunLayout
 from tests.conftest import kill_with_children, sentences
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
@@ -95,11 +95,11 @@ def furthest(one, two):
     return max(float((one[name] - two[name]).abs().max()) for name in one)
 
 
-BALANCED = ("--method", "aft", "--beta", "1", "--strength", "balanced")
-RAW = ("--method", "aft+probe-kd", "--beta", "3", "--strength", "raw")
+BALANCED = ("--method", "aft", "--beta", "1", "--weighting", "balanced")
+FIXED = ("--method", "aft+probe-kd", "--beta", "3", "--weighting", "fixed")
 
 
-@pytest.mark.parametrize("options", [BALANCED, RAW], ids=["balanced", "raw"])
+@pytest.mark.parametrize("options", [BALANCED, FIXED], ids=["balanced", "fixed"])
 def test_two_processes_and_two_nodes_end_where_one_does(task, tmp_path, free_port, options):
     finished(start(command(task, tmp_path / "one", *options)))
     two = two_processes(free_port)
@@ -127,17 +127,15 @@ def test_two_processes_and_two_nodes_end_where_one_does(task, tmp_path, free_por
     assert result["processes"] == 2
 
 
-#: The command, which leaves behind what each process has in the end: student, gates, norms.
+#: The command, which also saves what each process has in the end: student, gates, norms.
 OBSERVED = """
-import os, torch, aft.training._problem as training
+import os, torch, aft.training._fit as training
 from aft.core import rank
-fit = training.fit
-def observed(student, terms, *rest, **named):
-    result = fit(student, terms, *rest, **named)
-    kept = [value for module in (student, *(m for term in terms for m in term)) for value in module.state_dict().values()]
-    torch.save(kept, os.environ["AFT_TEST_KEPT"] + f"/{rank()}.pt")
-    return result
-training.fit = observed
+run = training._run
+def observed(module, *rest):
+    run(module, *rest)
+    torch.save(list(module.state_dict().values()), os.environ["AFT_TEST_KEPT"] + f"/{rank()}.pt")
+training._run = observed
 from aft.cli import main
 main()
 """
@@ -164,7 +162,7 @@ def test_the_local_batch_is_another_objective(task, tmp_path, free_port):
 
 def test_the_search_is_one_search(task, tmp_path, free_port):
     launcher = two_processes(free_port)
-    options = ("--method", "aft", "--strength", "raw")
+    options = ("--method", "aft", "--weighting", "fixed")
     finished(start(command(task, tmp_path / "two", *options), launcher))
     finished(start(command(task, tmp_path / "one", *options)))
     trials = [
@@ -172,17 +170,12 @@ def test_the_search_is_one_search(task, tmp_path, free_port):
         for run in ("one", "two")
     ]
     for one, two in zip(*trials, strict=True):
-        assert (one["form"], one["beta"], one["steps"], one["pruned"]) == (
-            two["form"],
-            two["beta"],
-            two["steps"],
-            two["pruned"],
-        )
+        assert (one["method"], one["hparams"], one["stopped"]) == (two["method"], two["hparams"], two["stopped"])
         assert one["loss"] == pytest.approx(two["loss"], rel=1e-3)
 
 
 def test_two_processes_that_were_killed_go_on_to_the_same_weights(task, tmp_path, free_port):
-    student = "python:tests.training.test_together:twisted_student"
+    student = "python:tests.training.test_distributed:twisted_student"
 
     def run(out, **more):
         launcher = two_processes(free_port)
@@ -217,15 +210,15 @@ def test_a_loss_that_is_not_finite_stops_all_with_the_same_ids(task, tmp_path, f
     assert "id" in said.pop()
 
 
-def test_what_several_processes_cannot_do_is_said(task, tmp_path, free_port):
+def test_what_several_processes_cannot_do_is_explained(task, tmp_path, free_port):
     launcher = two_processes(free_port)
     process = start(command(task, tmp_path / "run", *BALANCED, "--batch-size", "1"), launcher)
     _, err = process.communicate(timeout=300)
-    assert "a batch holds a sample for each process; received 1 for 2 processes" in err
+    assert "a batch needs a sample for each process; received --batch-size 1 for 2 processes" in err
 
 
 def test_a_comparison_is_started_alone(dataset, store, tmp_path, monkeypatch):
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1")):
         monkeypatch.setenv(name, value)
-    with pytest.raises(aft.errors.UsageError, match="start it alone"):
+    with pytest.raises(aft.errors.UsageError, match="start it without a launcher"):
         aft.compare(dataset, STUDENT, [store], out=tmp_path / "c")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from aft.comparison._journal import FinishedTraining
@@ -37,7 +38,8 @@ class Worker:
         problem = self._problem(spec.problem)
         if spec.stage == "trial":
             trial = run_trial(problem, TrialRequest(spec.method, spec.hparams, spec.max_early_loss), spec.options)
-            return FinishedTraining(spec, round(time.perf_counter() - start, 3), trial)
+            seconds = round(time.perf_counter() - start, 3)
+            return FinishedTraining(spec, seconds, replace(trial, seconds=seconds))
         student = self._train(problem, spec)
         logits = problem.test_logits(student)
         assert logits is not None  # a comparison rejects datasets without a test split

@@ -1,0 +1,49 @@
+"""What a comparison concludes."""
+
+import numpy as np
+import pytest
+
+from aft.comparison._summary import conclude
+from aft.data import Targets
+from aft.evaluation import paired_difference
+from aft.results import Difference, MethodResult
+
+TARGETS = Targets("classification", ("a", "b"))
+
+
+def result(method, share, seed, plain=None):
+    wrong = np.zeros((3, 1000))
+    for line in wrong:
+        line[np.random.default_rng(seed).permutation(1000)[: int(share * 1000)]] = 1
+        seed += 1
+    difference = None
+    if plain is not None:
+        found = paired_difference(wrong, plain)
+        difference = Difference(mean=found.mean, low=found.low, high=found.high, noise=found.is_noise)
+    return MethodResult(method=method, mean=wrong.mean(), difference=difference), wrong
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.30, "does not differ from fine-tuning beyond noise"),
+        (0.20, "lowers the error by 10.0"),
+        (0.40, "raises the error by 10.0"),
+    ],
+)
+def test_differences_within_noise_are_called_so(share, words):
+    plain, wrong = result("finetune", 0.30, 0)
+    other, _ = result("aft", share, 10, wrong)
+    assert words in conclude([plain, other], 0.1, TARGETS)[0]
+
+
+def test_methods_that_chose_beta_zero_are_fine_tuning():
+    plain, _ = result("finetune", 0.30, 0)
+    same = plain.model_copy(update={"method": "aft", "same_as_finetune": True})
+    assert "plain fine-tuning here" in conclude([plain, same], None, TARGETS)[0]
+
+
+def test_a_probe_that_is_no_better_is_mentioned():
+    plain, _ = result("finetune", 0.30, 0)
+    assert "no better than fine-tuning" in conclude([plain], 0.31, TARGETS)[0]
+    assert conclude([plain], 0.29, TARGETS) == ()

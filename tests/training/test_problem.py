@@ -1,0 +1,89 @@
+"""A problem is encoded once, and students are fresh each time."""
+
+import pickle
+
+import numpy as np
+import torch
+from torch import nn
+
+from aft.models import weights_digest
+from aft.runs import HParams, TrainConfig
+from aft.training import Problem, fit
+from tests.conftest import letters
+
+STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
+HPARAMS = HParams(0.02, 20, 0.01, "balanced", 1.0)
+
+
+def build(dataset, store, student=STUDENT, **settings):
+    return Problem.build(dataset, student, [store], TrainConfig(batch_size=16, **settings))
+
+
+def same(one, two):
+    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_every_method_starts_from_the_same_weights(dataset, store):
+    starts = [
+        build(dataset, store, method=method).students.new(0).state_dict() for method in ("finetune", "aft", "probe-kd")
+    ]
+    assert same(starts[0], starts[1])
+    assert same(starts[0], starts[2])
+
+
+def test_fit_leaves_the_template_alone_and_gives_a_fresh_student(dataset, store):
+    problem = build(dataset, store)
+    before = weights_digest(problem.template)
+    one, two = (fit(problem, HPARAMS, 0, method="aft+probe-kd").student for _ in range(2))
+    assert weights_digest(problem.template) == before
+    assert one is not two
+    assert same(one.state_dict(), two.state_dict())
+    assert weights_digest(one) != before
+    other = fit(problem, HPARAMS, 1, method="aft+probe-kd").student
+    assert not same(one.state_dict(), other.state_dict())
+
+
+class Counted(nn.Module):
+    """A student that keeps a hook on itself, as some modules do."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(26, 4)
+        self.seen = []
+        self.fc.register_forward_hook(lambda _module, _args, output: self.seen.append(output))
+
+    def forward(self, input):
+        return self.fc(input)
+
+
+def counted():
+    """A python: factory."""
+    return Counted(), letters
+
+
+def test_a_factorys_student_is_made_anew_and_keeps_its_hooks(dataset, store):
+    problem = build(dataset, store, student="python:tests.training.test_problem:counted")
+    student = fit(problem, HPARAMS, 0, method="aft").student
+    assert student.backbone.module.seen
+    assert not torch.equal(student.backbone.module.fc.weight, problem.template.backbone.module.fc.weight)
+
+
+def test_inputs_are_encoded_once_for_all_trainings(dataset, store, monkeypatch):
+    from aft.models._text import TextBackbone
+
+    encode, count = TextBackbone.encode, []
+    monkeypatch.setattr(TextBackbone, "encode", lambda self, inputs: count.append(len(inputs)) or encode(self, inputs))
+    problem = build(dataset, store)
+    encoded = sum(count)
+    for method in ("finetune", "aft", "kd"):
+        fit(problem, HPARAMS, 0, method=method)
+        problem.test_logits(problem.template)
+    assert sum(count) == encoded + len(problem.splits.test)
+
+
+def test_another_process_can_be_sent_a_problem(dataset, store):
+    problem = build(dataset, store)
+    sent = pickle.loads(pickle.dumps(problem))
+    assert np.array_equal(sent.train, problem.train)
+    one, two = (fit(p, HPARAMS, 0, method="aft+probe-kd").student.state_dict() for p in (problem, sent))
+    assert same(one, two)
