@@ -145,7 +145,7 @@ def test_repair_command(tmp_path):
     (tmp_path / "t" / "shard-000001.npy").unlink()
     output = run(app, ["inspect", str(tmp_path / "t"), "--repair"]).output
     assert "shard 1 was removed" in output
-    assert "run the extraction that made it again" in output
+    assert "run the same extraction again" in output
 
 
 def test_stores_of_subsets_are_merged(tmp_path):
