@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from aft.core import read_jsonl
 from aft.errors import AftError
 from aft.features import FeatureStore, repair
-from aft.core import read_jsonl
 
 Contents = dict[str, bytes]
 

@@ -89,12 +89,10 @@ def main() -> None:
             if row["weighting"] in (weighting, None):
                 cells.setdefault((row["task"], row["student"], row["seed"]), []).append(row["loss"])
         plain_loss = {(r["task"], r["student"], r["seed"]): r["loss"] for r in rows if r["weighting"] is None}
-        summary[weighting]["best"] = round(statistics.geometric_mean([min(v) / plain_loss[k] for k, v in cells.items()]), 4)
-    print(
-        json.dumps(
-            {"benchmark": "weighting", "validation_loss_against_finetuning": summary, "trainings": len(rows)}
+        summary[weighting]["best"] = round(
+            statistics.geometric_mean([min(v) / plain_loss[k] for k, v in cells.items()]), 4
         )
-    )
+    print(json.dumps({"benchmark": "weighting", "validation_loss_against_finetuning": summary, "trainings": len(rows)}))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ def better_than_alternatives(result: Row) -> Figure:
         for name, one in sorted(found.items(), key=lambda item: item[1]["mean"])
     ]
     return _figure(
-        result, "normalised", draw_dots(dots, [Guide("fine-tuning", 1.0, "dashed", show_value=False)], RATIO, WIDTH, gap=26)
+        result,
+        "normalised",
+        draw_dots(dots, [Guide("fine-tuning", 1.0, "dashed", show_value=False)], RATIO, WIDTH, gap=26),
     )
 
 

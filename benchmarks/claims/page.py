@@ -185,9 +185,7 @@ def _row(row: Row, regression: bool) -> str:
     )
     gap = "-" if row["gap_closed"] is None else f"{round(100 * row['gap_closed'])} %"
     beta = f"{row['weighting']} {row['beta']:g}" if row["beta"] else "-"
-    return (
-        f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {against} | {gap} | {beta} |"
-    )
+    return f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {against} | {gap} | {beta} |"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -32,9 +32,7 @@ def main() -> None:
     """Run it."""
     arguments = harness.parse(__doc__)
     found = studies()
-    result = harness.run(
-        "Unlabelled samples are worth most where labels are few.", list(found.values()), arguments
-    )
+    result = harness.run("Unlabelled samples are worth most where labels are few.", list(found.values()), arguments)
     names = {study.name: name for name, study in found.items()}
     for row in result["rows"]:
         place = [row["task"], row["student"], row["teachers"], row["variation"]]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import features
-from aft.core import cache_dir
 from aft.comparison import Study
+from aft.core import cache_dir
 from aft.data import Dataset
 from aft.demo import minilm_folder, movie_sentences
 from aft.features import FeatureStore

@@ -66,9 +66,9 @@ def _ratios(
         study = many if option == "layers" else one
         name = method if option == "layers" else f"{method}{option}"
         if study.name in ended and name in study.found.trials:
-            found["/".join(one.name.split("/")[:2])] = harness.lowest_loss(study.found.trials[name]) / harness.lowest_loss(
-                study.found.trials["finetune"]
-            )
+            found["/".join(one.name.split("/")[:2])] = harness.lowest_loss(
+                study.found.trials[name]
+            ) / harness.lowest_loss(study.found.trials["finetune"])
     return found
 
 

@@ -138,10 +138,10 @@ class _RunningStudy:
         self._started = False
 
     def advance(self) -> int:
-        """Ask the study for more trainings, as long as the journal already has all of them.
+        """Request more trainings from the study, as long as the journal already has all of them.
 
         Returns:
-            How many of the trainings that the study asked for were in the journal.
+            How many of the requested trainings were in the journal.
         """
         known = 0
         while not self.complete and all(training is not None for training in self._finished):

@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from aft.core import cache_dir
+from aft.core import cache_dir, write_text
 from aft.demo._packages import fetch_npm, fetch_pypi, read_member
 from aft.errors import MissingExtraError
 
@@ -47,13 +48,7 @@ def movie_sentences(cache: Path | None = None) -> Path:
             value = float(rating)
             polarity = "" if abs(value) < 0.3 else "positive" if value > 0 else "negative"
             rows.append((f"movie-{number}", sentence, f"{value:.4f}", polarity))
-        written = Path(temporary) / "table.csv"
-        with written.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("id", "sentence", "rating", "polarity"))
-            writer.writerows(rows)
-        written.replace(table)
-    return table
+    return _write_csv(table, [("id", "sentence", "rating", "polarity"), *rows])
 
 
 def emoji_names(cache: Path | None = None) -> Path:
@@ -75,15 +70,16 @@ def emoji_names(cache: Path | None = None) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as temporary:
         archive = fetch_npm("emoji-datasource@16.0.0", Path(temporary))
-        written = Path(temporary) / "table.csv"
-        with written.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("id", "name"))
-            for entry in json.loads(read_member(archive, "package/emoji.json")):
-                if entry["category"] != "Component":
-                    writer.writerow((_emoji_path(entry), entry["name"].lower()))
-        written.replace(table)
-    return table
+        entries = json.loads(read_member(archive, "package/emoji.json"))
+    names = [(_emoji_path(entry), entry["name"].lower()) for entry in entries if entry["category"] != "Component"]
+    return _write_csv(table, [("id", "name"), *names])
+
+
+def _write_csv(path: Path, rows: Iterable[tuple[str, ...]]) -> Path:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    write_text(path, buffer.getvalue())
+    return path
 
 
 def _emoji_path(entry: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data import Dataset, Targets, TaskKind, make_splits
+from aft.data import Dataset, TaskKind, infer_targets, make_splits
 from aft.errors import UsageError
 from aft.features import FeatureStore, open_stores
 from aft.probing._teachers import logme, probe_error
@@ -97,10 +97,7 @@ def rank(
         dataset, validation_fraction=validation_fraction, test_fraction=test_fraction, seed=split_seed, unlabelled="skip",
         leakage=leakage,
     )  # fmt: skip
-    labels = dataset.labels or []
-    if task == "auto" and dataset.source.get("labels") == "folders":
-        task = "classification"
-    targets = Targets.infer([labels[i] for i in splits.train.tolist()], task)
+    targets = infer_targets(dataset, splits.train.tolist(), task)
 
     def ids_and_labels(positions: NDArray[np.int64]) -> tuple[list[str], NDArray[np.generic]]:
         samples = dataset.subset(positions)

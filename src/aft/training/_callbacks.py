@@ -47,8 +47,8 @@ class StopEarly(Callback):
     """Stops training after a given step unless a condition holds.
 
     Args:
-        step: The step after which to ask. Nothing is asked if training ends there anyway.
-        keep_going: Whether to go on.
+        step: The step after which the condition is checked, unless training ends there anyway.
+        keep_going: The condition.
 
     Attributes:
         stopped: Whether training was stopped.
@@ -59,7 +59,7 @@ class StopEarly(Callback):
         self.stopped = False
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Ask, if it is time."""
+        """Check the condition if it is time."""
         if trainer.global_step == self._step < trainer.max_steps and not self._keep_going():
             self.stopped = True
             trainer.should_stop = True

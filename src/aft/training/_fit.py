@@ -41,7 +41,7 @@ class EarlyStop:
 
     Attributes:
         step: The step after which it is checked.
-        keep_going: Whether to go on, from the student as it is then.
+        keep_going: Whether to continue, given the student at that step.
     """
 
     step: int

@@ -82,7 +82,7 @@ class StudentFactory:
     def new(self, seed: int) -> Student:
         """A student with the initial weights of a seed."""
         initial, _ = self._initial_weights(seed)
-        # The user's factory is called anew: a copy of its module could share hooks with the original.
+        # The user's factory is called again: a copy of its module could share hooks with the original.
         by_factory = isinstance(self._student, str) and self._student.startswith("python:")
         student = self._build(seed) if by_factory else copy.deepcopy(self.template)
         student.load_state_dict(initial)
