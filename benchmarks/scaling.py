@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from aft.features import FeatureStore, Sample, StoreWriter
-from aft.features._writer import default_shard_rows
+from aft.features import FeatureStore, Sample, StoreWriter, default_shard_rows
 
 ROWS = 500_000
 

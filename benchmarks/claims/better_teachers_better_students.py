@@ -1,7 +1,7 @@
 """Do better teachers give better students, and with which method?
 
-Families of teachers of rising quality, layers of the same models, teach the same student the same task: the student's error
-against the error of a linear probe on the teacher.
+Each family consists of teachers of different quality, many of them layers of one model. Every teacher of a family teaches the
+same student the same task. The student's error is compared with the error of a linear probe on the teacher.
 """
 
 import harness
@@ -22,7 +22,7 @@ FAMILIES = {
 
 
 def studies() -> list[Study]:
-    """Each teacher of each family."""
+    """One study per teacher of each family."""
     return [
         tasks.make_study(task, tasks.student(task, name), METHODS, teachers=(teacher,), seeds=SEEDS)
         for (task, name), teachers in FAMILIES.items()
@@ -31,7 +31,7 @@ def studies() -> list[Study]:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the studies and write the result."""
     arguments = harness.parse(__doc__)
     result = harness.run("Better teachers give better students.", studies(), arguments)
     result["relation"] = {
@@ -42,14 +42,14 @@ def main() -> None:
 
 
 def _relation(rows: list[dict[str, object]], task: str, student: str, method: str) -> dict[str, float] | None:
-    """Correlation of the student's error with the probe's, and slope of the one in the other."""
-    mine = [row for row in rows if (row["task"], row["student"]) == (task, student)]
-    probes = {row["teachers"]: row["error"] for row in mine if row["method"] == "probe"}
-    pairs = [(probes[row["teachers"]], row["error"]) for row in mine if row["method"] == method]
+    """Correlation of the student's error with the probe's, and slope of the student's error as a function of the probe's."""
+    selected = [row for row in rows if (row["task"], row["student"]) == (task, student)]
+    probes = {row["teachers"]: row["error"] for row in selected if row["method"] == "probe"}
+    pairs = [(probes[row["teachers"]], row["error"]) for row in selected if row["method"] == method]
     if len(pairs) < 3:
         return None
     x, y = np.array(pairs, dtype=float).T
-    if np.ptp(y) < 1e-9:  # a method that chose beta 0 with every teacher
+    if np.ptp(y) < 1e-9:  # the search chose beta 0 with every teacher
         return {"teachers": len(pairs), "correlation": 0.0, "slope": 0.0}
     slope = float(np.polyfit(x, y, 1)[0])
     return {"teachers": len(pairs), "correlation": float(np.corrcoef(x, y)[0, 1]), "slope": slope}

@@ -1,7 +1,7 @@
 """Is AFT better than fine-tuning, and than every other transfer of similar cost?
 
-Five tasks, five students, every method with the same number of trials for its choices, five seeds. The methods that join an
-objective with probe-kd are extensions beyond the paper, each beside the others given the same addition.
+Five tasks, five students and five seeds; every method has the same number of trials in the search. Methods that join an
+objective with probe-kd are not part of the paper. Several objectives get this addition, so that AFT is not the only one to have it.
 """
 
 import harness
@@ -12,21 +12,21 @@ from aft.comparison import Study
 METHODS = ("aft", "kd", "rkd", "ft", "b-tuning", "probe-kd", "sp", "cka")
 EXTENSIONS = ("aft+probe-kd", "kd+probe-kd", "sp+probe-kd")
 SEEDS = 5
-#: The quickest students first.
+#: The fastest students first.
 ORDER = ("static", "vit", "resnet", "transformer", "minilm2")
 
 
 def studies() -> list[Study]:
-    """Every pair of task and student."""
-    cells = sorted(
+    """One study per pair of task and student."""
+    pairs = sorted(
         ((task, student) for task in tasks.TASKS for student in tasks.students(task)),
         key=lambda pair: ORDER.index(pair[1].name),
     )
-    return [tasks.make_study(task, student, (*METHODS, *EXTENSIONS), seeds=SEEDS) for task, student in cells]
+    return [tasks.make_study(task, student, (*METHODS, *EXTENSIONS), seeds=SEEDS) for task, student in pairs]
 
 
 def main() -> None:
-    """Run it."""
+    """Run the studies and write the result."""
     arguments = harness.parse(__doc__)
     result = harness.run(
         "AFT gives a lower test error than fine-tuning and than every other transfer of similar cost.",

@@ -1,7 +1,7 @@
-"""Which method should be the default of ``aft train``? The one that does best on validation data over all tasks.
+"""Which method should be the default of ``aft train``? The one with the lowest validation loss over all tasks.
 
-Over every comparison of the claims in which every method took part: twelve pairs of task and student, and one pair with fewer and more labels, with and
-without the unlabelled samples. Test data plays no part.
+It covers all comparisons of the claims in which every method took part: twelve pairs of task and student, and one of these pairs
+with fewer and with more labels, with and without unlabelled samples. Test data plays no part.
 """
 
 import better_than_alternatives
@@ -14,19 +14,19 @@ METHODS = (*better_than_alternatives.METHODS, *better_than_alternatives.EXTENSIO
 
 
 def main() -> None:
-    """Run it."""
+    """Run the studies and write the result."""
     arguments = harness.parse(__doc__)
     studies = {study.name: study for study in better_than_alternatives.studies()}
     studies |= {study.name: study for study in scarce_labels.studies().values() if study.name not in studies}
     result = harness.run(
         "One method is the best choice where nothing is known.", list(studies.values()), arguments, tested=False
     )
-    ended = result["_studies"]
-    unlabelled = [study for study in ended if study.name.endswith("unlabelled")]
-    result["validation_loss_ratio"] = harness.validated(ended, METHODS)
-    result["labelled_alone"] = harness.validated([study for study in ended if study not in unlabelled], METHODS)
+    complete = result["_studies"]
+    unlabelled = [study for study in complete if study.name.endswith("unlabelled")]
+    result["validation_loss_ratio"] = harness.validated(complete, METHODS)
+    result["labelled_alone"] = harness.validated([study for study in complete if study not in unlabelled], METHODS)
     result["with_unlabelled"] = harness.validated(unlabelled, METHODS)
-    result["studies"] = len(ended)
+    result["studies"] = len(complete)
     result["best"], result["default"] = next(iter(result["validation_loss_ratio"])), DEFAULT_METHOD
     harness.write("default_method", result)
 

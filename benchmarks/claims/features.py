@@ -1,4 +1,4 @@
-"""The teachers' features that the claims are tried with: real models over real samples, computed once and kept in the cache."""
+"""The teachers' features for the claims: real models over real samples, computed once and kept in the cache."""
 
 import argparse
 import csv
@@ -20,7 +20,7 @@ from aft.demo import (
 from aft.extraction import extract_all
 from aft.features import FeatureStore
 
-#: Which teachers look at which samples; the layers of one model share its forward pass.
+#: Teachers of Google's emoji. Layers of one model share its forward pass.
 LITE_DEPTHS = {
     "lite0": "python:aft.demo:lite0",
     "lite0-block5": "python:aft.demo:lite0,layer=network._blocks.5",
@@ -34,7 +34,7 @@ LITE2 = {"lite2": "python:aft.demo:lite2"}
 
 
 def text_teachers() -> dict[str, str]:
-    """Layers 2, 4, ... of mpnet and of MiniLM; the last of each goes by the model's name."""
+    """Layers 2, 4, ... of mpnet and MiniLM. The last layer has the name of the model."""
     mpnet, minilm = unpack_mpnet(), minilm_folder()
     return {
         "mpnet": f"hf:{mpnet}",
@@ -45,24 +45,24 @@ def text_teachers() -> dict[str, str]:
 
 
 def pictures(source: str) -> Path:
-    """The image folder of a source."""
+    """Return the image folder of a source."""
     return digit_pictures() if source == "digits" else emoji_pictures(source.removeprefix("emoji-"))
 
 
 def samples(source: str) -> Dataset:
-    """All samples of a source, without labels that matter: features do not depend on them."""
+    """Return all samples of a source. Their labels are not used, because features do not depend on them."""
     if source == "movie":
         return Dataset.from_table(movie_sentences(), text="sentence", id="id")
     return Dataset.from_folder(pictures(source))
 
 
 def folder(source: str) -> Path:
-    """Where a source's stores lie."""
+    """Return the directory of the stores of a source."""
     return cache_dir() / "claims" / source
 
 
 def extract(source: str) -> None:
-    """Compute what is not there yet."""
+    """Compute the missing features of a source."""
     teachers = text_teachers() if source == "movie" else LITE_DEPTHS if source == "emoji-google" else LITE2
     extract_all(samples(source), teachers, out=folder(source))
     if source == "emoji-google":
@@ -70,7 +70,7 @@ def extract(source: str) -> None:
 
 
 def _names() -> None:
-    """A teacher that reads each picture's name: knowledge that no picture teacher has."""
+    """Add a teacher that reads the name of each picture, which no image teacher can see."""
     out = folder("emoji-google")
     if (out / "names" / "manifest.json").exists():
         return
@@ -79,14 +79,14 @@ def _names() -> None:
         rows = [row for row in csv.DictReader(file) if row["id"] in ids]
     table = Dataset.from_arrays([row["name"] for row in rows], ids=[row["id"] for row in rows])
     store = aft.extract(table, f"hf:{unpack_mpnet()}", name="mpnet", out=cache_dir() / "claims" / "emoji-names")
-    listed = sorted(ids)
-    np.save(out / "names.npy", store[listed])
-    (out / "names.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    sorted_ids = sorted(ids)
+    np.save(out / "names.npy", store[sorted_ids])
+    (out / "names.txt").write_text("\n".join(sorted_ids) + "\n", encoding="utf-8")
     aft.import_features(out / "names.npy", ids=out / "names.txt", name="names", out=out)
 
 
 def stores(source: str, *names: str) -> list[FeatureStore]:
-    """Open stores, computing them where they are not there."""
+    """Open stores. Missing ones are computed first."""
     if not all((folder(source) / name / "manifest.json").exists() for name in names):
         extract(source)
     return [FeatureStore.open(folder(source) / name) for name in names]

@@ -1,4 +1,4 @@
-"""A figure for each claim, drawn as the report's are."""
+"""One figure per claim, in the style of the report."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from aft.reporting import Column, Dot, Figure, Guide, Heading, Unit, draw_dots, draw_scatter, method_name, styles
 
 Row = dict[str, Any]
-RATIO = Unit(percent=False, digits=4, name="error over fine-tuning’s")
+RATIO = Unit(percent=False, digits=4, name="error relative to fine-tuning")
 ERROR = Unit(percent=True, digits=1, name="test error")
 WIDTH = 720
 
 
 def better_than_alternatives(result: Row) -> Figure:
-    """Normalised errors with their intervals."""
-    found = {name: one for name, one in result["normalised_error"].items() if name != "finetune"}
-    looks = styles(list(found))
+    """Draw normalised errors with their intervals."""
+    intervals = {name: one for name, one in result["normalised_error"].items() if name != "finetune"}
+    method_styles = styles(list(intervals))
     dots = [
-        Dot(method_name(name), one["mean"], looks[name], one["low"], one["high"])
-        for name, one in sorted(found.items(), key=lambda item: item[1]["mean"])
+        Dot(method_name(name), one["mean"], method_styles[name], one["low"], one["high"])
+        for name, one in sorted(intervals.items(), key=lambda item: item[1]["mean"])
     ]
     return _figure(
         result,
@@ -27,15 +27,15 @@ def better_than_alternatives(result: Row) -> Figure:
 
 
 def better_teachers_better_students(result: Row) -> Figure | None:
-    """The student's error against its teacher's, of the first family."""
-    place = next(iter(result["relation"])).split("/")
-    rows = [row for row in result["rows"] if [row["task"], row["student"]] == place]
+    """Draw the student's error against the teacher's, for the first family."""
+    pair = next(iter(result["relation"])).split("/")
+    rows = [row for row in result["rows"] if [row["task"], row["student"]] == pair]
     columns = []
     methods = [name for name in dict.fromkeys(row["method"] for row in rows) if name not in ("majority", "probe")]
     for teacher in dict.fromkeys(row["teachers"] for row in rows):
-        mine = {row["method"]: row["error"] for row in rows if row["teachers"] == teacher}
-        if mine.get("probe") is not None:
-            columns.append(Column("", mine["probe"], {name: mine[name] for name in methods}))
+        errors = {row["method"]: row["error"] for row in rows if row["teachers"] == teacher}
+        if errors.get("probe") is not None:
+            columns.append(Column("", errors["probe"], {name: errors[name] for name in methods}))
     if len(columns) < 2:
         return None
     drawing = draw_scatter(
@@ -43,95 +43,98 @@ def better_teachers_better_students(result: Row) -> Figure | None:
         styles(methods),
         WIDTH,
         400,
-        f"teacher’s probe error, % ({place[0]})",
-        f"student’s error, % ({place[1]})",
+        f"teacher’s probe error, % ({pair[0]})",
+        f"student’s error, % ({pair[1]})",
     )
     return _figure(result, "teachers", drawing)
 
 
 def teachers_complement(result: Row) -> Figure | None:
-    """Two teachers less the better one of them."""
+    """Draw the error with two teachers minus that with the better one of them."""
     methods = list(dict.fromkeys(name for pair in result["pairs"] for name in pair["methods"]))
-    looks, rows = styles(methods), []
+    method_styles, rows = styles(methods), []
     for pair in result["pairs"]:
         if pair["methods"]:
             rows.append(Heading(f"{' + '.join(pair['pair'])} ({pair['task']})"))
         for name, found in pair["methods"].items():
             one = found["difference"]
-            rows.append(Dot(method_name(name), one["mean"], looks[name], one["low"], one["high"]))
+            rows.append(Dot(method_name(name), one["mean"], method_styles[name], one["low"], one["high"]))
     unit = Unit(percent=True, digits=1, name="difference from the better single teacher")
     guides = [Guide("no difference", 0.0, "dashed", show_value=False)]
     return _figure(result, "pairs", draw_dots(rows, guides, unit, WIDTH, gap=26)) if methods else None
 
 
 def fifty_times_smaller(result: Row) -> Figure:
-    """Errors by method beside the teacher's probe."""
+    """Draw errors by method, with the teacher's probe as a guide."""
     rows = [row for row in result["rows"] if "spread" in row]
-    looks = styles([row["method"] for row in rows])
-    dots = [Dot(method_name(r["method"]), r["error"], looks[r["method"]], r["low"], r["high"], r["errors"]) for r in rows]  # fmt: skip
+    method_styles = styles([row["method"] for row in rows])
+    dots = [
+        Dot(method_name(row["method"]), row["error"], method_styles[row["method"]], row["low"], row["high"], row["errors"])
+        for row in rows
+    ]
     probe = next(row["error"] for row in result["rows"] if row["method"] == "probe")
     return _figure(result, "fifty", draw_dots(dots, [Guide("teacher’s probe", probe, "dotted")], ERROR, WIDTH))
 
 
 def scarce_labels(result: Row) -> Figure:
-    """Fine-tuning, and the best with and without unlabelled samples, by the number of labels."""
+    """Draw errors by the number of labels, with and without unlabelled samples."""
     rows = [row for row in result["rows"] if "spread" in row]
     shown = ("finetune", "aft", "kd", "probe-kd", "aft+probe-kd")
-    looks = styles(shown)
+    method_styles = styles(shown)
     lines: list[Dot | Heading] = []
     for variation in sorted({row["variation"] for row in rows}, key=lambda name: (int(name.split("/")[0]), name)):
-        count, *bare = variation.split("/")
-        lines.append(Heading(f"{count} labels{', and the rest without' if bare else ''}"))
-        mine = {row["method"]: row for row in rows if row["variation"] == variation}
+        count, *unlabelled = variation.split("/")
+        lines.append(Heading(f"{count} labels{', the others unlabelled' if unlabelled else ''}"))
+        by_method = {row["method"]: row for row in rows if row["variation"] == variation}
         for name in shown:
-            row = mine[name]
-            lines.append(Dot(method_name(name), row["error"], looks[name], row["low"], row["high"]))
+            row = by_method[name]
+            lines.append(Dot(method_name(name), row["error"], method_styles[name], row["low"], row["high"]))
     return _figure(result, "scarce", draw_dots(lines, [], ERROR, WIDTH, gap=22))
 
 
 def little_overhead(result: Row) -> Figure:
-    """Time a step over fine-tuning's, without the teacher in the loop, which would be far off the sheet."""
+    """Draw the time per step relative to fine-tuning. The teacher in the loop would be off the scale and is named only."""
     rows = [row for row in result["rows"] if "loop" not in row["method"] and row["method"] != "finetune"]
-    looks, lines = styles([row["method"] for row in rows]), []
-    for place in dict.fromkeys((row["task"], row["student"]) for row in rows):
-        mine = [row for row in result["rows"] if (row["task"], row["student"]) == place]
-        loop = next(row["ratio"] for row in mine if "loop" in row["method"])
-        lines.append(Heading(f"{', '.join(place)} (teacher in the loop: {loop:,.0f} times)"))
+    method_styles, lines = styles([row["method"] for row in rows]), []
+    for pair in dict.fromkeys((row["task"], row["student"]) for row in rows):
+        selected = [row for row in result["rows"] if (row["task"], row["student"]) == pair]
+        loop = next(row["ratio"] for row in selected if "loop" in row["method"])
+        lines.append(Heading(f"{', '.join(pair)} (teacher in the loop: {loop:,.0f} times)"))
         lines += [
-            Dot(method_name(row["method"]), row["ratio"], looks[row["method"]], row["low"], row["high"])
-            for row in mine
+            Dot(method_name(row["method"]), row["ratio"], method_styles[row["method"]], row["low"], row["high"])
+            for row in selected
             if row in rows
         ]
-    unit = Unit(percent=False, digits=3, name="time a step over fine-tuning’s")
+    unit = Unit(percent=False, digits=3, name="time per step relative to fine-tuning")
     guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
     return _figure(result, "overhead", draw_dots(lines, guides, unit, WIDTH, gap=24))
 
 
 def transforms(result: Row) -> Figure | None:
-    """Validation loss over fine-tuning's, by method and option."""
+    """Draw validation losses relative to fine-tuning, by method and option."""
     names = list(dict.fromkeys(row["option"] for row in result["rows"]))
-    looks, lines = styles(names), []
+    option_styles, lines = styles(names), []
     for method in dict.fromkeys(row["method"] for row in result["rows"]):
         lines.append(Heading(method_name(method)))
-        mine = [row for row in result["rows"] if row["method"] == method]
-        lines += [Dot(row["option"], row["loss_ratio"], looks[row["option"]]) for row in mine]
-    unit = Unit(percent=False, digits=4, name="validation loss over fine-tuning’s")
+        selected = [row for row in result["rows"] if row["method"] == method]
+        lines += [Dot(row["option"], row["loss_ratio"], option_styles[row["option"]]) for row in selected]
+    unit = Unit(percent=False, digits=4, name="validation loss relative to fine-tuning")
     guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
     return _figure(result, "transforms", draw_dots(lines, guides, unit, WIDTH, gap=20)) if names else None
 
 
 def default_method(result: Row) -> Figure:
-    """Validation loss over fine-tuning's, over all comparisons."""
-    found = result["validation_loss_ratio"]
-    looks = styles(list(found))
-    dots = [Dot(method_name(name), value, looks[name]) for name, value in found.items()]
-    unit = Unit(percent=False, digits=4, name="validation loss over fine-tuning’s")
+    """Draw validation losses relative to fine-tuning, over all comparisons."""
+    ratios = result["validation_loss_ratio"]
+    method_styles = styles(list(ratios))
+    dots = [Dot(method_name(name), ratio, method_styles[name]) for name, ratio in ratios.items()]
+    unit = Unit(percent=False, digits=4, name="validation loss relative to fine-tuning")
     guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
     return _figure(result, "default", draw_dots(dots, guides, unit, WIDTH, gap=26))
 
 
 def _figure(result: Row, name: str, drawing: Any) -> Figure:
-    return Figure(name, result["claim"], "The numbers are in the tables below it.", drawing)
+    return Figure(name, result["claim"], "The numbers are in the tables below.", drawing)
 
 
 FIGURES: dict[str, Callable[[Row], Figure | None]] = {

@@ -1,4 +1,4 @@
-"""What the claims' scripts share: running studies against one journal of trainings, and averages with intervals."""
+"""Shared by the claims: running studies with one journal of trainings, and averages with intervals."""
 
 import argparse
 import json
@@ -29,9 +29,9 @@ def run(claim: str, studies: Sequence[Study], arguments: argparse.Namespace, *, 
 
     Args:
         claim: The claim, in a sentence.
-        studies: In the order of their importance: if the time limit is reached, the first ones are complete.
+        studies: The studies, most important first: if the time limit is reached, the first ones are complete.
         arguments: From `parse`.
-        tested: Whether to add a row for each method of each study. Claims about the search itself need none.
+        tested: Whether to add a row for each method of each study. Claims about validation loss need none.
 
     Returns:
         The result, to be completed and passed to `write`.
@@ -53,7 +53,7 @@ def run(claim: str, studies: Sequence[Study], arguments: argparse.Namespace, *, 
 
 
 def made_by() -> str:
-    """Version and commit of the code that runs, for the rows of the journal."""
+    """Return version and commit of the running code, for the rows of the journal."""
     command = ["git", "-C", str(RESULTS), "describe", "--always", "--dirty", "--abbrev=7"]
     try:
         commit = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
@@ -63,7 +63,7 @@ def made_by() -> str:
 
 
 def rows(study: Study) -> list[dict[str, Any]]:
-    """A row for each method of a study, for its probe, and for the majority class."""
+    """Return one row per method of a study, and one each for the probe and the constant prediction."""
     task, student, teachers, *variation = study.name.split("/")
     problem = study.problem
     root = problem.targets.kind == "regression"
@@ -83,11 +83,11 @@ def rows(study: Study) -> list[dict[str, Any]]:
 
 
 def averaged(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Normalised error of each method, averaged over studies, with its interval."""
+    """Return the normalised error of each method, averaged over studies, with its interval."""
     found: dict[str, dict[str, float]] = {}
     for method in methods:
         pairs = []
-        for study in (one for one in studies if method in one.finals):
+        for study in [study for study in studies if method in study.finals]:
             targets, labels = study.problem.targets, study.problem.test_labels
             own, plain = (losses_of(targets, labels, study.finals[name]) for name in (method, "finetune"))
             pairs.append((own, plain, targets.kind == "regression"))
@@ -97,9 +97,9 @@ def averaged(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, dict
 
 
 def validated(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, float]:
-    """Geometric mean over studies of each method's lowest validation loss over that of fine-tuning, beta 0 among its trials.
+    """Return each method's lowest validation loss divided by that of fine-tuning, as a geometric mean over studies.
 
-    The default of ``aft train`` is chosen by it; test data plays no part.
+    Fine-tuning's trials compete, so a ratio is at most 1. The default of ``aft train`` is chosen by it; test data plays no part.
     """
     found = {}
     for method in methods:
@@ -114,12 +114,12 @@ def validated(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, flo
 
 
 def lowest_loss(trials: Sequence[Trial]) -> float:
-    """The lowest validation loss of some trials; infinite if all of them diverged."""
+    """Return the lowest validation loss of some trials; infinite if none can be chosen."""
     return min((trial.score for trial in trials), default=math.inf)
 
 
 def write(name: str, result: dict[str, Any]) -> None:
-    """Write a result, and print it as the last line."""
+    """Write a result, and print it without its rows as the last line."""
     result = {key: value for key, value in result.items() if not key.startswith("_")}
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / f"{name}.json", json.loads(json.dumps(result, default=float)))
@@ -128,9 +128,9 @@ def write(name: str, result: dict[str, Any]) -> None:
 
 
 def parse(description: str | None) -> argparse.Namespace:
-    """The arguments of every claim's script."""
+    """Parse the arguments that all scripts of the claims share."""
     logging.getLogger("aft").addHandler(logging.StreamHandler(sys.stderr))
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--minutes", type=float, help="start no training after this long; run again to continue")
-    parser.add_argument("--processes", type=int, default=2, help="trainings side by side")
+    parser.add_argument("--minutes", type=float, help="start no training after this time; run the script again to continue")
+    parser.add_argument("--processes", type=int, default=2, help="number of trainings side by side")
     return parser.parse_args()

@@ -1,7 +1,7 @@
-"""What does transfer cost a training, and what would it cost with the teacher in the loop?
+"""What does transfer add to the cost of training, and what would it add with the teacher in the loop?
 
-Seconds a step and memory of real trainings, each in a process of its own, taken in turns; the teacher in the loop computes the
-features of each batch while the student trains, as one would without a store.
+Measures seconds per step and memory of real trainings. Each runs in a separate process, and the methods take turns. The teacher
+in the loop computes the features of each batch while the student trains, which is what one would do without a store.
 """
 
 import argparse
@@ -24,33 +24,33 @@ from aft.training import HParams, Problem, fit
 
 METHODS = ("finetune", "aft", "kd", "probe-kd", "aft+probe-kd")
 IN_LOOP = "aft, teacher in the loop"
-PLACES = (("polarity", "static"), ("polarity", "transformer"), ("emoji-google", "vit"))
+PAIRS = (("polarity", "static"), ("polarity", "transformer"), ("emoji-google", "vit"))
 ROUNDS, STEPS, STEPS_IN_LOOP = 3, 60, 3
 
 
 def main() -> None:
-    """Run the children in turns, or be one of them."""
+    """Measure every method in a child process, or be such a child."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", nargs=3, metavar=("TASK", "STUDENT", "METHOD"))
-    parser.add_argument("--minutes", type=float, help="not used: this takes some minutes, and is not resumed")
+    parser.add_argument("--minutes", type=float, help="ignored: the script takes some minutes and does not resume")
     arguments = parser.parse_args()
     if arguments.child:
         print(json.dumps(_measure(*arguments.child)))
         return
     found: dict[tuple[str, str], dict[str, list[dict[str, float]]]] = {}
     for _ in range(ROUNDS):
-        for place in PLACES:
+        for pair in PAIRS:
             for method in (*METHODS, IN_LOOP):
-                command = [sys.executable, __file__, "--child", *place, method]
+                command = [sys.executable, __file__, "--child", *pair, method]
                 line = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-                found.setdefault(place, {}).setdefault(method, []).append(json.loads(line))
+                found.setdefault(pair, {}).setdefault(method, []).append(json.loads(line))
     rows = []
     for (task, student), methods in found.items():
         plain = methods["finetune"]
         for method, runs in methods.items():
-            # Ratios of neighbours in one round, so that what else the machine did counts for both.
-            ratios = [one["seconds"] / two["seconds"] for one, two in zip(runs, plain, strict=True)]
-            more = [one["megabytes"] - two["megabytes"] for one, two in zip(runs, plain, strict=True)]
+            # Ratios within one round, so that other load on the machine affects both sides.
+            ratios = [run["seconds"] / base["seconds"] for run, base in zip(runs, plain, strict=True)]
+            more = [run["megabytes"] - base["megabytes"] for run, base in zip(runs, plain, strict=True)]
             rows.append({
                 "task": task, "student": student, "method": method, "milliseconds": round(1000 * statistics.median(run["seconds"] for run in runs), 2),
                 "ratio": round(statistics.median(ratios), 3), "low": round(min(ratios), 3), "high": round(max(ratios), 3),
@@ -59,12 +59,12 @@ def main() -> None:
             print(rows[-1], file=sys.stderr)
     harness.write("little_overhead", {
         "claim": "Transfer from stored features adds little to a training's time and memory.", "complete": True, "missing": [],
-        "tasks": sorted({task for task, _ in PLACES}), "students": sorted({student for _, student in PLACES}), "seeds": ROUNDS, "rows": rows,
+        "tasks": sorted({task for task, _ in PAIRS}), "students": sorted({student for _, student in PAIRS}), "seeds": ROUNDS, "rows": rows,
     })  # fmt: skip
 
 
 def _measure(task: str, name: str, method: str) -> dict[str, float]:
-    """Seconds a step, and the process's largest memory."""
+    """Measure seconds per step, and the peak memory of this process."""
     torch.set_num_threads(1)
     student = tasks.student(task, name)
     problem = tasks.make_study(task, student, ()).problem
@@ -82,7 +82,7 @@ def _measure(task: str, name: str, method: str) -> dict[str, float]:
 
 
 def _compute_while_training(problem: Problem, task: str) -> None:
-    """Compute features with the teacher instead of reading them from its store."""
+    """Make a problem compute features with the teacher instead of reading them from the store."""
     chosen = tasks.TASKS[task]
     teachers = features.text_teachers() if chosen.source == "movie" else features.LITE_DEPTHS
     teacher = load_backbone(teachers[chosen.teacher]).eval()
@@ -90,7 +90,7 @@ def _compute_while_training(problem: Problem, task: str) -> None:
     dataset: Dataset = samples.dataset
 
     class Live(type(samples)):  # type: ignore[misc]
-        """Reads the teacher itself."""
+        """Samples whose features are computed when they are needed."""
 
         def features(self, indices: NDArray[Any]) -> dict[str, torch.Tensor]:
             with torch.inference_mode():

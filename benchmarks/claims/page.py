@@ -1,4 +1,4 @@
-"""Write docs/results.md and its figures from benchmarks/results/*.json: nothing on that page is typed by hand but this frame."""
+"""Write docs/results.md and its figures from benchmarks/results/*.json. Every number on that page comes from there."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,11 +13,19 @@ from aft.reporting import svg
 DOCS = Path(__file__).parent.parent.parent / "docs"
 HEAD = """# Results
 
-The claims of the paper, tried on real data with the models that the package registries carry. `make claims` runs what is not there yet and writes this
-page. Tasks, students and budgets are in `benchmarks/claims/tasks.py`, committed before the runs; every training is a row of
-`benchmarks/results/trainings.jsonl`, with a hash of the code that made it. Every method had six trainings for its choices, on validation data and with
-another seed than those compared: [how](comparison.md). A normalised error is an error over fine-tuning's, below 1 is better; intervals are 95 %, by a
-paired bootstrap over seeds and test samples, tasks fixed. Methods joined by `+`, and those with an `@`, are extensions beyond the paper.
+This page tests the claims of the paper on real data, with models that the package registries carry.
+`make claims` trains what is missing and regenerates the page.
+
+- **Tasks, students and budgets** are in `benchmarks/claims/tasks.py`, which was committed before
+  the runs.
+- **Every training** is a row of `benchmarks/results/trainings.jsonl`, with the version and commit
+  that made it.
+- **Search.** Every method had six trials, on validation data and with a seed that is not compared
+  ([a fair comparison](explanation/comparison.md)).
+- **Normalised errors** are errors divided by fine-tuning's; below 1 is better.
+- **Intervals** are 95 % intervals, from a paired bootstrap over seeds and test samples with the
+  tasks fixed.
+- **Extensions.** Methods joined by `+`, and options after an `@`, are not part of the paper.
 """
 
 Row = dict[str, Any]
@@ -25,7 +33,7 @@ Lines = list[str]
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page and its figures."""
     (DOCS / "figures").mkdir(exist_ok=True)
     parts = [HEAD]
     for name, describe in CLAIMS.items():
@@ -40,9 +48,9 @@ def main() -> None:
 
 
 def _start(name: str, result: Row, drawn: bool) -> Lines:
-    done, missing = len(_places(result)), len(result["missing"])
+    done, missing = len(_studies(result)), len(result["missing"])
     state = "" if result["complete"] else (
-        f" **Not finished**: {done} of {done + missing} comparisons have run so far; what follows is of these alone and may turn when the rest has."
+        f" **Not finished**: {done} of {done + missing} comparisons have run so far. The numbers below cover only these and may change."
     )  # fmt: skip
     seeds = f", {result['seeds']} seeds" if result["seeds"] else ""
     lines = [
@@ -55,7 +63,7 @@ def _start(name: str, result: Row, drawn: bool) -> Lines:
 
 
 def _normalised(result: Row) -> Lines:
-    lines = table("method", "normalised error", "95 % interval", "against fine-tuning", "validation loss ratio")
+    lines = table("method", "normalised error", "95 % interval", "vs fine-tuning", "validation loss ratio")
     for method, found in sorted(result["normalised_error"].items(), key=lambda item: item[1]["mean"]):
         verdict = "noise" if found["low"] <= 1 <= found["high"] else "better" if found["mean"] < 1 else "worse"
         loss = result["validation_loss_ratio"].get(method)
@@ -68,10 +76,11 @@ def _normalised(result: Row) -> Lines:
     below = [name for name, found in result["normalised_error"].items() if found["mean"] < aft["mean"]]
     return [
         f"**Outcome:** AFT's error is {aft['mean']:.3f} of fine-tuning's ({aft['low']:.3f} to {aft['high']:.3f}), "
-        f"{'noise' if aft['low'] <= 1 <= aft['high'] else 'better' if aft['mean'] < 1 else 'worse'}. "
-        f"{f'Lower than that of AFT are {_listed(below)}.' if below else 'No other is lower.'}", "",
+        f"which is {'within noise' if aft['low'] <= 1 <= aft['high'] else 'better' if aft['mean'] < 1 else 'worse'}. "
+        f"{f'Lower mean errors than AFT: {_listed(below)}.' if below else 'No other method has a lower mean error.'}", "",
         *lines, "", f"Averaged over {result['normalised_error']['finetune']['studies']} pairs of task and student. The last column is the lowest "
-        f"validation loss of a method's six trials over fine-tuning's, 1 where it did not beat it, as a geometric mean; the lowest is that of `{best}`.", "",
+        "validation loss of a method's six trials divided by fine-tuning's, at most 1, as a geometric mean over the pairs; "
+        f"`{best}` has the lowest.", "",
     ]  # fmt: skip
 
 
@@ -85,31 +94,44 @@ def _relation(result: Row) -> Lines:
                 lines.append(
                     f"| {place.replace('/', ', ')} | {method} | {found['teachers']} | {found['correlation']:.2f} | {found['slope']:.2f} |"
                 )
-    said = f"**Outcome:** the better the teacher, the better the student in {rising} of {len(all_found)} families and methods."
-    return [said, "", *lines, "", "Correlation of the student's error with the error of a linear probe on its teacher, and the slope of the one in the other: above 0, better teachers give better students.", ""]  # fmt: skip
+    outcome = (
+        f"**Outcome:** better teachers give better students in {rising} of {len(all_found)} combinations of family and method."
+    )
+    note = (
+        "Correlation of the student's error with the error of a linear probe on its teacher, and the slope of the student's "
+        "error as a function of the probe's. A slope above 0 means that better teachers give better students."
+    )
+    return [outcome, "", *lines, "", note, ""]
 
 
 def _pairs(result: Row) -> Lines:
-    lines = table("task, student", "teachers", "method", "better single one", "both less that one, points")
+    lines = table("task, student", "teachers", "method", "better single teacher", "difference of both, points")
     for pair in result["pairs"]:
         for method, found in pair["methods"].items():
             difference = found["difference"]
-            shown = " ".join(f"{100 * difference[key]:+.1f}" for key in ("mean",))
             lines.append(
                 f"| {pair['task']}, {pair['student']} | {' + '.join(pair['pair'])} | {method} | {found['best_single']} | "
-                f"{shown} ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}) |"
+                f"{100 * difference['mean']:+.1f} ({100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}) |"
             )
     found = [one["difference"] for pair in result["pairs"] for one in pair["methods"].values()]
     better, worse = sum(one["high"] < 0 for one in found), sum(one["low"] > 0 for one in found)
-    said = f"**Outcome:** of {len(found)} pairs and methods, two teachers are better than the better one of them in {better}, worse in {worse}, and the rest is noise."
-    return [said, "", *lines, "", "The single teacher is the one whose student did best on validation data.", ""]
+    outcome = (
+        f"**Outcome:** of {len(found)} combinations of pair and method, two teachers are better than the better one of them in "
+        f"{better}, worse in {worse}, and within noise in {len(found) - better - worse}."
+    )
+    note = (
+        "The better single teacher is the one whose student has the lowest validation loss. The last column is the error with "
+        "both teachers minus the error with that one."
+    )
+    return [outcome, "", *lines, "", note, ""]
 
 
 def _cost(result: Row) -> Lines:
     cost = result["cost"]
     return [
-        f"{cost['student_parameters']:,} parameters against {cost['teacher_parameters']:,} ({cost['size_ratio']:.0f} times fewer); "
-        f"{cost['student_ms']:.2f} ms a sentence on one thread against {cost['teacher_ms']:.1f} ms ({cost['latency_ratio']:.0f} times quicker), in turns in one process.",
+        f"The student has {cost['student_parameters']:,} parameters and the teacher {cost['teacher_parameters']:,} "
+        f"({cost['size_ratio']:.0f} times as many). On one thread a sentence takes {cost['student_ms']:.2f} ms and "
+        f"{cost['teacher_ms']:.1f} ms ({cost['latency_ratio']:.0f} times as long), measured in turns in one process.",
         "",
     ]  # fmt: skip
 
@@ -124,19 +146,23 @@ def _scarce(result: Row) -> Lines:
         cells = [rows.get((name, method)) for name in places]
         shown = ["" if row is None or row["error"] is None else f"{100 * row['error']:.1f}" for row in cells]
         lines.append(f"| {method} | {' | '.join(shown)} |")
-    return [*lines, "", "Error in percent by the number of labelled sentences; + with the rest of the sentences as samples without a label.", ""]  # fmt: skip
+    return [*lines, "", "Error in percent by the number of labelled sentences. With +, all other sentences are unlabelled training samples.", ""]  # fmt: skip
 
 
 def _overhead(result: Row) -> Lines:
     lines = table(
-        "task, student", "method", "ms a step", "over fine-tuning", "lowest to highest", "memory, MB", "more, MB"
+        "task, student", "method", "ms per step", "relative to fine-tuning", "lowest to highest", "memory, MB", "extra, MB"
     )
     lines += [
         f"| {row['task']}, {row['student']} | {row['method']} | {row['milliseconds']:,.1f} | {row['ratio']:,.2f} x | {row['low']:,.2f} to {row['high']:,.2f} | "
         f"{row['megabytes']:,} | {row['more_megabytes']:+,} |"
         for row in result["rows"]
     ]  # fmt: skip
-    return [*lines, "", "One thread, reading of features and optimiser included; medians over rounds in which the methods take turns, each in a process of its own; memory is the process's largest.", ""]  # fmt: skip
+    note = (
+        "Measured on one thread, including reading features and the optimiser. Times are medians over rounds in which the methods "
+        "take turns, each in a separate process. Memory is the peak of the process."
+    )
+    return [*lines, "", note, ""]
 
 
 def _transforms(result: Row) -> Lines:
@@ -146,27 +172,31 @@ def _transforms(result: Row) -> Lines:
     for method in dict.fromkeys(row["method"] for row in result["rows"]):
         cells = [f"{found[method, option]:.3f}" if (method, option) in found else "" for option in options]
         lines.append(f"| {method} | {' | '.join(cells)} |")
-    return [*lines, "", "Lowest validation loss of six trials over that of fine-tuning's six, geometric mean over the comparisons. No test data was looked at.", ""]  # fmt: skip
+    note = (
+        "Lowest validation loss of the method's six trials divided by that of fine-tuning's six, as a geometric mean over the "
+        "comparisons. No test data was used."
+    )
+    return [*lines, "", note, ""]
 
 
 def _details(result: Row) -> Lines:
-    places = _places(result)
-    if not places:
+    studies = _studies(result)
+    if not studies:
         return []
     lines = ["??? note \"Every comparison\"", ""]  # fmt: skip
-    for place in places:
-        rows = [row for row in result["rows"] if _place(row) == place]
-        lines += [f"    **{', '.join(part for part in place if part)}**", ""]
+    for study in studies:
+        rows = [row for row in result["rows"] if _study(row) == study]
+        lines += [f"    **{', '.join(part for part in study if part)}**", ""]
         lines += [f"    {line}" for line in table("method", "error", "vs fine-tuning", "gap closed", "beta")]
-        lines += [f"    {_row(row, place[0] == 'rating')}" for row in rows] + [""]
+        lines += [f"    {_row(row, study[0] == 'rating')}" for row in rows] + [""]
     return lines
 
 
-def _places(result: Row) -> list[tuple[str, ...]]:
-    return list(dict.fromkeys(_place(row) for row in result["rows"] if "variation" in row))
+def _studies(result: Row) -> list[tuple[str, ...]]:
+    return list(dict.fromkeys(_study(row) for row in result["rows"] if "variation" in row))
 
 
-def _place(row: Row) -> tuple[str, ...]:
+def _study(row: Row) -> tuple[str, ...]:
     return tuple(str(row.get(key, "")) for key in ("task", "student", "teachers", "variation"))
 
 
@@ -177,15 +207,15 @@ def _row(row: Row, regression: bool) -> str:
     unit = "" if regression else " %"
     if "spread" not in row:
         return f"| {row['method']} | {'-' if row['error'] is None else shown(row['error']) + unit} | | | |"
-    found = row["difference"]
-    against = (
+    difference = row["difference"]
+    versus = (
         ""
-        if found is None
-        else f"{shown(found['mean'], '+')} ({shown(found['low'], '+')} to {shown(found['high'], '+')})"
+        if difference is None
+        else f"{shown(difference['mean'], '+')} ({shown(difference['low'], '+')} to {shown(difference['high'], '+')})"
     )
     gap = "-" if row["gap_closed"] is None else f"{round(100 * row['gap_closed'])} %"
     beta = f"{row['weighting']} {row['beta']:g}" if row["beta"] else "-"
-    return f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {against} | {gap} | {beta} |"
+    return f"| {row['method']} | {shown(row['error'])}{unit} ± {shown(row['spread'])} | {versus} | {gap} | {beta} |"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -194,21 +224,22 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def table(*heads: str) -> Lines:
-    """The first two lines of a table."""
+    """Return the header of a table and the line below it."""
     return [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
 
 
 def _default(result: Row) -> Lines:
     columns = ("validation_loss_ratio", "labelled_alone", "with_unlabelled")
     lines = table(
-        "method", f"all {result['studies']} comparisons", "labelled samples alone", "with samples without a label"
+        "method", f"all {result['studies']} comparisons", "labelled samples only", "with unlabelled samples"
     )
     for method in result["validation_loss_ratio"]:
         lines.append(f"| {method} | {' | '.join(f'{result[column][method]:.3f}' for column in columns)} |")
     return [
-        f"**Outcome:** over all comparisons in which every method took part the lowest validation loss is that of `{result['best']}`; the default of "
-        f"`aft train` is `{result['default']}`.", "",
-        *lines, "", "Lowest validation loss of a method's six trials over that of fine-tuning's six, 1 where it did not beat it, geometric mean. No test data was looked at.", "",
+        f"**Outcome:** over all comparisons in which every method took part, `{result['best']}` has the lowest validation loss. The "
+        f"default of `aft train` is `{result['default']}`.", "",
+        *lines, "", "Lowest validation loss of a method's six trials divided by that of fine-tuning's six, at most 1, as a geometric "
+        "mean. No test data was used.", "",
     ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
-"""What are unlabelled samples worth, and to which method? A question beyond the paper.
+"""What are unlabelled samples worth, and to which method? This question goes beyond the paper.
 
-250 to 2,000 movie sentences with their polarity, with and without the rest of the sentences, unlabelled; every method.
+Every method trains on 250 to 2,000 labelled movie sentences, with and without all other sentences as unlabelled samples.
 """
 
 import harness
@@ -14,14 +14,14 @@ LABELS = (1000, 250, 2000, 500)
 
 
 def studies() -> dict[str, Study]:
-    """Studies by the number of labels, and whether the other samples are used without theirs."""
+    """Return studies by name: the number of labels, followed by ``/unlabelled`` if the other samples are used."""
     student = tasks.student("polarity", "static")
-    usual = tasks.TASKS["polarity"].labelled
+    default = tasks.TASKS["polarity"].labelled
     return {
         f"{labelled}/unlabelled" if unlabelled else str(labelled): tasks.make_study(
             "polarity", student, METHODS, seeds=SEEDS,
-            # With the task's own number of labels, the study is the first claim's and shares its rows.
-            variation=tasks.Variation(None if labelled == usual else labelled, unlabelled),
+            # With the task's default number of labels, the study equals that of the first claim and shares its rows.
+            variation=tasks.Variation(None if labelled == default else labelled, unlabelled),
         )
         for labelled in LABELS
         for unlabelled in (True, False)
@@ -29,14 +29,14 @@ def studies() -> dict[str, Study]:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the studies and write the result."""
     arguments = harness.parse(__doc__)
-    found = studies()
-    result = harness.run("Unlabelled samples are worth most where labels are few.", list(found.values()), arguments)
-    names = {study.name: name for name, study in found.items()}
+    by_name = studies()
+    result = harness.run("Unlabelled samples are worth most where labels are few.", list(by_name.values()), arguments)
+    names = {study.name: name for name, study in by_name.items()}
     for row in result["rows"]:
-        place = [row["task"], row["student"], row["teachers"], row["variation"]]
-        row["variation"] = names["/".join(part for part in place if part)]
+        parts = [row["task"], row["student"], row["teachers"], row["variation"]]
+        row["variation"] = names["/".join(part for part in parts if part)]
     result["normalised_error"] = {
         names[study.name]: harness.averaged([study], study.methods) for study in result["_studies"]
     }

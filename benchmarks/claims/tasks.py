@@ -1,4 +1,4 @@
-"""Tasks, students and budgets of the claims, fixed and committed before any of their test results was seen."""
+"""Tasks, students and budgets of the claims. They were committed before any of their test results was seen."""
 
 import csv
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from aft.demo import minilm_folder, movie_sentences
 from aft.features import FeatureStore
 from aft.training import Problem, SearchSpace, TrainConfig
 
-#: Seed of all splits.
+#: Random seed of all splits.
 SPLIT_SEED = 2406_07337
 
 
@@ -26,12 +26,12 @@ class Task:
 
     Attributes:
         source: Where its samples come from; see features.py.
-        label: Column of the label; None for the folder that a picture is in.
-        labelled: Training samples with their label.
-        test: Test samples.
-        per_class: Whether the labelled ones are as many of each class.
-        teacher: The teacher of most claims.
-        validation: Share of the labelled samples to choose on.
+        label: Column of the label; None if the folder of a picture is its label.
+        labelled: Number of labelled training samples.
+        test: Number of test samples.
+        per_class: Whether each class has the same number of labelled samples.
+        teacher: The teacher in most claims.
+        validation: Fraction of the labelled samples in the validation split.
     """
 
     source: str
@@ -48,7 +48,7 @@ TASKS = {
     "rating": Task("movie", "rating", 1000, 1000, teacher="mpnet"),
     "emoji-google": Task("emoji-google", None, 1200, 600),
     "emoji-twitter": Task("emoji-twitter", None, 1200, 600),
-    # Ten labels a class leave two to choose on by the usual share, which says nothing.
+    # With ten labels per class, the usual fraction would leave two per class for validation, too few to choose by.
     "digits": Task("digits", None, 100, 1000, per_class=True, validation=0.5),
 }
 
@@ -58,12 +58,12 @@ class Student:
     """A student with its budget.
 
     Attributes:
-        name: What to call it.
-        spec: Its model.
+        name: Its name in the results.
+        spec: The name of its model.
         budget: The most steps that a training may take.
-        batch_size: Samples a step.
-        lr: Learning rate to start the search from.
-        weight_decay: The same.
+        batch_size: Samples per step.
+        lr: Learning rate that the search starts from.
+        weight_decay: Weight decay that the search starts from.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Student:
 
 
 def text_students() -> list[Student]:
-    """A transformer from random weights, the first two layers of MiniLM, a table of token vectors."""
+    """A transformer with random weights, the first two layers of MiniLM, and a table of token vectors."""
     return [
         Student("transformer", "aft:transformer,width=64,max_length=32,vocabulary=4000", 200, 32, 1e-3),
         Student("minilm2", f"hf:{minilm_folder()},keep_layers=2,max_length=32,vocabulary=8000", 60, 16, 2e-4),
@@ -92,22 +92,22 @@ def image_students() -> list[Student]:
 
 
 def students(task: str) -> list[Student]:
-    """Those that take the task's samples."""
+    """Return the students that accept the samples of a task."""
     return text_students() if TASKS[task].source == "movie" else image_students()
 
 
 def student(task: str, name: str) -> Student:
-    """One of them by its name."""
-    return next(found for found in students(task) if found.name == name)
+    """Return a student of a task by its name."""
+    return next(one for one in students(task) if one.name == name)
 
 
 @dataclass(frozen=True)
 class Variation:
-    """What a claim changes of a task.
+    """How a claim varies a task.
 
     Attributes:
-        labelled: Number of labelled training samples; None for the task's own.
-        unlabelled: Whether the rest of the samples is used without labels.
+        labelled: Number of labelled training samples; None for the task's default.
+        unlabelled: Whether all other training samples are used as unlabelled samples.
     """
 
     labelled: int | None = None
@@ -115,23 +115,23 @@ class Variation:
 
 
 def load(task: str, variation: Variation = Variation()) -> Dataset:
-    """A task's samples, labels and split.
+    """Load the samples, labels and splits of a task.
 
     Args:
-        task: Its name.
-        variation: What to change of it.
+        task: The name of the task.
+        variation: How to vary it.
 
     Returns:
-        The dataset; its ids are those of the stores.
+        The dataset. Its ids are those of the stores.
     """
     chosen = TASKS[task]
     rows = _movie_rows(chosen) if chosen.source == "movie" else _picture_rows(chosen)
     order = np.random.default_rng(SPLIT_SEED).permutation(len(rows)).tolist()
-    test, rest = order[: chosen.test], order[chosen.test :]
+    test, remaining = order[: chosen.test], order[chosen.test :]
     count = chosen.labelled if variation.labelled is None else variation.labelled
-    labelled = _per_class(rows, rest, count) if chosen.per_class else rest[:count]
-    bare = sorted(set(rest) - set(labelled)) if variation.unlabelled else []
-    name = f"{task}-{count}{'-unlabelled' if bare else ''}.csv"
+    labelled = _per_class(rows, remaining, count) if chosen.per_class else remaining[:count]
+    unlabelled = sorted(set(remaining) - set(labelled)) if variation.unlabelled else []
+    name = f"{task}-{count}{'-unlabelled' if unlabelled else ''}.csv"
     table = cache_dir() / "claims" / "tables" / name
     column = "sentence" if chosen.source == "movie" else "path"
     if not table.exists():
@@ -140,10 +140,10 @@ def load(task: str, variation: Variation = Variation()) -> Dataset:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("id", column, "label", "split"))
-            for part, members in (("train", labelled), ("train", bare), ("test", test)):
-                for place in members:
-                    sample, value, label = rows[place]
-                    writer.writerow((sample, value, "" if members is bare else label, part))
+            for split, members in (("train", labelled), ("train", unlabelled), ("test", test)):
+                for index in members:
+                    sample, value, label = rows[index]
+                    writer.writerow((sample, value, "" if members is unlabelled else label, split))
         temporary.replace(table)
     columns: dict[str, Any] = {"id": "id", "label": "label", "split": "split"}
     if chosen.source == "movie":
@@ -167,7 +167,7 @@ def _picture_rows(task: Task) -> list[tuple[str, str, str]]:
 def _per_class(rows: Sequence[tuple[str, str, str]], order: Sequence[int], count: int) -> list[int]:
     classes = sorted({label for _, _, label in rows})
     each = count // len(classes)
-    return [place for name in classes for place in [p for p in order if rows[p][2] == name][:each]]
+    return [index for name in classes for index in [i for i in order if rows[i][2] == name][:each]]
 
 
 def make_study(
@@ -181,17 +181,17 @@ def make_study(
     options: dict[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
 ) -> Study:
-    """The trainings of a task with a student.
+    """Plan the trainings of a task with a student.
 
     Args:
-        task: Its name.
+        task: The name of the task.
         student: The student.
-        methods: Beside fine-tuning.
+        methods: Names of methods. Fine-tuning is always added.
         teachers: Names of stores; by default the task's teacher.
-        seeds: Trainings a method.
-        variation: What to change of the task.
-        options: Of objectives, by method.
-        settings: Of the training.
+        seeds: Number of final trainings per method.
+        variation: How to vary the task.
+        options: Options of objectives, by method.
+        settings: Fields of the `TrainConfig`.
 
     Returns:
         The study.
@@ -199,7 +199,7 @@ def make_study(
     chosen = TASKS[task]
     names = tuple(teachers) or (chosen.teacher,)
     folders = tuple(str(features.folder(chosen.source) / name) for name in names)
-    # Vendors draw some emoji alike: what is in the test part is not trained on.
+    # Vendors draw some emoji alike: those in the test split must not be trained on.
     drop: Any = {"leakage": "drop"} if chosen.source.startswith("emoji") else {}
     changed = [] if variation.labelled is None else [str(variation.labelled)]
     changed += ["unlabelled"] if variation.unlabelled else []

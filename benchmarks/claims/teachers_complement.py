@@ -1,7 +1,7 @@
 """Do several teachers complement each other?
 
-Pairs of teachers against each of the two alone: two text models, two picture models, and a picture model with a text model that
-reads the name of the picture, which the student never sees.
+Pairs of teachers are compared with each of the two alone: two text models, two image models, and an image model with a text model
+that reads the name of the picture, which the student never sees.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ PAIRS = (
 
 
 def studies() -> list[Study]:
-    """Each pair of teachers, and each of its teachers alone."""
+    """One study per pair of teachers, and one per single teacher."""
     wanted = {
         (task, student, teachers)
         for task, student, pair in PAIRS
@@ -35,18 +35,18 @@ def studies() -> list[Study]:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the studies and write the result."""
     arguments = harness.parse(__doc__)
     result = harness.run("Several teachers complement each other.", studies(), arguments)
-    ended = {study.name: study for study in result["_studies"]}
-    result["pairs"] = [_pair(ended, *pair) for pair in PAIRS]
+    complete = {study.name: study for study in result["_studies"]}
+    result["pairs"] = [_pair(complete, *pair) for pair in PAIRS]
     harness.write("teachers_complement", result)
 
 
-def _pair(ended: dict[str, Study], task: str, student: str, pair: tuple[str, str]) -> dict[str, Any]:
-    """The pair's error less that of the single teacher whose student did best on validation data."""
-    both = ended.get(f"{task}/{student}/{'+'.join(pair)}")
-    singles = {name: ended.get(f"{task}/{student}/{name}") for name in pair}
+def _pair(complete: dict[str, Study], task: str, student: str, pair: tuple[str, str]) -> dict[str, Any]:
+    """Difference of the pair's error from that of the single teacher whose student has the lowest validation loss."""
+    both = complete.get(f"{task}/{student}/{'+'.join(pair)}")
+    singles = {name: complete.get(f"{task}/{student}/{name}") for name in pair}
     found: dict[str, Any] = {"task": task, "student": student, "pair": pair, "methods": {}}
     if both is None or None in singles.values():
         return found

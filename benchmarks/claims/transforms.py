@@ -1,7 +1,8 @@
-"""Which options beyond the paper help, and which methods? Judged on validation data alone.
+"""Which options beyond the paper help, and which methods do they help? Only validation data is used.
 
-Each is tried with every method that supports it, with the same six trials for its beta: teacher features whitened or weighted
-by how well they separate the labels, a queue of past features, the sum with probe-kd, several layers of the teacher as teachers.
+Every option is combined with every method that supports it, with the same six trials. The options: teacher features that are
+whitened, or weighted by how well they separate the labels; a queue of past features; the sum with probe-kd; and several layers of
+the teacher as teachers.
 """
 
 import math
@@ -14,11 +15,11 @@ from aft.comparison import Study
 
 METHODS = ("aft", "kd", "rkd", "sp", "cka", "ft", "b-tuning", "probe-kd")
 FITTED = tuple(f"{name}@{option}" for name in METHODS if name != "probe-kd" for option in ("whiten", "separability"))
-# RKD compares triples: with a queue of 256 a step costs a hundred times as much.
+# RKD is left out: it compares triplets, and a queue of 256 makes a step a hundred times as expensive.
 QUEUED = tuple(f"{name}@queue" for name in ("aft", "sp", "cka"))
 JOINED = tuple(f"{name}+probe-kd" for name in METHODS if name != "probe-kd")
 PROBLEMS = (("polarity", "static"), ("rating", "static"), ("emoji-google", "vit"))
-#: For several layers as teachers: the teacher with two of its earlier ones.
+#: Several layers as teachers: the last one and two earlier ones.
 LAYERS = {
     "polarity": ("mpnet", "mpnet-layer10", "mpnet-layer6"),
     "rating": ("mpnet", "mpnet-layer10", "mpnet-layer6"),
@@ -27,7 +28,7 @@ LAYERS = {
 
 
 def studies() -> list[Study]:
-    """Each task with its teacher and all methods with options; then each with three layers as teachers."""
+    """One study per task with all methods and options; then one per task with three layers as teachers."""
     methods = (*METHODS, *FITTED, *QUEUED, *JOINED)
     single = [tasks.make_study(task, tasks.student(task, name), methods, seeds=0) for task, name in PROBLEMS]
     layered = [
@@ -38,12 +39,12 @@ def studies() -> list[Study]:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the studies and write the result."""
     arguments = harness.parse(__doc__)
-    asked = studies()
-    single, layered = asked[: len(PROBLEMS)], asked[len(PROBLEMS) :]
-    result = harness.run("Options beyond the paper lower the validation loss.", asked, arguments, tested=False)
-    ended = {study.name: study for study in result["_studies"]}
+    planned = studies()
+    single, layered = planned[: len(PROBLEMS)], planned[len(PROBLEMS) :]
+    result = harness.run("Options beyond the paper lower the validation loss.", planned, arguments, tested=False)
+    complete = {study.name: study for study in result["_studies"]}
     rows = [
         {
             "method": method, "option": option or "none", "studies": len(ratios),
@@ -51,21 +52,21 @@ def main() -> None:
         }
         for method in METHODS
         for option in ("", "@separability", "@whiten", "@queue", "+probe-kd", "layers")
-        if (ratios := _ratios(ended, single, layered, method, option))
+        if (ratios := _ratios(complete, single, layered, method, option))
     ]  # fmt: skip
     result["rows"] = rows
     harness.write("transforms", result)
 
 
 def _ratios(
-    ended: dict[str, Study], single: list[Study], layered: list[Study], method: str, option: str
+    complete: dict[str, Study], single: list[Study], layered: list[Study], method: str, option: str
 ) -> dict[str, float]:
-    """Best validation loss with the option over fine-tuning's best, by task and student."""
+    """Lowest validation loss with the option divided by fine-tuning's, by task and student."""
     found: dict[str, float] = {}
     for one, many in zip(single, layered, strict=True):
         study = many if option == "layers" else one
         name = method if option == "layers" else f"{method}{option}"
-        if study.name in ended and name in study.found.trials:
+        if study.name in complete and name in study.found.trials:
             found["/".join(one.name.split("/")[:2])] = harness.lowest_loss(
                 study.found.trials[name]
             ) / harness.lowest_loss(study.found.trials["finetune"])

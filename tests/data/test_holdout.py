@@ -58,3 +58,15 @@ def test_names_of_splits_are_normalised():
     assert assign_splits(["Train", "val", " dev ", "TEST"]) == ["train", "validation", "validation", "test"]
     with pytest.raises(DataError, match="'trian' in row 2; did you mean 'train'"):
         assign_splits(["train", "trian"])
+
+
+def test_many_integer_classes_are_stratified_by_class():
+    labels = [str(n % 25) for n in range(250)]
+    held = hold_out([f"d{n}" for n in range(250)], labels, fraction=0.2, seed=0)
+    counts = [sum(held[n] for n in range(250) if n % 25 == c) for c in range(25)]
+    assert counts == [2] * 25
+
+
+def test_many_numbers_that_hardly_repeat_are_stratified_by_decile():
+    held = hold_out([f"d{n}" for n in range(100)], list(range(100)), fraction=0.2, seed=0)
+    assert [int(held[start : start + 10].sum()) for start in range(0, 100, 10)] == [2] * 10

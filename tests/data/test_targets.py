@@ -11,7 +11,12 @@ from aft.errors import DataError
         (["x", "y", None], "classification", 2),
         ([0, 1, 1], "classification", 2),
         (["0.5", "1.5", "2"], "regression", 1),
-        (list(range(30)), "regression", 1),
+        (list(range(30)), "classification", 30),
+        ([str(n) for n in range(101)], "classification", 101),
+        ([float(n) for n in range(5)], "regression", 1),
+        (["1.0", "2.0", "1.0"], "classification", 2),
+        ([1.0, 0.0, None], "classification", 2),  # integers that a table has widened
+        ([1.5, 0.0, None], "regression", 1),
         ([("a", "b"), ()], "multilabel", 2),
         ([True, False], "classification", 2),
     ],
@@ -19,6 +24,11 @@ from aft.errors import DataError
 def test_the_task_is_inferred_from_the_labels(labels, kind, outputs):
     targets = Targets.infer(labels)
     assert (targets.kind, targets.outputs) == (kind, outputs)
+
+
+def test_widened_integers_keep_their_names():
+    assert Targets.infer([1.0, 0.0, None]).classes == ("0", "1")
+    assert Targets.infer([1.0, 0.0, None]).encode([0.0, 1, None], list("abc"))[0].tolist() == [0, 1, 0]
 
 
 def test_labels_are_encoded_and_unknown_labels_are_named():

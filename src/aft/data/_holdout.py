@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.data._targets import guess_task
 from aft.errors import DataError, UsageError, did_you_mean
 
 SPLITS = ("train", "validation", "test")
+#: Many different integers are classes to stratify by if each occurs this often on average.
+REPEATED = 4
 _SPELLINGS = {
     "train": "train",
     "training": "train",
@@ -153,14 +156,16 @@ def _rank(members: list[int], digests: Sequence[str], groups: Sequence[str | Non
 
 
 def _strata(labels: Sequence[Any]) -> list[Any]:
-    """Stratum of each sample: its class, or its decile if the labels are more than 20 different numbers."""
+    """Stratum of each sample: its class, or its decile if the labels are more than 20 numbers that hardly repeat."""
     present = [label for label in labels if label is not None]
     numbers: list[float] = []
     try:
         numbers = [float(label) for label in present]
     except (TypeError, ValueError):
         numbers = []
-    if numbers and len(set(numbers)) > 20:
+    distinct = len(set(numbers))
+    repeated = len(numbers) >= REPEATED * distinct and guess_task(labels) == "classification"
+    if distinct > 20 and not repeated:
         edges = np.quantile(numbers, np.linspace(0, 1, 11)[1:-1])
         return [None if label is None else int(np.searchsorted(edges, float(label))) for label in labels]
     return [None if label is None else str(label) for label in labels]

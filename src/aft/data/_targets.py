@@ -87,8 +87,9 @@ class Targets:
 
         Args:
             labels: Training labels; None where a sample has none.
-            kind: The task, or ``"auto"``: lists of labels mean multilabel, fractional numbers or more than 20
-                different numbers mean regression, and everything else means classification.
+            kind: The task, or ``"auto"``: lists of labels mean multilabel; numbers with a fraction, or of type
+                float, mean regression; everything else, integers included, means classification. Floats
+                without a fraction beside missing labels are integers that a table has widened.
 
         Returns:
             The targets.
@@ -107,7 +108,7 @@ class Targets:
                 "label=, or check that the training split has labels"
             )
         if kind == "auto":
-            kind = _guess(present)
+            kind = guess_task(labels)
         if kind == "regression":
             values = np.array([_number(label) for label in present])
             scale = float(values.std())
@@ -118,7 +119,7 @@ class Targets:
                 )
             return cls("regression", (), float(values.mean()), scale)
         counts = Counter(
-            name for label in present for name in (_names(label) if kind == "multilabel" else [str(label)])
+            name for label in present for name in (_names(label) if kind == "multilabel" else [_class_name(label)])
         )
         if len(counts) < 2 and kind == "classification":
             raise DataError(
@@ -158,7 +159,7 @@ class Targets:
         if self.kind == "classification":
             encoded = np.zeros(len(labels), dtype=np.int64)
             for i in np.flatnonzero(has).tolist():
-                name = str(labels[i])
+                name = _class_name(labels[i])
                 encoded[i] = position.get(name, 0)
                 if name not in position:
                     unknown.setdefault(name, ids[i])
@@ -178,14 +179,30 @@ class Targets:
         return encoded, has
 
 
-def _guess(labels: Sequence[Any]) -> TaskKind:
-    if any(isinstance(label, tuple) for label in labels):
+def guess_task(labels: Sequence[Any]) -> TaskKind:
+    """The task that labels look like; see `Targets.infer`.
+
+    Args:
+        labels: Labels; None where a sample has none.
+
+    Returns:
+        The task. Integers are classes, however many there are.
+    """
+    present = [label for label in labels if label is not None]
+    if any(isinstance(label, tuple) for label in present):
         return "multilabel"
     try:
-        values = [_number(label) for label in labels]
+        fractional = any(not _number(label).is_integer() for label in present)
     except DataError:
         return "classification"
-    return "regression" if any(v != int(v) for v in values) or len(set(values)) > 20 else "classification"
+    complete = len(present) == len(labels)
+    floats = complete and any(isinstance(label, float) for label in present)
+    return "regression" if fractional or floats else "classification"
+
+
+def _class_name(label: Any) -> str:
+    """The class of a label: 1, and not 1.0, for an integer that a table has widened."""
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
 def _names(label: Any) -> list[str]:
