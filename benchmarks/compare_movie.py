@@ -1,6 +1,7 @@
-"""``aft compare`` on the movie sentences as a user runs it: all methods, five seeds, killed half-way, run again.
+"""Run ``aft compare`` on the movie sentences as a user would, with all methods and five seeds, kill it half-way and run it again.
 
-Then its page goes through the browser's tests. Needs mpnet's features, which ``make claims`` leaves in the cache, or computes them.
+Afterwards the browser tests check its report. It uses the features of mpnet that ``make claims`` keeps in the cache, or computes
+them.
 """
 
 import argparse
@@ -18,14 +19,14 @@ from aft.demo import movie_sentences
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(Path(__file__).parent / "claims"))
 
-import features  # noqa: E402 - the claims' folder is on the path now
+import features  # noqa: E402 - the directory of the claims is on the path now
 
 
 def main() -> None:
-    """Run it."""
+    """Run the comparison, kill it, resume it and check its report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "demo" / "compare", help="folder of the comparison")
-    parser.add_argument("--steps", type=int, help="fixed, to make it shorter")
+    parser.add_argument("--out", type=Path, default=ROOT / "demo" / "compare", help="directory of the comparison")
+    parser.add_argument("--steps", type=int, help="fixed number of steps, for a shorter run; searched by default")
     arguments = parser.parse_args()
     (teacher,) = features.stores("movie", "mpnet")
     executable = Path(sys.executable).parent / "aft"
@@ -36,8 +37,8 @@ def main() -> None:
     ]  # fmt: skip
     journal, start = arguments.out / "trainings.jsonl", time.monotonic()
     first = subprocess.Popen(command, start_new_session=True)
-    wanted = 45  # of the at most 99 trainings
-    while first.poll() is None and _rows(journal) < wanted:
+    kill_after = 45  # of at most 99 trainings
+    while first.poll() is None and _rows(journal) < kill_after:
         time.sleep(0.5)
     killed = first.poll() is None
     if killed:

@@ -1,4 +1,4 @@
-"""Reading a batch from a store against indexing an array in memory, side by side."""
+"""Compare reading a batch from a store with indexing an array in memory."""
 
 import json
 import statistics
@@ -13,7 +13,7 @@ ROWS, DIM, BATCH, BATCHES, ROUNDS = 100_000, 768, 128, 400, 5
 
 
 def main() -> None:
-    """A synthetic store of float16, read in random batches: first cold, each block verified, then warm."""
+    """Read random batches from a synthetic float16 store, first with blocks to verify, then with verified blocks."""
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         ids = [f"id-{i}" for i in range(ROWS)]
@@ -38,15 +38,15 @@ def main() -> None:
         first = timed(lambda batch: store.take(rows[batch]))
         store.verify()
         measured = [(timed(lambda b: store.take(rows[b])), timed(lambda b: array[b])) for _ in range(ROUNDS)]
-        ours, plain = (statistics.median(column) for column in zip(*measured, strict=True))
+        store_seconds, array_seconds = (statistics.median(column) for column in zip(*measured, strict=True))
     result = {
         "benchmark": "gather",
         "rows": ROWS,
         "dim": DIM,
         "batch": BATCH,
         "first_reads_us": round(first * 1e6),
-        "store_us": round(ours * 1e6),
-        "array_us": round(plain * 1e6),
+        "store_us": round(store_seconds * 1e6),
+        "array_us": round(array_seconds * 1e6),
         "ratio": round(statistics.median(a / b for a, b in measured), 2),
         "finding_all_ids_seconds": round(resolving, 3),
     }

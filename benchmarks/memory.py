@@ -1,7 +1,8 @@
-"""Memory of a training that reads a store of two million samples against one of twenty thousand.
+"""Compare the memory of a training that reads a store of two million samples with one that reads a store of twenty thousand.
 
-Features are memory-mapped: what counts is the process's own memory (RssAnon), not the pages of files that the system may drop. Both train on the same
-twenty thousand samples, spread over the store. The largest value during the training counts.
+Features are memory-mapped, so the measure is the process's own memory (RssAnon), without the file pages that the system may drop at
+any time. Both trainings use twenty thousand samples; in the larger store they are spread over all rows. The peak during the
+training counts.
 """
 
 import argparse
@@ -20,10 +21,10 @@ DIM, TRAINED, STEPS = 768, 20_000, 60
 
 
 def main() -> None:
-    """Make the stores, train with each in a process of its own, and compare."""
+    """Create the stores, train with each in a separate process, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--folder", type=Path, help="where the stores go; 3 GB, removed afterwards where not given")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the large store")
+    parser.add_argument("--folder", type=Path, help="directory for the stores, about 3 GB; temporary by default")
     parser.add_argument("--make", nargs=2, metavar=("FOLDER", "ROWS"))
     parser.add_argument("--train", nargs=2, metavar=("FOLDER", "ROWS"))
     arguments = parser.parse_args()
@@ -39,14 +40,14 @@ def main() -> None:
 
 
 def _compare(folder: Path, large: int) -> None:
-    found = {}
+    measured = {}
     for rows in (TRAINED, large):
         store = folder / str(rows)
         _child("--make", store, rows)
-        found[rows] = json.loads(_child("--train", store, rows).splitlines()[-1])
-    difference = found[large]["anonymous_mb"] - found[TRAINED]["anonymous_mb"]
+        measured[rows] = json.loads(_child("--train", store, rows).splitlines()[-1])
+    difference = measured[large]["anonymous_mb"] - measured[TRAINED]["anonymous_mb"]
     print(json.dumps({
-        "benchmark": "memory", "dim": DIM, "rows": [{"rows": rows, **one} for rows, one in found.items()],
+        "benchmark": "memory", "dim": DIM, "rows": [{"rows": rows, **one} for rows, one in measured.items()],
         "difference_mb": round(difference, 1), "within_300_mb": difference < 300,
     }))  # fmt: skip
 
@@ -73,24 +74,26 @@ def _train(folder: Path, rows: int) -> dict[str, float]:
     chosen = range(0, rows, rows // TRAINED)
     texts = [f"word{n % 97} word{n % 31} word{n % 7}" for n in chosen]
     dataset = aft.Dataset.from_arrays(
-        texts, ["ab"[place % 2] for place, _ in enumerate(chosen)], ids=[f"id{n}" for n in chosen]
+        texts, ["ab"[index % 2] for index in range(len(chosen))], ids=[f"id{n}" for n in chosen]
     )
     config = TrainConfig(method="aft", batch_size=256, test_fraction=0.05)
     problem = Problem.build(dataset, "aft:static", [aft.FeatureStore.open(folder / "t")], config)
-    seen, over = [_resident()], threading.Event()
-    watcher = threading.Thread(target=lambda: [seen.append(_resident()) for _ in iter(lambda: over.wait(0.02), True)])
+    samples, finished = [_resident()], threading.Event()
+    watcher = threading.Thread(
+        target=lambda: [samples.append(_resident()) for _ in iter(lambda: finished.wait(0.02), True)]
+    )
     watcher.start()
     fit(problem, HParams(4e-3, STEPS, 0.01, "balanced", 1.0), 0)
-    over.set()
+    finished.set()
     watcher.join()
     return {
-        "anonymous_mb": max(anonymous for anonymous, _ in seen), "mapped_mb": max(mapped for _, mapped in seen),
+        "anonymous_mb": max(anonymous for anonymous, _ in samples), "mapped_mb": max(mapped for _, mapped in samples),
         "read_mb": round(STEPS * problem.batch_size * DIM * 2 / 1e6, 1),
     }  # fmt: skip
 
 
 def _resident() -> tuple[float, float]:
-    """Memory of this process, its own and that of files mapped into it, in MB."""
+    """Return the memory of this process in MB: its own, and that of mapped files."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in status.splitlines() if line.startswith("Rss")}
     return round(kilobytes["RssAnon"] / 1024, 1), round(kilobytes["RssFile"] / 1024, 1)

@@ -1,4 +1,4 @@
-"""Time and memory of the objective's forward and backward, in both forms."""
+"""Measure time and memory of AFT's forward and backward pass, in sample space and in feature space."""
 
 import json
 import resource
@@ -10,8 +10,8 @@ import time
 SIZES = [(128, 256, 768), (512, 256, 768), (128, 384, 2560), (4096, 128, 512)]
 
 
-def one(batch: int, width: int, teacher: int, form: str) -> None:
-    """Measure one size in this process, and print milliseconds and megabytes beyond the inputs."""
+def measure(batch: int, width: int, teacher: int, form: str) -> None:
+    """Measure one size in this process; print milliseconds, and megabytes beyond the inputs."""
     import torch
 
     from aft.objectives import AFT
@@ -31,9 +31,9 @@ def one(batch: int, width: int, teacher: int, form: str) -> None:
 
 
 def main() -> None:
-    """Each size and form in a process of its own, since memory is measured at its peak."""
+    """Measure each size and form in a separate process, because peak memory is that of a process."""
     if len(sys.argv) > 1:
-        one(*map(int, sys.argv[1:4]), sys.argv[4])
+        measure(*map(int, sys.argv[1:4]), sys.argv[4])
         return
     rows = []
     for size in SIZES:

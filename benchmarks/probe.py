@@ -1,4 +1,4 @@
-"""Time of a linear probe, its penalty chosen by cross-validation, on features of the sizes that occur."""
+"""Measure the time of a linear probe, including the cross-validation of its penalty, on features of typical sizes."""
 
 import json
 import resource
@@ -13,7 +13,7 @@ SIZES = [(1_000, 768, 2), (3_000, 768, 2), (3_000, 768, 10), (50_000, 1_536, 10)
 
 
 def problem(samples: int, width: int, classes: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features whose spectrum falls off as a model's does, and classes that they tell, with noise."""
+    """Generate features whose spectrum decays like that of a model, and noisy classes that depend on them linearly."""
     generator = torch.Generator().manual_seed(0)
     spectrum = torch.arange(1, width + 1) ** -0.6
     features = torch.randn(samples, width, generator=generator) * spectrum
@@ -24,7 +24,7 @@ def problem(samples: int, width: int, classes: int) -> tuple[torch.Tensor, torch
 
 
 def main() -> None:
-    """Each size once, with the threads that the environment gives."""
+    """Measure each size once, with torch's default number of threads."""
     rows = []
     for samples, width, classes in SIZES:
         features, labels = problem(samples, width, classes)

@@ -1,8 +1,9 @@
-"""What a billion samples would take: bytes, shards, seconds, memory and price of each part, from rates measured here.
+"""Estimate what a store of a billion samples takes: bytes, shards, hours, memory and price of each part.
 
-The store's own rates are measured on a synthetic store of half a million rows, the teacher's on sentences. What grows with the number of samples is
-multiplied, what does not is left alone; where many machines share a part, by its share. Prices are those of ``--cpu-price`` and
-``--gpu-price`` an hour, ``--store-price`` a GB and month; the rate of a teacher on a GPU is not measured here, and has to be given.
+The rates of the store are measured on synthetic stores of 100,000 and 500,000 rows. Costs that grow with the number of samples are
+extrapolated, and divided where several machines share them; constant costs are not. Prices are given by ``--cpu-price`` and
+``--gpu-price`` per hour, and ``--store-price`` per GB and month. The rate of a teacher on a GPU and the duration of a training step
+are not measured and have to be given.
 """
 
 import argparse
@@ -24,21 +25,21 @@ ROWS = 500_000
 
 
 def main() -> None:
-    """Measure, multiply, print."""
+    """Measure the rates, extrapolate them and print the plan."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=float, default=1e9)
-    parser.add_argument("--dim", type=int, default=768)
-    parser.add_argument("--machines", type=int, default=64, help="that extract")
+    parser.add_argument("--samples", type=float, default=1e9, help="number of samples")
+    parser.add_argument("--dim", type=int, default=768, help="width of the features")
+    parser.add_argument("--machines", type=int, default=64, help="number of machines that extract")
     parser.add_argument(
-        "--teacher-rate", type=float, default=2000.0, help="samples a second of the teacher on one of them"
+        "--teacher-rate", type=float, default=2000.0, help="samples per second of the teacher on one machine"
     )
-    parser.add_argument("--step", type=float, default=0.05, help="seconds of a training step")
-    parser.add_argument("--batch", type=int, default=1024, help="samples of a training step")
-    parser.add_argument("--memory", type=float, default=64.0, help="GB of the machine that plans")
-    parser.add_argument("--cpu-price", type=float, default=0.10)
-    parser.add_argument("--gpu-price", type=float, default=2.50)
-    parser.add_argument("--store-price", type=float, default=0.023)
-    parser.add_argument("--child", nargs=2)
+    parser.add_argument("--step", type=float, default=0.05, help="seconds per training step")
+    parser.add_argument("--batch", type=int, default=1024, help="samples per training step")
+    parser.add_argument("--memory", type=float, default=64.0, help="memory of a planning machine, in GB")
+    parser.add_argument("--cpu-price", type=float, default=0.10, help="price of a machine without a GPU per hour")
+    parser.add_argument("--gpu-price", type=float, default=2.50, help="price of a machine with a GPU per hour")
+    parser.add_argument("--store-price", type=float, default=0.023, help="price of storage per GB and month")
+    parser.add_argument("--child", nargs=2, metavar=("DIR", "ROWS"), help="used by the script itself")
     arguments = parser.parse_args()
     if arguments.child:
         print(json.dumps(_measure(Path(arguments.child[0]), int(arguments.child[1]), arguments.dim)))
@@ -49,17 +50,17 @@ def main() -> None:
 
 
 def _child(rows: int, dim: int) -> dict[str, float]:
-    """In a process of its own, whose peak of memory is its own."""
+    """Measure in a separate process, so that its peak memory is not affected by earlier measurements."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, "--dim", str(dim), "--child", folder, str(rows)]
-        found: dict[str, float] = json.loads(
+        measured: dict[str, float] = json.loads(
             subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         )
-        return found
+        return measured
 
 
 def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
-    # Made in parts: a peak of memory here would hide the planner's.
+    # A small repeated block: a memory peak here would hide that of the planner.
     block = np.tile(np.random.default_rng(0).standard_normal((512, dim)).astype(np.float16), (16, 1))
     before = _peak()
     seconds: dict[str, float] = {}
@@ -77,8 +78,8 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
     planned = _peak() - before
     store = timed("open", lambda: FeatureStore.open(folder / "t"))
     ids = [sample.id for sample in samples]
-    found = timed("join", lambda: store.rows(ids))
-    order = np.random.default_rng(1).permutation(found)[: 300 * 256].reshape(-1, 256)
+    rows_of_ids = timed("join", lambda: store.rows(ids))
+    order = np.random.default_rng(1).permutation(rows_of_ids)[: 300 * 256].reshape(-1, 256)
     timed("gather", lambda: [store.take(batch) for batch in order])
     timed("verify", store.verify)
     files = {path.name: path.stat().st_size for path in (folder / "t").iterdir()}
@@ -94,7 +95,7 @@ def _peak() -> int:
 
 
 def _rates(small: dict[str, float], large: dict[str, float]) -> dict[str, float]:
-    """What a row more costs: between the two sizes, so that what does not grow drops out."""
+    """Compute the cost of one more row from the difference of the two sizes, so that constant costs drop out."""
     rows = large["rows"] - small["rows"]
     per_row = {name: (large[name] - small[name]) / rows for name in ("plan", "write", "finish", "join", "verify")}
     return {
@@ -105,32 +106,32 @@ def _rates(small: dict[str, float], large: dict[str, float]) -> dict[str, float]
     }  # fmt: skip
 
 
-def _plan(asked: argparse.Namespace, rates: dict[str, float]) -> dict[str, Any]:
-    samples, shards = asked.samples, math.ceil(asked.samples / default_shard_rows(int(asked.samples)))
+def _plan(arguments: argparse.Namespace, rates: dict[str, float]) -> dict[str, Any]:
+    samples, shards = arguments.samples, math.ceil(arguments.samples / default_shard_rows(int(arguments.samples)))
     size = samples * (rates["data_bytes_per_row"] + rates["other_bytes_per_row"])
-    teacher = samples / asked.teacher_rate / asked.machines
+    teacher = samples / arguments.teacher_rate / arguments.machines
     hours = {
         "plan": samples / rates["plan_rows_per_second"] / 3600,
         "teacher, each machine": teacher / 3600,
-        "writing, each machine": samples / rates["write_rows_per_second"] / asked.machines / 3600,
+        "writing, each machine": samples / rates["write_rows_per_second"] / arguments.machines / 3600,
         "finish": samples / rates["finish_rows_per_second"] / 3600,
         "verify, one machine": samples / rates["verify_rows_per_second"] / 3600,
         "join": samples / rates["join_rows_per_second"] / 3600,
-        "training, one pass": samples / asked.batch * asked.step / 3600,
+        "training, one pass": samples / arguments.batch * arguments.step / 3600,
         "reading in training, one pass, one process": samples / rates["gather_rows_per_second"] / 3600,
     }
-    machine_hours = (hours["teacher, each machine"] + hours["writing, each machine"]) * asked.machines
+    machine_hours = (hours["teacher, each machine"] + hours["writing, each machine"]) * arguments.machines
     alone = sum(hours[name] for name in ("plan", "finish", "verify, one machine", "join"))
     return {
-        "samples": samples, "dim": asked.dim, "terabytes": round(size / 1e12, 3), "shards": shards,
+        "samples": samples, "dim": arguments.dim, "terabytes": round(size / 1e12, 3), "shards": shards,
         "hours": {name: round(value, 2) for name, value in hours.items()},
         "planner_memory_gb": round(samples * rates["memory_bytes_per_row"] / 1e9, 1),
-        "parts": math.ceil(samples * rates["memory_bytes_per_row"] / 1e9 / asked.memory),
+        "parts": math.ceil(samples * rates["memory_bytes_per_row"] / 1e9 / arguments.memory),
         "price": {
-            "teacher": round(machine_hours * asked.gpu_price), "planning and checking": round(alone * asked.cpu_price, 2),
-            "storage a month": round(size / 1e9 * asked.store_price), "training, one pass": round(hours["training, one pass"] * asked.gpu_price),
+            "teacher": round(machine_hours * arguments.gpu_price), "planning and checking": round(alone * arguments.cpu_price, 2),
+            "storage a month": round(size / 1e9 * arguments.store_price), "training, one pass": round(hours["training, one pass"] * arguments.gpu_price),
         },
-        "assumed": {name: getattr(asked, name) for name in ("machines", "memory", "teacher_rate", "step", "batch", "cpu_price", "gpu_price", "store_price")},
+        "assumed": {name: getattr(arguments, name) for name in ("machines", "memory", "teacher_rate", "step", "batch", "cpu_price", "gpu_price", "store_price")},
     }  # fmt: skip
 
 

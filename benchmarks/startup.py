@@ -1,4 +1,4 @@
-"""How long ``aft --help`` takes, and what ``import aft`` loads."""
+"""Measure how long ``aft --help`` takes, and list the heavy packages that ``import aft`` loads."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ REPEATS = 7
 
 
 def main() -> None:
-    """Time the installed command beside a bare interpreter."""
+    """Time the installed command and a bare interpreter."""
     command = str(Path(sys.executable).parent / "aft")
 
     def timed(arguments: list[str]) -> float:

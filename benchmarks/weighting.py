@@ -22,17 +22,17 @@ ROWS = Path(__file__).parent / "results" / "weighting.jsonl"
 
 
 def movies(label: str, labelled: int, unlabelled: int) -> aft.Dataset:
-    """A fixed choice of movie sentences, some of them unlabelled."""
-    whole = aft.Dataset.from_table(movie_sentences(), text="sentence", label=label, id="id")
-    having = [i for i, value in enumerate(whole.labels or []) if value is not None]
-    chosen = np.random.default_rng(20261123).permutation(having)[: labelled + unlabelled]
-    part = whole.subset(chosen)
-    part.labels = [value if i < labelled else None for i, value in enumerate(part.labels or [])]
-    return part
+    """Return a fixed selection of movie sentences, some of them unlabelled."""
+    sentences = aft.Dataset.from_table(movie_sentences(), text="sentence", label=label, id="id")
+    eligible = [i for i, value in enumerate(sentences.labels or []) if value is not None]
+    chosen = np.random.default_rng(20261123).permutation(eligible)[: labelled + unlabelled]
+    subset = sentences.subset(chosen)
+    subset.labels = [value if i < labelled else None for i, value in enumerate(subset.labels or [])]
+    return subset
 
 
 def tasks(features: Path) -> dict[str, tuple[aft.Dataset, aft.FeatureStore, list[str]]]:
-    """Tasks with their teacher's features and students."""
+    """Return each task with its dataset, the features of its teacher and the names of its students."""
     texts = ["aft:static", f"aft:static,embeddings={minilm_folder()}"]
     everything = aft.Dataset.from_table(movie_sentences(), text="sentence", label="polarity", id="id")
     scarce, rating = movies("polarity", 1000, 2000), movies("rating", 2000, 1000)
@@ -45,7 +45,7 @@ def tasks(features: Path) -> dict[str, tuple[aft.Dataset, aft.FeatureStore, list
 
 
 def main() -> None:
-    """Run what is missing and print the summary."""
+    """Run the missing trainings and print the summary."""
     torch.set_num_threads(int(sys.argv[sys.argv.index("--threads") + 1]) if "--threads" in sys.argv else 2)
     features = (
         Path(sys.argv[sys.argv.index("--features") + 1]) if "--features" in sys.argv else Path(tempfile.mkdtemp())
@@ -62,7 +62,7 @@ def main() -> None:
                 if not plan:
                     continue
                 problem = Problem.build(dataset, student, [store], TrainConfig(split_seed=seed))
-                default = problem.default_hparams
+                default = problem.default_hparams(problem.config)
                 for weighting, beta in plan:
                     hparams = HParams(default.lr, min(default.steps, 400), default.weight_decay, weighting, beta)
                     trial = run_trial(problem, TrialRequest("aft" if beta else "finetune", hparams))

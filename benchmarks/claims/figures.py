@@ -69,7 +69,14 @@ def fifty_times_smaller(result: Row) -> Figure:
     rows = [row for row in result["rows"] if "spread" in row]
     method_styles = styles([row["method"] for row in rows])
     dots = [
-        Dot(method_name(row["method"]), row["error"], method_styles[row["method"]], row["low"], row["high"], row["errors"])
+        Dot(
+            method_name(row["method"]),
+            row["error"],
+            method_styles[row["method"]],
+            row["low"],
+            row["high"],
+            row["errors"],
+        )
         for row in rows
     ]
     probe = next(row["error"] for row in result["rows"] if row["method"] == "probe")

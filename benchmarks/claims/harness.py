@@ -131,6 +131,8 @@ def parse(description: str | None) -> argparse.Namespace:
     """Parse the arguments that all scripts of the claims share."""
     logging.getLogger("aft").addHandler(logging.StreamHandler(sys.stderr))
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--minutes", type=float, help="start no training after this time; run the script again to continue")
+    parser.add_argument(
+        "--minutes", type=float, help="start no training after this time; run the script again to continue"
+    )
     parser.add_argument("--processes", type=int, default=2, help="number of trainings side by side")
     return parser.parse_args()

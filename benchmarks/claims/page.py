@@ -1,6 +1,7 @@
 """Write docs/results.md and its figures from benchmarks/results/*.json. Every number on that page comes from there."""
 
 import json
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from harness import RESULTS
 from aft.reporting import svg
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+WIDTH = 100
 HEAD = """# Results
 
 This page tests the claims of the paper on real data, with models that the package registries carry.
@@ -43,8 +45,16 @@ def main() -> None:
             figure = figures.FIGURES[name](result)
             if figure is not None:
                 (DOCS / "figures" / f"{name}.svg").write_text(svg(figure), encoding="utf-8")
-            parts.append("\n".join([*_start(name, result, figure is not None), *describe(result), *_details(result)]))
+            lines = [*_start(name, result, figure is not None), *describe(result), *_details(result)]
+            parts.append("\n".join(map(_wrapped, lines)))
     (DOCS / "results.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _wrapped(line: str) -> str:
+    """Wrap a paragraph. Headings, tables, images and notes must stay on one line."""
+    if line.startswith(("#", "|", "!", "?", " ")):
+        return line
+    return textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _start(name: str, result: Row, drawn: bool) -> Lines:
@@ -94,9 +104,7 @@ def _relation(result: Row) -> Lines:
                 lines.append(
                     f"| {place.replace('/', ', ')} | {method} | {found['teachers']} | {found['correlation']:.2f} | {found['slope']:.2f} |"
                 )
-    outcome = (
-        f"**Outcome:** better teachers give better students in {rising} of {len(all_found)} combinations of family and method."
-    )
+    outcome = f"**Outcome:** better teachers give better students in {rising} of {len(all_found)} combinations of family and method."
     note = (
         "Correlation of the student's error with the error of a linear probe on its teacher, and the slope of the student's "
         "error as a function of the probe's. A slope above 0 means that better teachers give better students."
@@ -151,7 +159,13 @@ def _scarce(result: Row) -> Lines:
 
 def _overhead(result: Row) -> Lines:
     lines = table(
-        "task, student", "method", "ms per step", "relative to fine-tuning", "lowest to highest", "memory, MB", "extra, MB"
+        "task, student",
+        "method",
+        "ms per step",
+        "relative to fine-tuning",
+        "lowest to highest",
+        "memory, MB",
+        "extra, MB",
     )
     lines += [
         f"| {row['task']}, {row['student']} | {row['method']} | {row['milliseconds']:,.1f} | {row['ratio']:,.2f} x | {row['low']:,.2f} to {row['high']:,.2f} | "
@@ -230,9 +244,7 @@ def table(*heads: str) -> Lines:
 
 def _default(result: Row) -> Lines:
     columns = ("validation_loss_ratio", "labelled_alone", "with_unlabelled")
-    lines = table(
-        "method", f"all {result['studies']} comparisons", "labelled samples only", "with unlabelled samples"
-    )
+    lines = table("method", f"all {result['studies']} comparisons", "labelled samples only", "with unlabelled samples")
     for method in result["validation_loss_ratio"]:
         lines.append(f"| {method} | {' | '.join(f'{result[column][method]:.3f}' for column in columns)} |")
     return [

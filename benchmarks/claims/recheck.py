@@ -57,9 +57,7 @@ def main() -> None:
         for number, (key, row, future) in enumerate(running, 1):
             again = future.result()
             if training_key(row.spec, digests[row.spec.problem]) != key:
-                unknown.append(
-                    row.spec.problem
-                )  # samples, features or settings have changed since
+                unknown.append(row.spec.problem)  # samples, features or settings have changed since
             if _numbers(again) != _numbers(row):
                 different.append([row.spec.problem, row.spec.method, row.spec.stage])
             if row.trial and again.trial and row.trial.loss and again.trial.loss:

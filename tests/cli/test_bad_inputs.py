@@ -1,4 +1,4 @@
-"""Every kind of bad input in docs/errors.md: exit status 2, one sentence, and nothing lost."""
+"""Every kind of bad input in docs/reference/errors.md: exit status 2, one sentence, and nothing lost."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.test_cli import STUDENT, TEACHER, aft_command  # noqa: F401 - the fixture
 
-DOCS = Path(__file__).parents[2] / "docs" / "errors.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 
 
 def table(folder, text, name="data.csv"):

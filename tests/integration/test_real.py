@@ -12,7 +12,7 @@ from aft.demo._demo import Size, write_task
 from aft.probing import probe_error
 from tests.cli.test_cli import aft_command  # noqa: F401 - the fixture
 
-README = Path(__file__).parents[2] / "README.md"
+IMAGES = Path(__file__).parents[2] / "docs" / "how-to" / "images.md"
 
 
 def test_minilm_gives_what_sentence_transformers_gives():
@@ -58,14 +58,14 @@ def test_the_csv_way_on_movie_sentences(tmp_path):
 
 
 def commands(heading):
-    """The console lines of the README below a heading."""
-    text = README.read_text(encoding="utf-8")
+    """The console lines of docs/how-to/images.md below a heading."""
+    text = IMAGES.read_text(encoding="utf-8")
     block = re.search(rf"{heading}.*?```console\n(.*?)```", text, re.DOTALL)
     return [shlex.split(line, comments=True) for line in block[1].splitlines()]
 
 
-def test_the_readmes_image_way_on_emoji(aft_command, tmp_path, monkeypatch):  # noqa: F811
-    """Copied from the README, on fewer pictures."""
+def test_the_image_guide_on_emoji(aft_command, tmp_path, monkeypatch):  # noqa: F811
+    """Copied from the guide, on fewer pictures."""
     from PIL import Image
 
     source = emoji_pictures()
@@ -77,7 +77,7 @@ def test_the_readmes_image_way_on_emoji(aft_command, tmp_path, monkeypatch):  # 
                 assert opened.size == (32, 32)
     monkeypatch.chdir(tmp_path)
     ran = 0
-    for words in commands("To try it from this checkout"):
+    for words in commands("Without a hub"):
         if words[0] != "aft":
             continue
         arguments = [word.replace("$DATA", "emoji-google") for word in words[1:]]

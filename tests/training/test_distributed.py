@@ -131,11 +131,11 @@ def test_two_processes_and_two_nodes_end_where_one_does(task, tmp_path, free_por
 OBSERVED = """
 import os, torch, aft.training._fit as training
 from aft.core import rank
-run = training._run
-def observed(module, *rest):
-    run(module, *rest)
+run = training._run_trainer
+def observed(trainer, module, *rest):
+    run(trainer, module, *rest)
     torch.save(list(module.state_dict().values()), os.environ["AFT_TEST_KEPT"] + f"/{rank()}.pt")
-training._run = observed
+training._run_trainer = observed
 from aft.cli import main
 main()
 """

@@ -104,7 +104,7 @@ def test_a_search_whose_every_trial_diverges_says_so(tmp_path):
 
 
 def test_auto_chooses_on_validation_data_and_says_what_it_tried(dataset, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("aft.training._search.HOPELESS", 1e9)
+    monkeypatch.setattr("aft.training._search.EARLY_STOP_RATIO", 1e9)
     given = {"steps": 60, "batch_size": 16, "lr": 0.02, "weight_decay": 0.0, "progress": False}
     run = aft.train(dataset, STUDENT, store, out=tmp_path / "run", **given)
     trials = run.result.search.trials

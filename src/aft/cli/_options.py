@@ -76,7 +76,7 @@ Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective:
 Steps = Annotated[int | None, typer.Option(help="Optimiser steps; searched by default.")]
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate; searched by default.")]
 WeightDecay = Annotated[float | None, typer.Option(help="Weight decay; searched by default.")]
-BatchSize = Annotated[int | None, typer.Option(help="Samples a step; by default it depends on student and data.")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples per step; by default it depends on student and data.")]
 Warmup = Annotated[float, typer.Option(help="Fraction of the steps over which the learning rate rises.")]
 GateLr = Annotated[float, typer.Option(help="Learning rate of the gates.")]
 ClassWeights = Annotated[

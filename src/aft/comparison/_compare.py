@@ -18,7 +18,7 @@ from aft.features import FeatureStore, open_stores
 from aft.objectives import DEFAULT_METHOD, METHODS, check_options, objectives_of
 from aft.results import COMPARISON_FILE, Comparison
 from aft.runs import RunConfig, SharedSettings, TrainConfig
-from aft.training import Problem, SearchSpace
+from aft.training import Problem
 
 #: Settings that a comparison decides itself.
 DECIDED = ("method", "seed", "options")
@@ -85,10 +85,10 @@ def compare(
         )
     directory, started = Path(out), time.monotonic()
     stores = open_stores(features)
-    methods = _check(methods, seeds, settings)
+    given = (config or TrainConfig()).replace(**settings)
+    methods = _check(methods, seeds, given)
     for method, own in (options or {}).items():
         check_options(method, own)
-    given = (config or TrainConfig()).replace(**settings)
     shared = {name: value for name, value in given.model_dump().items() if name not in (*DECIDED, *SEARCHED)}
     problem = Problem.build(dataset, student, stores, TrainConfig(**shared), preprocess=preprocess)
     if not len(problem.splits.test):
@@ -96,7 +96,7 @@ def compare(
             "a comparison needs labelled test samples; the dataset has none; mark some as test in the column split=, or raise test_fraction="
         )
     _open_directory(directory, problem.run_config())
-    study = Study("comparison", problem, methods, seeds, _space(problem, given), options or {})
+    study = Study("comparison", problem, methods, seeds, problem.search_space(given), options or {})
     if processes is None and problem.device.type != "cpu":
         processes = 1
     scheduler = Scheduler(
@@ -112,29 +112,18 @@ def compare(
     return Comparison(directory, result)
 
 
-def _check(methods: Sequence[str], seeds: int, settings: Mapping[str, object]) -> tuple[str, ...]:
+def _check(methods: Sequence[str], seeds: int, given: TrainConfig) -> tuple[str, ...]:
     if isinstance(methods, str) or not methods:
         raise UsageError(f"methods= is a list of names; received {methods!r}; pass for example ['aft', 'kd']")
     for method in methods:
         objectives_of(method)
     if seeds < 1:
         raise UsageError(f"a comparison needs at least one seed; received seeds={seeds}; 5 is usual")
-    for name in DECIDED:
-        if name in settings:
-            raise UsageError(f"a comparison sets {name} itself; received {name}={settings[name]!r}; leave it out")
+    for name, value in given.model_dump(include=set(DECIDED), exclude_defaults=True).items():
+        raise UsageError(
+            f"a comparison sets {name} itself; received {value!r} as the {name}; leave it out of the settings"
+        )
     return tuple(dict.fromkeys(methods))
-
-
-def _space(problem: Problem, given: TrainConfig) -> SearchSpace:
-    default = problem.default_hparams
-    return SearchSpace(
-        budget=given.steps or 2 * default.steps,
-        lr=given.lr or default.lr,
-        weight_decay=default.weight_decay if given.weight_decay is None else given.weight_decay,
-        fixed=frozenset(name for name in ("lr", "steps", "weight_decay") if getattr(given, name) is not None),
-        beta=None if given.beta == "auto" else given.beta,
-        weighting=None if given.weighting == "auto" else given.weighting,
-    )
 
 
 def _open_directory(directory: Path, config: RunConfig) -> None:

@@ -102,7 +102,7 @@ def _speed(run: Path, problem: Problem) -> dict[str, float]:
     """How fast a trained student is; unknown for a module, which a run cannot restore by itself."""
     if problem.students.name.startswith("module:"):
         return {}
-    student = load(run, student=problem.students.code, device="cpu").student
+    student = load(run, student=problem.students.load_argument, device="cpu").student
     inputs = [problem.dataset.inputs[i] for i in range(min(256, len(problem.dataset)))]
 
     def predict(part: Sequence[Any]) -> object:

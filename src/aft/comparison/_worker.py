@@ -77,5 +77,5 @@ class Worker:
             finished = open_run_directory(layout, config, overwrite=True)
         if finished is None:
             return run_training(problem, layout, config, hparams)[1].student
-        code, device = problem.students.code, str(problem.device)
+        code, device = problem.students.load_argument, str(problem.device)
         return load(layout.directory, student=code, preprocess=problem.students.preprocess, device=device).student

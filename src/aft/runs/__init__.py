@@ -1,4 +1,4 @@
-"""Finished runs: the run directory and its typed documents; loading, predicting, evaluating."""
+"""Runs on disk: settings and results as typed documents, the run directory, loading, predicting, evaluating."""
 
 from aft.runs._card import write_card as write_card
 from aft.runs._describe import describe_run as describe_run
@@ -6,7 +6,6 @@ from aft.runs._directory import open_run_directory as open_run_directory
 from aft.runs._evaluate import evaluate as evaluate
 from aft.runs._hparams import HParams as HParams
 from aft.runs._hparams import Trial as Trial
-from aft.runs._hparams import WeightingName as WeightingName
 from aft.runs._layout import RunLayout as RunLayout
 from aft.runs._model import Model as Model
 from aft.runs._model import Prediction as Prediction

@@ -2,9 +2,8 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-WeightingName = Literal["fixed", "balanced"]
+from aft.objectives import WeightingKind
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class HParams:
     lr: float
     steps: int
     weight_decay: float
-    weighting: WeightingName | None = None
+    weighting: WeightingKind | None = None
     beta: float = 0.0
 
     def __post_init__(self) -> None:
@@ -45,9 +44,9 @@ class Trial:
         hparams: The hyperparameters.
         loss: Validation loss at the best temperature; None if the trial diverged.
         error: Validation error; None if the trial diverged.
-        early_loss: Validation loss after a third of the steps; None if it was not measured.
+        early_loss: Validation loss after a third of the steps, or after the last of very few; None if the trial diverged.
         seconds: Duration.
-        stopped: Whether the trial was stopped early, or diverged. It cannot be chosen then.
+        stopped: Whether the trial was stopped early or diverged, so that it cannot be chosen.
     """
 
     method: str

@@ -20,7 +20,7 @@ class _Model(BaseModel):
 
 
 class _Document(_Model):
-    """A JSON file that this class alone writes and reads."""
+    """A JSON file that is read and written only through this class."""
 
     format: Literal[1] = FORMAT
 
@@ -161,10 +161,7 @@ class RunConfig(_Document):
         mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
         phrases = []
         for section in ("settings", "data", "targets", "student"):
-            flat = [
-                {**part, **part.pop("backbone", {}), **part.pop("columns", {})}
-                for part in (mine[section], theirs[section])
-            ]
+            flat = [_flatten(part) for part in (mine[section], theirs[section])]
             phrases += [
                 f"{key} {flat[1].get(key)!r} instead of {flat[0].get(key)!r}"[:160]
                 for key in dict.fromkeys([*flat[0], *flat[1]])
@@ -199,13 +196,13 @@ class RunResult(_Document):
         method: Name of the method.
         hparams: The hyperparameters of the final training.
         seed: Its random seed.
-        batch_size: Samples a step.
+        batch_size: Samples per step.
         parameters: Number of parameters of the student.
         samples: Number of samples by use.
         truncated: Number of texts that were truncated to the student's limit.
-        seconds: Duration of the final training.
+        seconds: Duration of the final training, since it was last resumed.
         waiting_for_data: Fraction of that time spent waiting for batches.
-        total_seconds: Duration of search, training and test.
+        total_seconds: Duration of search, training and test, since the command was last started.
         processes: Number of processes that trained together.
         search: The hyperparameter search; None if there was none.
         test: Metrics on the test split; None without one.
@@ -227,3 +224,9 @@ class RunResult(_Document):
     search: SearchRecord | None
     test: Metrics | None
     weights_sha256: str
+
+
+def _flatten(part: dict[str, Any]) -> dict[str, Any]:
+    """A section of a config with the fields of its nested objects beside its own."""
+    nested = {name: part.pop(name) for name in ("backbone", "columns") if name in part}
+    return {**part, **{key: value for fields in nested.values() for key, value in fields.items()}}

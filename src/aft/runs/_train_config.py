@@ -62,7 +62,7 @@ class TrainConfig(BaseModel):
         options: Options of the objective; for a method that joins several, a mapping of options for each.
         task: The kind of task, or ``"auto"`` to infer it from the labels.
         steps: Number of optimiser steps.
-        batch_size: Samples a step, over all processes.
+        batch_size: Samples per step, over all processes.
         lr: Learning rate of the student.
         weight_decay: Decoupled weight decay of the student.
         warmup: Fraction of the steps over which the learning rate rises.

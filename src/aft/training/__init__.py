@@ -1,12 +1,13 @@
 """Training: a `Problem` is built once, a search chooses `HParams`, and `fit` trains a fresh student.
 
-Lightning is imported in this package alone.
+`train` does all of it. Below it, `search` and `run_search` choose the hyperparameters of methods by trials, each a `run_trial`,
+and `run_training` fits with chosen ones into a run directory. Lightning is imported in this package alone.
 """
 
 from aft.runs import HParams as HParams
 from aft.runs import TrainConfig as TrainConfig
 from aft.runs import Trial as Trial
-from aft.training._fit import EarlyStop as EarlyStop
+from aft.training._fit import EarlyCheck as EarlyCheck
 from aft.training._fit import FitResult as FitResult
 from aft.training._fit import fit as fit
 from aft.training._problem import Problem as Problem

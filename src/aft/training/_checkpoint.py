@@ -13,8 +13,8 @@ from aft.errors import RunError
 
 #: Seconds between two checkpoints.
 EVERY = 30.0
-#: With several processes: steps between two checks of the clock, each of which costs a message.
-CHECK_EVERY = 50
+#: With several processes: steps between two looks at the clock, each of which costs a message.
+CLOCK_EVERY = 50
 
 
 class Checkpoints(Callback):
@@ -34,7 +34,7 @@ class Checkpoints(Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         """Write a checkpoint if it is time."""
         step = trainer.global_step
-        if step >= trainer.max_steps or (world_size() > 1 and step % CHECK_EVERY):
+        if step >= trainer.max_steps or (world_size() > 1 and step % CLOCK_EVERY):
             return
         if broadcast_object(time.monotonic() - self._last >= EVERY):
             self._write(trainer, step)
@@ -93,7 +93,7 @@ def latest_checkpoint(directory: Path) -> Path | None:
 
 
 def step_of(checkpoint: Path) -> int:
-    """Number of steps that a checkpoint comes after.
+    """The step after which a checkpoint was written.
 
     Raises:
         RunError: The file is not a checkpoint.
@@ -106,7 +106,7 @@ def step_of(checkpoint: Path) -> int:
 
 def _corrupt(checkpoint: Path) -> RunError:
     return RunError(
-        f"a training resumes from the checkpoint that it wrote; {str(checkpoint)!r} is not what was written; "
+        f"a training resumes from an intact checkpoint; {str(checkpoint)!r} is not what was written; "
         "remove it to train from the start"
     )
 

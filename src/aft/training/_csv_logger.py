@@ -20,7 +20,7 @@ class CsvLogger(Logger):
 
     Args:
         path: The file.
-        start: The step that training resumes from. Later rows in the file are dropped.
+        start: The step that training resumes from. Rows from that step on are dropped.
     """
 
     def __init__(self, path: Path, start: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What several processes that train one student exchange, and how Lightning is told of them."""
+"""Collectives and Trainer options for training by several processes."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from aft.core import TIMEOUT, init_process_group, world_size
 
 
 def broadcast_buffers(module: nn.Module) -> None:
-    """Give all processes the buffers of rank 0: what was fitted on machines that round differently may differ."""
+    """Give all processes the buffers of rank 0: values fitted on different machines can differ by rounding."""
     init_process_group()
     for buffer in module.buffers():
         held = buffer.contiguous() if buffer.dtype != torch.bool else buffer.to(torch.uint8)  # gloo sends no booleans

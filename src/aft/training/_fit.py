@@ -1,11 +1,12 @@
 """One training: a fresh student, trained with given hyperparameters by Lightning's Trainer."""
 
 import contextlib
+import copy
 import logging
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import lightning.pytorch as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from aft.core import Progress, rank, rank_zero_first, world_size
 from aft.models import Student, explain_out_of_memory
 from aft.objectives import Objective, Weighting
-from aft.runs import HParams, RunLayout
+from aft.runs import HParams, RunLayout, TrainConfig
 from aft.training._callbacks import StopEarly, Stopwatch
 from aft.training._checkpoint import Checkpoints, latest_checkpoint, step_of
 from aft.training._csv_logger import CsvLogger
@@ -31,12 +33,13 @@ from aft.training._module import OptimiserSettings, TrainingModule
 from aft.training._problem import Problem
 from aft.training._sampler import BatchSchedule, StepSampler, make_streams
 from aft.training._sharded import ShardedDataset
+from aft.training._students import forked_rng
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass(frozen=True)
-class EarlyStop:
+class EarlyCheck:
     """A condition to check once during training.
 
     Attributes:
@@ -55,6 +58,7 @@ class FitResult:
     Attributes:
         student: The student, in evaluation mode.
         objectives: The objectives by name, with what they have learned.
+        batch_size: Samples per step.
         seconds: Duration of the training steps in this process.
         waiting_for_data: Fraction of that time spent waiting for batches.
         stopped: Whether training was stopped early.
@@ -62,6 +66,7 @@ class FitResult:
 
     student: Student
     objectives: dict[str, Objective]
+    batch_size: int
     seconds: float
     waiting_for_data: float
     stopped: bool
@@ -76,7 +81,7 @@ def fit(
     options: Mapping[str, Any] | None = None,
     positions: NDArray[np.int64] | None = None,
     directory: Path | None = None,
-    early_stop: EarlyStop | None = None,
+    early_check: EarlyCheck | None = None,
     progress: bool = False,
 ) -> FitResult:
     """Train a fresh student.
@@ -90,10 +95,10 @@ def fit(
         hparams: The hyperparameters.
         seed: Random seed for initial weights, the order of batches and dropout.
         method: The method; that of the problem's config by default.
-        options: Options of its objectives; those of the problem's config by default.
+        options: Options of its objectives; by default those of the problem's config, if the method is its method.
         positions: The samples to train on; all training samples by default.
         directory: The run directory, for checkpoints and metrics.
-        early_stop: A condition to check once during training.
+        early_check: A condition to check once during training.
         progress: Show progress on the standard error stream.
 
     Returns:
@@ -106,7 +111,8 @@ def fit(
     """
     config = problem.config
     method = config.method if method is None else method
-    options = config.options if options is None else options
+    if options is None:
+        options = config.options if method == config.method else {}
     positions = problem.train if positions is None else positions
     student = problem.students.new(seed)
     objectives: dict[str, Objective] = {}
@@ -115,56 +121,67 @@ def fit(
         objectives = problem.objectives.make(method, options, student, samples, positions, seed + 1)
     else:
         samples = problem.samples.with_stores([])
-        positions = positions[samples.labelled[positions]]  # without an objective, nothing is learned from the others
-    terms = [
-        (objective.to(problem.device), Weighting(hparams.weighting or "fixed", hparams.beta).to(problem.device))
-        for objective in objectives.values()
-    ]
+        positions = positions[
+            samples.labelled[positions]
+        ]  # without an objective, nothing is learned from unlabelled samples
+    terms = []
+    if hparams.weighting is not None:
+        weighting = Weighting(hparams.weighting, hparams.beta)
+        terms = [(o.to(problem.device), copy.deepcopy(weighting).to(problem.device)) for o in objectives.values()]
     labels = samples.labels[positions[samples.labelled[positions]]]
     loss = TaskLoss(
         problem.targets, class_weights(config.class_weights, problem.targets, labels), config.label_smoothing
     )
     settings = OptimiserSettings(hparams.steps, hparams.lr, hparams.weight_decay, config.warmup, config.gate_lr)
     module = TrainingModule(student, terms, loss.to(problem.device), settings)
+    batch_size = problem.batch_size_for(positions)
+    checkpoint = (
+        None if directory is None else rank_zero_first(lambda: latest_checkpoint(RunLayout(directory).checkpoints))
+    )
+    start = 0 if checkpoint is None else step_of(checkpoint)
     with Progress(hparams.steps, "training", "steps", quiet=not progress or rank() > 0) as bar:
-        stopwatch = Stopwatch(bar)
-        stopper = None
-        if early_stop is not None:
-            stopper = StopEarly(early_stop.step, lambda: early_stop.keep_going(student))
-        callbacks = [stopwatch, *([] if stopper is None else [stopper])]
-        _run(module, samples, positions, problem, seed, callbacks, directory)
+        bar.skip(start)
+        stopwatch, stopper = Stopwatch(bar), None
+        callbacks: list[Callback] = []
+        if early_check is not None:
+            stopper = StopEarly(early_check.step, lambda: early_check.keep_going(student))
+            callbacks.append(stopper)
+        loggers: list[Any] = []
+        if directory is not None:
+            layout = RunLayout(directory)
+            callbacks.append(Checkpoints(layout.checkpoints))
+            loggers = _loggers(layout, start) if rank() == 0 else []
+        trainer = L.Trainer(
+            **trainer_options(problem.device),
+            precision=PRECISIONS[config.precision],
+            max_steps=hparams.steps,
+            max_epochs=-1,
+            logger=loggers or False,
+            callbacks=[*callbacks, stopwatch],  # last, so that the others' work is not taken for waiting
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            default_root_dir=directory,
+        )
+        sampler = StepSampler(BatchSchedule(make_streams(positions, samples.labelled, batch_size), seed), start)
+        loader = _loader(samples, sampler, batch_size, config)
+        with _quiet(), forked_rng():
+            if world_size() > 1:
+                module.to(problem.device)
+                broadcast_buffers(module)
+            torch.manual_seed(seed + rank())
+            _run_trainer(trainer, module, loader, checkpoint, batch_size)
     student.to(problem.device)  # Lightning moves it off an accelerator
     student.eval()
     total = stopwatch.inside + stopwatch.between
-    return FitResult(
-        student, objectives, total, stopwatch.between / total if total else 0.0, stopper is not None and stopper.stopped
-    )
+    waiting = stopwatch.between / total if total else 0.0
+    return FitResult(student, objectives, batch_size, total, waiting, stopper is not None and stopper.stopped)
 
 
-def _run(
-    module: TrainingModule,
-    samples: EncodedDataset,
-    positions: NDArray[np.int64],
-    problem: Problem,
-    seed: int,
-    callbacks: Sequence[Callback],
-    directory: Path | None,
-) -> None:
-    """Run Lightning's Trainer."""
-    config = problem.config
-    batch_size = problem.batch_size_for(positions)
-    sampler = StepSampler(BatchSchedule(make_streams(positions, samples.labelled, batch_size), seed))
+def _loader(samples: EncodedDataset, sampler: StepSampler, batch_size: int, config: TrainConfig) -> "_ResumableLoader":
     dataset: Any = samples if world_size() == 1 else ShardedDataset(samples, batch_size, config.objective_batch)
-    if world_size() > 1:
-        broadcast_buffers(module.to(problem.device))
-    checkpoint, loggers = None, []
-    if directory is not None:
-        layout = RunLayout(directory)
-        callbacks = [*callbacks, Checkpoints(layout.checkpoints)]
-        checkpoint = rank_zero_first(lambda: latest_checkpoint(layout.checkpoints))
-        sampler.start = 0 if checkpoint is None else step_of(checkpoint)
-        loggers = _loggers(layout, sampler.start) if rank() == 0 else []
-    loader = _ResumableLoader(
+    return _ResumableLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=identity,
@@ -172,28 +189,20 @@ def _run(
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
     )
-    with _quiet(), torch.random.fork_rng():
-        torch.manual_seed(seed + rank())
-        trainer = L.Trainer(
-            **trainer_options(problem.device),
-            precision=PRECISIONS[config.precision],
-            max_steps=module.settings.steps,
-            max_epochs=-1,
-            logger=loggers or False,
-            callbacks=list(callbacks),
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            default_root_dir=directory,
-        )
-        module.student.train()
-        try:
-            with explain_out_of_memory(batch_size):
-                trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
-        except SystemExit as error:
-            # Lightning turns Ctrl-C into an exit, which a caller could not tell from any other.
-            raise KeyboardInterrupt from error
+
+
+def _run_trainer(
+    trainer: L.Trainer, module: TrainingModule, loader: DataLoader[Any], checkpoint: Path | None, batch_size: int
+) -> None:
+    module.student.train()
+    try:
+        with explain_out_of_memory(batch_size):
+            trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+    except SIGTERMException:
+        raise
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into an exit, which a caller could not tell from any other.
+        raise KeyboardInterrupt from error
 
 
 class _ResumableLoader(DataLoader[dict[str, Any]]):

@@ -67,7 +67,7 @@ def class_weights(
         labels: Encoded labels of the labelled training samples.
 
     Returns:
-        ``(C,)`` with mean 1 over the samples, or None. For multi-label tasks, the weights of positive labels.
+        ``(C,)``, or None. Balanced weights have mean 1 over the samples; for multi-label tasks they are those of positive labels.
 
     Raises:
         UsageError: Weights for regression, unknown or missing classes, or weights that are not positive.

@@ -17,6 +17,8 @@ from aft.training._loss import TaskLoss
 
 #: Steps between two checks for NaN: each check waits for the device.
 CHECK_EVERY = 50
+#: Steps between two rows of the training log.
+LOG_EVERY = 50
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class TrainingModule(L.LightningModule):
         self._unchecked.append((self.global_step, torch.isfinite(measured), batch["ids"]))
         if len(self._unchecked) >= CHECK_EVERY:
             self.check_finite()
-        if self.global_step % CHECK_EVERY == 0 or self.global_step == self.settings.steps - 1:
+        if self.global_step % LOG_EVERY == 0 or self.global_step == self.settings.steps - 1:
             values = dict(zip(row, mean_over_processes(list(row.values())), strict=True))
             for logger in self.loggers:
                 logger.log_metrics(values, step=self.global_step)

@@ -45,7 +45,7 @@ class ObjectiveFactory:
             options: Options of its objective; for several, options by objective.
             student: The student before training.
             samples: The samples, with the teachers' features.
-            positions: The samples that will be trained on. Nothing is fitted to any others.
+            positions: The samples that will be trained on. Nothing is fitted on other samples.
             seed: Random seed for the objectives' initial parameters.
 
         Returns:

@@ -18,6 +18,7 @@ from aft.models import Recipe, Student, choose_device, forward_all
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
 from aft.training._encoded import EncodedDataset
 from aft.training._objectives import ObjectiveFactory
+from aft.training._search import SearchSpace
 from aft.training._students import StudentFactory
 
 log = logging.getLogger("aft")
@@ -28,7 +29,7 @@ class Problem:
     """A task with its samples, teachers and students, ready to be trained with any method and hyperparameters.
 
     Attributes:
-        config: The settings. What a method or a search decides (method, beta, learning rate, ...) plays no part here.
+        config: The settings. Method and hyperparameters can be overridden for each training.
         dataset: The samples.
         splits: Their splits.
         targets: The task.
@@ -36,7 +37,7 @@ class Problem:
         students: Makes fresh students.
         objectives: Makes objectives.
         samples: The training and validation samples, encoded and joined with the teachers' features.
-        train: Positions in `samples` of the samples to train on in the end.
+        train: Positions in `samples` of the samples for the final training.
         search_train: Positions of the samples that the hyperparameter search trains on.
         validation: Positions of the samples that it validates on.
         device: Where training runs.
@@ -131,30 +132,41 @@ class Problem:
 
     @property
     def batch_size(self) -> int:
-        """Samples a step."""
+        """Samples per step."""
         return self.config.batch_size or self.recipe.batch_for(self.counts.labelled)
 
     def batch_size_for(self, positions: NDArray[np.int64]) -> int:
-        """Samples a step when training on some of the samples.
+        """Samples per step when training on some of the samples.
 
-        Without the unlabelled samples, batches are smaller: a step sees as many labelled samples as with them.
+        Without the unlabelled samples the batch shrinks, so that each step still sees as many labelled ones.
         """
         if not self.counts.unlabelled or not self.samples.labelled[positions].all():
             return self.batch_size
-        return self._labelled_a_step()
+        return self._labelled_per_step()
 
-    @property
-    def default_hparams(self) -> HParams:
-        """Fine-tuning with the config's settings, and the student's recipe for what it leaves open."""
-        recipe, config = self.recipe, self.config
+    def default_hparams(self, config: TrainConfig) -> HParams:
+        """Fine-tuning with the given settings, and the student's recipe for what they leave open."""
+        recipe = self.recipe
         return HParams(
             lr=config.lr or recipe.lr,
-            steps=config.steps or recipe.steps_for(self.counts.labelled, self._labelled_a_step()),
+            steps=config.steps or recipe.steps_for(self.counts.labelled, self._labelled_per_step()),
             weight_decay=recipe.weight_decay if config.weight_decay is None else config.weight_decay,
         )
 
-    def _labelled_a_step(self) -> int:
-        """Labelled samples a step: at least half of the batch."""
+    def search_space(self, config: TrainConfig) -> SearchSpace:
+        """What a hyperparameter search may choose under the given settings."""
+        default = self.default_hparams(config)
+        return SearchSpace(
+            budget=config.steps or 2 * default.steps,
+            lr=default.lr,
+            weight_decay=default.weight_decay,
+            fixed=frozenset(name for name in ("lr", "steps", "weight_decay") if getattr(config, name) is not None),
+            beta=None if config.beta == "auto" else config.beta,
+            weighting=None if config.weighting == "auto" else config.weighting,
+        )
+
+    def _labelled_per_step(self) -> int:
+        """Labelled samples per step: at least half of the batch."""
         if not self.counts.unlabelled:
             return self.batch_size
         return max(1, round(self.batch_size * max(0.5, self.counts.labelled / len(self.train))))

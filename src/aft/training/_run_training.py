@@ -72,7 +72,7 @@ def _write_outputs(
         save_tensors(layout.objective, learned)
     result = RunResult(
         aft=__version__, method=config.settings.method, hparams=hparams, seed=config.settings.seed,
-        batch_size=problem.batch_size, parameters=problem.template.size(), samples=problem.counts,
+        batch_size=fitted.batch_size, parameters=problem.template.size(), samples=problem.counts,
         truncated=problem.samples.truncated, seconds=round(fitted.seconds, 3),
         waiting_for_data=round(fitted.waiting_for_data, 4), total_seconds=round(time.monotonic() - started, 3),
         processes=world_size(), search=search,

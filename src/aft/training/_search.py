@@ -1,8 +1,8 @@
 """The hyperparameter search. There is one, for ``aft train`` and ``aft compare`` alike.
 
-Fine-tuning goes first: it chooses learning rate, steps and weight decay with six trials. Every other method then chooses the
-weighting and the beta of its objective, with fine-tuning's choice for the rest and six trials of its own. All choices are by the
-loss on the validation split. Fine-tuning's trials, which are beta 0, compete in every method's choice.
+Fine-tuning goes first: it chooses learning rate, steps and weight decay with at most six trials. Every other method then chooses
+the weighting and the beta of its objective, with fine-tuning's choice for the rest and at most six trials of its own. All choices
+are by the loss on the validation split. Fine-tuning's trials, which are beta 0, compete in every method's choice.
 """
 
 import json
@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from aft.core import append_jsonl, broadcast_object, rank, rank_zero_first, read_jsonl
 from aft.errors import NonFiniteError
-from aft.runs import HParams, Trial, WeightingName
+from aft.objectives import WeightingKind
+from aft.runs import HParams, Trial
 
 log = logging.getLogger("aft")
 
@@ -26,17 +27,17 @@ TRIALS = 6
 SEARCH_SEED = 1000
 #: Learning rates, as multiples of the first one.
 LEARNING_RATES = (1.0, 1 / 3, 3.0)
-#: Numbers of steps, as fractions of the budget. The learning rates are tried at the first, the others at the best rate.
-LENGTHS = (0.5, 0.25, 1.0)
+#: Step counts, as fractions of the budget: learning rates are compared at the first, the other two use the best rate.
+STEP_FRACTIONS = (0.5, 0.25, 1.0)
 #: Weight decay that is tried last.
 WEIGHT_DECAY = 0.1
 #: Betas for each weighting: the middle two are tried first, then the neighbour of the better one. benchmarks/weighting.py found the range.
-BETAS: dict[WeightingName, tuple[float, float, float, float]] = {
+BETAS: dict[WeightingKind, tuple[float, float, float, float]] = {
     "balanced": (0.3, 1.0, 3.0, 10.0),
     "fixed": (3.0, 10.0, 30.0, 100.0),
 }
 #: A trial is stopped if, after a third of its steps, its validation loss exceeds fine-tuning's by this factor.
-HOPELESS = 1.25
+EARLY_STOP_RATIO = 1.25
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class SearchSpace:
     weight_decay: float
     fixed: frozenset[str] = frozenset()
     beta: float | None = None
-    weighting: WeightingName | None = None
+    weighting: WeightingKind | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class SearchResult:
 
     Attributes:
         chosen: Hyperparameters by method.
-        trials: The trials of each method's own; fine-tuning's compete in every choice.
+        trials: Each method's own trials; fine-tuning's also compete in every choice.
     """
 
     chosen: dict[str, HParams] = field(default_factory=dict)
@@ -126,22 +127,22 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
         return result
     weightings = list(BETAS) if space.weighting is None else [space.weighting]
     early = [t.early_loss for t in result.trials["finetune"] if t.hparams == plain and t.early_loss is not None]
-    limit = HOPELESS * min(early, default=float("inf"))
+    limit = EARLY_STOP_RATIO * min(early, default=float("inf"))
 
-    def requests(method: str, pairs: list[tuple[WeightingName, float]]) -> list[TrialRequest]:
+    def requests(method: str, pairs: list[tuple[WeightingKind, float]]) -> list[TrialRequest]:
         return [TrialRequest(method, replace(plain, weighting=w, beta=beta), limit) for w, beta in pairs]
 
-    middle: list[tuple[WeightingName, float]] = [(w, BETAS[w][place]) for w in weightings for place in (1, 2)]
-    yield from _run(result, [request for method in others for request in requests(method, middle)])
+    middle: list[tuple[WeightingKind, float]] = [(w, BETAS[w][place]) for w in weightings for place in (1, 2)]
+    yield from _request(result, [request for method in others for request in requests(method, middle)])
     further = []
     for method in others:
         losses = {(t.hparams.weighting, t.hparams.beta): t.score for t in result.trials[method]}
-        ends: list[tuple[WeightingName, float]] = []
+        ends: list[tuple[WeightingKind, float]] = []
         for w in weightings:
             low, below, above, high = BETAS[w]
             ends.append((w, high if losses[w, above] < losses[w, below] else low))
         further += requests(method, ends)
-    yield from _run(result, further)
+    yield from _request(result, further)
     for method in others:
         result.chosen[method] = _best([*result.trials["finetune"], *result.trials[method]])
     return result
@@ -158,34 +159,37 @@ def _search_finetune(
         needed: Whether a trial is needed even if nothing can be chosen, for other methods to compete with.
     """
     free = [name for name in ("lr", "steps", "weight_decay") if name not in space.fixed]
-    lengths = [max(1, round(space.budget * share)) for share in LENGTHS] if "steps" in free else [space.budget]
+    lengths = [max(1, round(space.budget * share)) for share in STEP_FRACTIONS] if "steps" in free else [space.budget]
     start = HParams(space.lr, lengths[0], space.weight_decay)
     result.trials["finetune"] = []
     if not free and not needed:
         return start
     rates = LEARNING_RATES if "lr" in free else (1.0,)
-    yield from _run(result, [TrialRequest("finetune", replace(start, lr=space.lr * factor)) for factor in rates])
+    yield from _request(result, [TrialRequest("finetune", replace(start, lr=space.lr * factor)) for factor in rates])
     if len(lengths) > 1:
         best = _best(result.trials["finetune"])
-        yield from _run(result, [TrialRequest("finetune", replace(best, steps=steps)) for steps in lengths[1:]])
+        yield from _request(result, [TrialRequest("finetune", replace(best, steps=steps)) for steps in lengths[1:]])
     if "weight_decay" in free:
         best = _best(result.trials["finetune"])
-        yield from _run(result, [TrialRequest("finetune", replace(best, weight_decay=WEIGHT_DECAY))])
+        yield from _request(result, [TrialRequest("finetune", replace(best, weight_decay=WEIGHT_DECAY))])
     return _best(result.trials["finetune"])
 
 
-def _run(result: SearchResult, requests: list[TrialRequest]) -> Generator[list[TrialRequest], list[Trial], None]:
-    trials = yield requests
-    for request, trial in zip(requests, trials, strict=True):
-        result.trials.setdefault(request.method, []).append(trial)
+def _request(result: SearchResult, requests: list[TrialRequest]) -> Generator[list[TrialRequest], list[Trial], None]:
+    """Request trials, except for those that have been run already."""
+    known = {(method, trial.hparams) for method, trials in result.trials.items() for trial in trials}
+    new = [request for request in requests if (request.method, request.hparams) not in known]
+    if new:
+        trials = yield new
+        for request, trial in zip(new, trials, strict=True):
+            result.trials.setdefault(request.method, []).append(trial)
 
 
 def _best(trials: Sequence[Trial]) -> HParams:
     finished = [trial for trial in trials if trial.score < float("inf")]
     if not finished:
         raise NonFiniteError(
-            f"fine-tuning must converge before anything can be chosen; the loss became NaN or infinite in all {len(trials)} trials; "
-            "lower lr="
+            f"fine-tuning must converge before anything can be chosen; all {len(trials)} trials of it diverged; lower lr="
         )
     return min(finished, key=lambda trial: trial.score).hparams
 
@@ -209,6 +213,8 @@ def run_search(search: Search, run: Callable[[TrialRequest], Trial], journal: Pa
         except StopIteration as end:
             result: SearchResult = end.value
             return result
+        if trials is None:
+            log.info("searching hyperparameters by the loss on validation samples:")
         trials = []
         for request in requests:
             trial = known.get((request.method, request.hparams))

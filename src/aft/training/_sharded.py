@@ -10,18 +10,18 @@ Scope = Literal["global", "local"]
 
 
 class ShardedDataset:
-    """An encoded dataset of whose batches each process gets every ``world_size``-th sample.
+    """Gives each process every ``world_size``-th sample of each batch.
 
     The batches are those of a single process, whatever the number of processes. With the ``"global"`` scope each process reads
     the teachers' features of the whole batch, since reading them from a memory map costs less than exchanging them.
 
     Args:
         samples: The samples.
-        batch_size: Samples a step, over all processes.
+        batch_size: Samples per step, over all processes.
         scope: What the objectives see: the ``"global"`` batch or the ``"local"`` share.
 
     Raises:
-        UsageError: Fewer samples than processes.
+        UsageError: The batch size is smaller than the number of processes.
     """
 
     def __init__(self, samples: EncodedDataset, batch_size: int, scope: Scope) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import torch
@@ -24,9 +25,14 @@ def seeded(make: Callable[[], T], seed: int) -> T:
     Returns:
         Its result.
     """
-    with torch.random.fork_rng():
+    with forked_rng():
         torch.manual_seed(seed)
         return make()
+
+
+def forked_rng() -> AbstractContextManager[None]:
+    """A block after which the random state of torch, on all devices, is as it was before."""
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
 class StudentFactory:
@@ -69,8 +75,8 @@ class StudentFactory:
         return self._student if isinstance(self._student, str) else f"module:{type(self._student).__name__}"
 
     @property
-    def code(self) -> str | nn.Module | None:
-        """What `aft.load` needs as ``student=`` where a run cannot name its own student; None for all others."""
+    def load_argument(self) -> str | nn.Module | None:
+        """The ``student=`` that `aft.load` needs for a module or a ``python:`` student; None for all others."""
         named = isinstance(self._student, str) and not self._student.startswith("python:")
         return None if named else self._student
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,7 +18,7 @@ from aft.objectives import check_options, objectives_of
 from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, open_run_directory
 from aft.training._problem import Problem
 from aft.training._run_training import run_training
-from aft.training._search import SearchSpace, run_search, search
+from aft.training._search import run_search, search
 from aft.training._trial import run_trial
 
 log = logging.getLogger("aft")
@@ -93,20 +94,13 @@ def train(
 
 def _choose(problem: Problem, layout: RunLayout) -> tuple[HParams, SearchRecord | None]:
     """Hyperparameters for the config's method: searched where ``beta="auto"``, else given or the recipe's."""
-    config, default = problem.config, problem.default_hparams
-    weighting = None if config.weighting == "auto" else config.weighting
+    config = problem.config
     if config.beta != "auto":
         beta = config.beta if problem.stores else 0.0
-        return HParams(default.lr, default.steps, default.weight_decay, weighting, beta), None
-    space = SearchSpace(
-        budget=config.steps or 2 * default.steps,
-        lr=default.lr,
-        weight_decay=default.weight_decay,
-        fixed=frozenset(name for name in ("lr", "steps", "weight_decay") if getattr(config, name) is not None),
-        weighting=weighting,
-    )
-    log.info("searching hyperparameters on %d validation samples:", len(problem.validation))
-    found = run_search(search([config.method], space), partial(run_trial, problem), layout.trials)
+        weighting = None if config.weighting == "auto" else config.weighting
+        return replace(problem.default_hparams(config), weighting=weighting, beta=beta), None
+    searching = search([config.method], problem.search_space(config))
+    found = run_search(searching, partial(run_trial, problem), layout.trials)
     trials = tuple(trial for method in found.trials.values() for trial in method)
     if not trials:
         return found.chosen[config.method], None

@@ -10,7 +10,7 @@ from aft.errors import NonFiniteError
 from aft.evaluation import calibrated_loss, measure
 from aft.models import Student, forward_all
 from aft.runs import Trial
-from aft.training._fit import EarlyStop, fit
+from aft.training._fit import EarlyCheck, fit
 from aft.training._problem import Problem
 from aft.training._search import SEARCH_SEED, TrialRequest
 
@@ -40,7 +40,7 @@ def run_trial(problem: Problem, request: TrialRequest, options: Mapping[str, Any
     try:
         result = fit(
             problem, hparams, SEARCH_SEED, method=request.method, options=options, positions=problem.search_train,
-            early_stop=EarlyStop(max(1, hparams.steps // 3), keep_going),
+            early_check=EarlyCheck(max(1, hparams.steps // 3), keep_going),
         )  # fmt: skip
     except NonFiniteError:
         return Trial(request.method, hparams, None, None, None, time.monotonic() - start, stopped=True)
