@@ -333,3 +333,13 @@ def test_imported_arrays_must_contain_numbers(tmp_path, content):
     (tmp_path / "ids.txt").write_text("a\n")
     with pytest.raises(StoreError, match=r"numpy\.save"):
         import_features(tmp_path / "api.npy", ids=tmp_path / "ids.txt", name="api", out=tmp_path / "out")
+
+
+def test_a_tensor_is_what_an_objective_takes(tmp_path):
+    import torch
+
+    fill(plan(tmp_path / "s", list("abcde"), dtype="float16")).finish()
+    store = FeatureStore.open(tmp_path / "s")
+    features = store.tensor(["c", "a"])
+    assert features.dtype == torch.float32
+    assert np.array_equal(features.numpy(), store[["c", "a"]].astype(np.float32))

@@ -1,5 +1,6 @@
 """AFT against a slow reference, its variants, and its behaviour on degenerate inputs."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -244,3 +245,11 @@ def test_gates_learn_to_drop_noise_dimensions():
 def test_invalid_arguments_are_rejected(call, message):
     with pytest.raises(UsageError, match=message):
         call()
+
+
+def test_features_that_are_not_tensors_say_how_to_convert_them():
+    objective = AFT({"t": 4}, student_dim=3)
+    with pytest.raises(UsageError, match=r"received ndarray for 't'.*store\.tensor\(ids\)"):
+        objective(torch.randn(5, 3), {"t": np.zeros((5, 4))})
+    with pytest.raises(UsageError, match="received list for 'student_features'"):
+        objective([[1.0, 2.0, 3.0]], {"t": torch.randn(1, 4)})

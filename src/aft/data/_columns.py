@@ -1,7 +1,8 @@
-"""Columns of CSV, TSV, JSON Lines and Parquet files."""
+"""Columns of CSV, TSV, JSON Lines and Parquet files, of data frames and of Arrow tables."""
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,11 +56,47 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     return columns
 
 
-def _require(path: Path, wanted: Sequence[str], present: Sequence[str]) -> None:
+def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    """Read some columns of a pandas or polars data frame, or of an Arrow table.
+
+    Args:
+        frame: The table.
+        wanted: Names of the columns.
+
+    Returns:
+        The cells of each column, by name. A missing cell is None.
+
+    Raises:
+        DataError: Another type of object, a missing column, or no rows.
+    """
+    if not hasattr(frame, "columns") or not hasattr(frame, "shape"):
+        raise DataError(
+            f"a table is a file, a data frame of pandas or polars, or an Arrow table; received {type(frame).__name__}; "
+            "convert it, or use Dataset.from_arrays"
+        )
+    names = list(getattr(frame, "column_names", None) or frame.columns)
+    _require(type(frame).__name__, wanted, names)
+    columns = {column: _frame_cells(frame[column]) for column in wanted}
+    if not next(iter(columns.values())):
+        raise DataError("a table needs at least one row; received an empty one; check the data")
+    return columns
+
+
+def _frame_cells(column: Any) -> list[Any]:
+    convert = getattr(column, "to_pylist", None) or getattr(column, "to_list", None)
+    assert convert is not None  # Arrow has the one, pandas and polars have the other
+    return [None if _is_missing(cell) else cell for cell in convert()]
+
+
+def _is_missing(cell: Any) -> bool:
+    return type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -> None:
     for column in wanted:
         if column not in present:
             raise DataError(
-                f"{str(path)!r} has no column {column!r}{did_you_mean(column, [str(name) for name in present])}"
+                f"{str(table)!r} has no column {column!r}{did_you_mean(column, [str(name) for name in present])}"
             )
 
 
@@ -135,6 +172,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
         with parquet.ParquetFile(path) as file:
             _require(path, wanted, file.schema_arrow.names)
             columns: dict[str, list[Any]] = {column: [] for column in wanted}
+            names = _class_names(file.schema_arrow.metadata)
             decompressed, most = 0, max(LARGEST_SIZE, LARGEST_RATIO * path.stat().st_size)
             for batch in file.iter_batches(128, columns=list(wanted)):
                 cells = [batch.column(column) for column in wanted]
@@ -148,6 +186,8 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
                     )
                 for column, part in zip(wanted, cells, strict=True):
                     columns[column] += part.to_pylist()
+            for column in set(wanted) & set(names):
+                columns[column] = [_class_name(value, names[column]) for value in columns[column]]
     except MemoryError as error:
         raise DataError(
             f"the cells of a table must fit into memory; one of {str(path)!r} does not; check it for repeated "
@@ -158,3 +198,22 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
             f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again"
         ) from error
     return columns
+
+
+def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
+    """Names of the classes of columns, where a Hugging Face data set has stored them in its Parquet files."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        labels = {
+            column: feature["names"] for column, feature in features.items() if feature.get("_type") == "ClassLabel"
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+    return {column: names for column, names in labels.items() if isinstance(names, list)}
+
+
+def _class_name(value: Any, names: list[str]) -> Any:
+    """The name of a class index; None for -1, which stands for no label."""
+    if not isinstance(value, int) or value >= len(names):
+        return value
+    return None if value < 0 else names[value]

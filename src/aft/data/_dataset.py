@@ -107,7 +107,7 @@ class Dataset:
     @classmethod
     def from_table(
         cls,
-        path: str | Path,
+        table: Any,
         *,
         text: str | None = None,
         text_pair: str | None = None,
@@ -119,13 +119,14 @@ class Dataset:
         image_root: str | Path | None = None,
         bad_inputs: OnBad = "error",
     ) -> "Dataset":
-        """Read a CSV, TSV, JSON Lines or Parquet file.
+        """Read a CSV, TSV, JSON Lines or Parquet file, or a table in memory.
 
         Args:
-            path: The file.
+            table: The file, a data frame of pandas or polars, or an Arrow table.
             text: Column of texts.
             text_pair: Column of second texts, for tasks on pairs of texts.
-            image: Column of image paths, relative to the table's folder or to ``image_root``.
+            image: Column of image paths, relative to the file's folder or to ``image_root``, or of encoded images: bytes,
+                or Hugging Face's struct of bytes and path.
             label: Column of labels. Samples with an empty cell are unlabelled.
             id: Column of unique ids; by default a hash of the text, or the image path.
             split: Column of splits: ``train``, ``validation`` or ``test``.
@@ -146,7 +147,7 @@ class Dataset:
         """
         root = None if image_root is None else Path(image_root)
         columns = {"text": text, "text_pair": text_pair, "image": image, "label": label, "id": id, "split": split}
-        dataset = cls._of(read_table(Path(path), root, **columns, group=group), bad_inputs)
+        dataset = cls._of(read_table(table, root, **columns, group=group), bad_inputs)
         return dataset if dataset.modality == IMAGE else dataset.verified(bad_inputs)
 
     @classmethod

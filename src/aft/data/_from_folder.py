@@ -1,15 +1,39 @@
 """Samples from a folder of images, with one subfolder per class."""
 
+import logging
 from pathlib import Path
 
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits, is_split_name
+from aft.data._images import is_image
 from aft.data._inputs import ImageFiles
 from aft.errors import DataError, name_some
 
+log = logging.getLogger("aft")
+
 #: Name of the folder for images without a label, next to the split folders or next to the class folders.
 UNLABELLED = "unlabelled"
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"})
+#: Suffixes of images. Files with others are images if their first bytes say so.
+IMAGE_SUFFIXES = frozenset(
+    [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jp2",
+    ]
+)
 
 
 def read_folder(root: Path) -> Contents:
@@ -48,11 +72,10 @@ def _image_files(root: Path) -> list[Path]:
         raise DataError(
             f"an image folder has one subfolder per class; there is no folder {str(root)!r}; check the path"
         )
-    files = sorted(
-        (file for file in root.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()),
-        key=lambda file: file.relative_to(root).as_posix(),
-    )
-    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(root).parts)]
+    found = sorted(root.rglob("*"), key=lambda file: file.relative_to(root).as_posix())
+    visible = [file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts)]
+    files = [f for f in visible if f.is_file() and (f.suffix.lower() in IMAGE_SUFFIXES or is_image(f))]
+    _report_ignored(root, visible, files)
     if not files:
         raise DataError(
             f"an image folder holds images, in one subfolder per class; {str(root)!r} has none; check the path"
@@ -65,6 +88,18 @@ def _image_files(root: Path) -> list[Path]:
             f"{name_some(outside)}; copy the files into the folder"
         )
     return files
+
+
+def _report_ignored(root: Path, found: list[Path], images: list[Path]) -> None:
+    """Say which files are not images, and which folders contain none."""
+    used = set(images)
+    ignored = [file.relative_to(root).as_posix() for file in found if file.is_file() and file not in used]
+    if ignored:
+        log.warning("%d files in %s are not images and are ignored: %s", len(ignored), root, name_some(ignored))
+    parents = {parent for image in images for parent in image.parents}
+    empty = [folder.relative_to(root).as_posix() for folder in found if folder.is_dir() and folder not in parents]
+    if empty:
+        log.warning("%d folders in %s contain no images: %s", len(empty), root, name_some(empty))
 
 
 def _check_top_level(root: Path, paths: list[tuple[str, ...]]) -> None:

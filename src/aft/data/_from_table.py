@@ -3,21 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from aft.data._columns import read_columns
+from aft.data._columns import frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
-from aft.data._inputs import ImageFiles, Inputs, Texts
+from aft.data._inputs import ImageBytes, ImageFiles, Inputs, Texts
 from aft.data._modality import modality_name
 from aft.errors import DataError, UsageError
 
 
-def read_table(path: Path, image_root: Path | None, **columns: str | None) -> Contents:
+def read_table(table: Any, image_root: Path | None, **columns: str | None) -> Contents:
     """Read the samples of a table; see `Dataset.from_table`.
 
     Args:
-        path: The table.
-        image_root: Folder of the images; by default the folder of the table.
+        table: A file, a data frame of pandas or polars, or an Arrow table.
+        image_root: Folder of the images; by default the folder of the file.
         **columns: Name of the column for each of ``text``, ``text_pair``, ``image``, ``label``, ``id``,
             ``split`` and ``group``; None where the table has none.
 
@@ -31,10 +31,16 @@ def read_table(path: Path, image_root: Path | None, **columns: str | None) -> Co
     named = {role: column for role, column in columns.items() if column is not None}
     if ("text" in named) == ("image" in named) or ("text_pair" in named and "text" not in named):
         raise UsageError("a table needs one column of inputs; received none or several; name it with text= or image=")
-    values = read_columns(path, list(dict.fromkeys(named.values())))
+    wanted = list(dict.fromkeys(named.values()))
+    path = Path(table) if isinstance(table, str | Path) else None
+    values = frame_columns(table, wanted) if path is None else read_columns(path, wanted)
     cells = {role: values[column] for role, column in named.items()}
-    inputs = _inputs(cells, path.parent if image_root is None else image_root)
-    source = {"kind": modality_name(inputs.modality), "path": str(path), **named}
+    inputs = _inputs(cells, image_root or (Path() if path is None else path.parent))
+    source = {
+        "kind": modality_name(inputs.modality),
+        "path": type(table).__name__ if path is None else str(path),
+        **named,
+    }
     if image_root is not None:
         source["image_root"] = str(image_root)
     return Contents(
@@ -51,14 +57,24 @@ def _inputs(cells: dict[str, list[Any]], root: Path) -> Inputs:
     if "text" in cells:
         pair = cells.get("text_pair")
         return Texts(list(map(_text, cells["text"])), None if pair is None else list(map(_text, pair)))
-    return ImageFiles([_image_path(root, str(cell or ""), row) for row, cell in enumerate(cells["image"], start=1)])
+    contents = [_image_bytes(cell) for cell in cells["image"]]
+    if any(content is not None for content in contents):
+        return ImageBytes([content or b"" for content in contents])
+    paths = [cell["path"] if isinstance(cell, dict) else cell for cell in cells["image"]]
+    return ImageFiles([_image_path(root, str(path or ""), row) for row, path in enumerate(paths, start=1)])
+
+
+def _image_bytes(cell: Any) -> bytes | None:
+    """The image that a cell contains: bytes, or Hugging Face's struct of bytes and path."""
+    content = cell.get("bytes") if isinstance(cell, dict) else cell
+    return content if isinstance(content, bytes) else None
 
 
 def _ids(cells: dict[str, list[Any]], inputs: Inputs) -> list[str]:
     if "id" in cells:
         return [_id(cell, row) for row, cell in enumerate(cells["id"], start=1)]
-    if "image" in cells:
-        return [str(cell) for cell in cells["image"]]
+    if isinstance(inputs, ImageFiles):
+        return [str(cell["path"] if isinstance(cell, dict) else cell) for cell in cells["image"]]
     return content_ids(inputs)
 
 

@@ -1,14 +1,25 @@
 """Images as models see them: decoded, upright, RGB and without transparency."""
 
+import importlib
 import io
+import math
 import re
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aft.errors import DataError, MissingExtraError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+#: First bytes of PNG, JPEG, GIF, TIFF, PPM and JPEG 2000 files.
+SIGNATURES = (
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"P5\n", b"P6\n", b"\x00\x00\x00\x0cjP  ",
+)  # fmt: skip
+#: Brands of HEIC files, which Pillow cannot decode by itself.
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def decode_image(raw: bytes) -> "Image":
@@ -31,6 +42,7 @@ def decode_image(raw: bytes) -> "Image":
         raise MissingExtraError(
             "images need Pillow, which is not installed; run pip install 'adaptive-feature-transfer[vision]'"
         ) from error
+    _register_heif(raw)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -45,13 +57,46 @@ def decode_image(raw: bytes) -> "Image":
 
 
 def to_rgb(image: "Image") -> "Image":
-    """Convert an image to RGB; transparent pixels become white and 16-bit greys become 8-bit."""
+    """Convert an image to RGB; transparent pixels become white, 16-bit and floating-point greys 8-bit."""
     from PIL import Image
 
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 256).convert("L")
+    if image.mode == "F":
+        image = _scale_floats(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def is_image(path: Path) -> bool:
+    """Whether the first bytes of a file are those of an image format."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    bmp = head[:2] == b"BM" and head[6:10] == bytes(4)
+    return head.startswith(SIGNATURES) or webp or bmp or head[4:8] == b"ftyp"
+
+
+def _scale_floats(image: "Image") -> "Image":
+    """Map grey values in 0..1, 0..255 or 0..65535 to 8 bits."""
+    low, high = image.getextrema()
+    if not (isinstance(low, float | int) and isinstance(high, float | int) and math.isfinite(low + high)):
+        raise DataError("an image has finite values")
+    scale = 255.0 if high <= 1 else 1.0 if high <= 255 else 1 / 256
+    return image.point(lambda value: value * scale + 0).convert("L")
+
+
+def _register_heif(raw: bytes) -> None:
+    """Let Pillow decode HEIC images with pillow-heif, if it is installed."""
+    if raw[4:8] != b"ftyp" or raw[8:12] not in HEIF_BRANDS:
+        return
+    try:
+        heif = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise DataError(
+            "a HEIC image needs pillow-heif, which is not installed; run pip install pillow-heif, or convert the image"
+        ) from error
+    heif.register_heif_opener()

@@ -127,17 +127,15 @@ class Texts(Inputs):
         return Texts([self._texts[i] for i in indices], second)
 
 
-class ImageFiles(Inputs):
-    """Image files, each decoded when it is accessed."""
+class _EncodedImages(Inputs):
+    """Encoded images, each decoded when it is accessed."""
 
     modality = IMAGE
     _threaded = True  # Pillow releases the interpreter's lock while it decodes
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = list(paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
+    @abstractmethod
+    def _read(self, index: int) -> bytes:
+        """The encoded image."""
 
     def __getitem__(self, index: int) -> "Image":
         return decode_image(self._read(index))
@@ -146,6 +144,34 @@ class ImageFiles(Inputs):
         raw = self._read(index)
         decode_image(raw)
         return digest_bytes(raw)
+
+
+class ImageBytes(_EncodedImages):
+    """Encoded images in memory, as a table contains them."""
+
+    def __init__(self, images: Sequence[bytes]) -> None:
+        self._images = list(images)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def subset(self, indices: Sequence[int]) -> "ImageBytes":
+        return ImageBytes([self._images[i] for i in indices])
+
+    def _read(self, index: int) -> bytes:
+        if not self._images[index]:
+            raise DataError("the image is missing")
+        return self._images[index]
+
+
+class ImageFiles(_EncodedImages):
+    """Image files."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
     def subset(self, indices: Sequence[int]) -> "ImageFiles":
         return ImageFiles([self._paths[i] for i in indices])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from aft.features._layout import Layout
 from aft.features._location import is_url, local_copy
 from aft.features._records import Manifest, Plan, Sample, ShardRecord, read_ids
 from aft.features._shard import ShardReader, check_size_and_header
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Maximum number of open shards; each holds a file descriptor.
 OPEN_SHARDS = 256
@@ -219,6 +222,25 @@ class FeatureStore:
             vector: NDArray[Any] = self.take(self.rows([key]))[0]
             return vector
         return self.take(self.rows(list(key)))
+
+    def tensor(self, ids: Sequence[str]) -> "Tensor":
+        """Features of some samples as an objective takes them.
+
+        Args:
+            ids: Ids.
+
+        Returns:
+            ``(n, dim)``, float32, on the CPU.
+
+        Raises:
+            UnknownIdError: The store lacks some ids.
+
+        Example:
+            >>> loss = task_loss + objective(student_features, {"dinov2": store.tensor(batch_ids)})
+        """
+        import torch  # only here: reading stores does not need it
+
+        return torch.from_numpy(self[list(ids)].astype(np.float32))
 
     def verify(self) -> None:
         """Read and verify every file.

@@ -222,6 +222,12 @@ class Objective(nn.Module, ABC):
                 f"teacher_features must contain exactly the objective's teachers; received {name_some(teachers)}; "
                 f"pass {name_some(self.teacher_dims, limit=12)}"
             )
+        for name, features in {"student_features": student, **teachers}.items():
+            if not isinstance(features, Tensor):
+                raise UsageError(
+                    f"features are torch tensors; received {type(features).__name__} for {name!r}; convert it with "
+                    "torch.from_numpy, or read a store with store.tensor(ids)"
+                )
         expected = {"student_features": (student, self.student_dim)}
         expected |= {name: (teachers[name], width) for name, width in self.teacher_dims.items()}
         for name, (features, width) in expected.items():
