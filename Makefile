@@ -1,4 +1,4 @@
-# Every target does its own set-up; nothing but Python 3.11+ and make is assumed.
+# Every target sets up .venv by itself; only Python 3.11+ and make are required.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -9,12 +9,12 @@ EXTRAS := train,text,vision,tables,st,report,ray,s3
 
 .PHONY: help setup demo demo-short test test-browser claims faults faults-short check format docs lock clean
 
-help:  ## this list
+help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
-setup: $(READY)  ## a virtual environment in .venv with everything that the project needs
+setup: $(READY)  ## create .venv with everything that the project needs
 
-# Hashes pin what is installed; bytecode is compiled at once, since importing torch uncompiled costs a quarter of a minute.
+# Hashes pin every package. Bytecode is compiled during installation, because the first import of uncompiled torch takes 15 s.
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "aft needs Python 3.11 or newer; received %d.%d; name another with make PYTHON=..." % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,46 +24,46 @@ $(READY): constraints.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: $(READY)  ## the main job on real data: a small student learns from a large text model (under 10 minutes)
+demo: $(READY)  ## run the main workflow on real data: a small student learns from a large text model (under 10 minutes)
 	$(BIN)/aft demo --out demo
 
-demo-short: $(READY)  ## the same, cut down to a few hundred sentences, for continuous integration
+demo-short: $(READY)  ## run the demo with a few hundred sentences, for continuous integration
 	$(BIN)/aft demo --out demo/short --short
 
-test: $(READY)  ## all tests but those in a browser
+test: $(READY)  ## run all tests except those in a browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
-test-browser: $(READY)  ## the report's page in a real browser, by Debian's chromium
+test-browser: $(READY)  ## test the report's page in Debian's chromium
 	$(BIN)/python -m pytest -q tests/browser
 
-claims: $(READY)  ## what is not there yet of the paper's claims, and docs/results.md
-	for claim in better_than_alternatives better_teachers_better_students teachers_complement fifty_times_smaller scarce_labels default_method remedies little_overhead; do \
+claims: $(READY)  ## train what is missing for the benchmark claims, and regenerate docs/results.md
+	for claim in better_than_alternatives better_teachers_better_students teachers_complement fifty_times_smaller scarce_labels default_method transforms little_overhead; do \
 		$(BIN)/python benchmarks/claims/$$claim.py || exit 1; done
 	$(BIN)/python benchmarks/claims/page.py
 
-faults: $(READY)  ## break things on purpose, and count what is lost: kills, flipped bits, full disks, two writers
+faults: $(READY)  ## inject faults and count what is lost: kills, flipped bits, full disks, concurrent writers
 	$(BIN)/python benchmarks/faults.py
 
-faults-short: $(READY)  ## the same with 6 kills, for continuous integration
+faults-short: $(READY)  ## inject faults with 6 kills, for continuous integration
 	$(BIN)/python benchmarks/faults.py --kills 6
 
-check: $(READY)  ## lint, formatting, types, and which package may import which
+check: $(READY)  ## check lint, formatting, imports between packages and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-format: $(READY)  ## put the code into the project's format
+format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(READY)  ## build the documentation strictly into site/
+docs: $(READY)  ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-lock: $(READY)  ## resolve the pinned constraints again
+lock: $(READY)  ## resolve constraints.txt again
 	$(BIN)/uv pip compile pyproject.toml $(foreach e,$(subst $(comma), ,$(EXTRAS)),--extra $(e)) --group dev --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file constraints.txt
 
 comma := ,
 
-clean:  ## remove what the other targets made
-	rm -rf $(VENV) site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## remove everything that the other targets created
+	rm -rf $(VENV) site demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -24,7 +24,7 @@ def main() -> None:
     teacher = f"hf:{minilm_folder()}"
     backbone = load_backbone(teacher)
 
-    def bare() -> float:
+    def forward_passes() -> float:
         start = time.perf_counter()
         with torch.inference_mode():
             for shard in range(0, SAMPLES, 256):  # the shards of the extraction
@@ -43,8 +43,8 @@ def main() -> None:
             aft.extract(dataset, teacher, name="minilm", out=folder, shard_rows=256, progress=False)
             return first, time.perf_counter() - start
 
-    bare()
-    rows = [(bare(), *stored()) for _ in range(ROUNDS)]
+    forward_passes()
+    rows = [(forward_passes(), *stored()) for _ in range(ROUNDS)]
     plain, first, second = (statistics.median(column) for column in zip(*rows, strict=True))
     result = {
         "benchmark": "extraction",
@@ -53,7 +53,7 @@ def main() -> None:
         "extract_seconds": round(first, 2),
         "extract_again_seconds": round(second, 2),
         "ratio": round(statistics.median((a - c) / b for b, a, c in rows), 3),
-        "ratio_is": "(extraction - extraction with all features present, which loads the model and computes its digest) / bare forward",
+        "ratio_is": "(extraction - extraction with all features present, which loads the model and computes its digest) / forward passes",
     }
     print(json.dumps(result))
 

@@ -102,3 +102,13 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        place = "" if error.filename is None else f" for {error.filename!r}"
+        typer.echo(
+            f"aft: files must be readable and writable, with free disk space; received {error.strerror!r}{place}; "
+            "finished work is kept: make room or choose another place, and run the command again",
+            err=True,
+        )
+        sys.exit(2)

@@ -1,7 +1,7 @@
 """The feature store: the features of teachers on disk, looked up by sample id.
 
 `StoreWriter` plans, commits and finishes a store; `FeatureStore` opens and reads one. `import_features`,
-`merge`, `verify` and `repair` work on whole stores. The format is documented in ``docs/format.md``. This
+`merge`, `verify` and `repair` work on whole stores. The format is documented in ``docs/explanation/format.md``. This
 package depends on numpy and knows nothing about models or training.
 """
 

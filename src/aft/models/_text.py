@@ -1,6 +1,8 @@
 """What all text models share: tokenisation, padding and pooling."""
 
 import hashlib
+import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,7 +130,13 @@ class TextBackbone(Backbone):
 
     def save_assets(self, directory: Path) -> None:
         """Write the tokenizer."""
-        self.tokenizer.save_pretrained(directory)
+        try:
+            self.tokenizer.save_pretrained(directory)
+        except Exception as error:  # tokenizers raises the operating system's errors as plain exceptions
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(directory)) from error
 
 
 def pool_tokens(states: Tensor, mask: Tensor, pooling: str) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aft.core import atomic_path, file_sha256
+from aft.core import file_sha256, write_atomic
 from aft.errors import RunError
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig, RunResult
@@ -22,12 +22,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
     Returns:
         SHA-256 of the file.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
+    # safetensors' own writer makes files that only their owner can read, and has no error of the operating system.
     copies = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(copies, temporary)
-    return file_sha256(path)
+    return write_atomic(path, [save(copies)])[1]
 
 
 def load_weights(layout: RunLayout) -> dict[str, Tensor]:

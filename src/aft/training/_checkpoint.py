@@ -1,5 +1,6 @@
 """Checkpoints: a training that resumes from one ends exactly as if it had not been interrupted."""
 
+import errno
 import time
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,13 @@ class Checkpoints(Callback):
         self._directory.mkdir(exist_ok=True)
         module: Any = trainer.lightning_module
         module.check_finite()  # training could never recover from a checkpoint that contains NaN
-        trainer.save_checkpoint(temporary)  # a collective operation
+        try:
+            trainer.save_checkpoint(temporary)  # a collective operation
+        except RuntimeError as error:  # torch's writer hides the operating system's error
+            temporary.unlink(missing_ok=True)
+            raise OSError(
+                errno.EIO, f"the checkpoint could not be written: {str(error).splitlines()[0]}", str(temporary)
+            ) from error
         if rank() > 0:
             return
         final = self._directory / f"step-{step:09d}-{_digest(temporary)}.ckpt"
