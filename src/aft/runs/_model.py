@@ -1,5 +1,6 @@
 """A trained student, ready to predict."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +13,12 @@ from torch import nn
 
 from aft.data import Targets
 from aft.errors import RunError
-from aft.models import Student, choose_device, forward_all, restore_backbone
+from aft.models import ModuleBackbone, Student, choose_device, forward_all, restore_backbone
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
 from aft.runs._weights import load_weights
+
+log = logging.getLogger("aft")
 
 #: Number of inputs that are encoded and predicted together.
 CHUNK = 2048
@@ -123,15 +126,16 @@ def load(
         The model, in evaluation mode.
 
     Raises:
-        RunError: There is no finished run, or a file of it is damaged.
+        RunError: There is no finished run, a file of it is damaged, or ``student`` or ``preprocess`` is not what was trained.
         ModelError: The run needs ``student=``.
     """
     layout = RunLayout(Path(run))
     config = RunConfig.read(layout.config)
     weights = load_weights(layout)
-    restored = Student(
-        restore_backbone(config.student.backbone, layout.assets, student, preprocess), config.targets.outputs
-    )
+    backbone = restore_backbone(config.student.backbone, layout.assets, student, preprocess)
+    if isinstance(backbone, ModuleBackbone):
+        _check_module(backbone, student, config)
+    restored = Student(backbone, config.targets.outputs)
     try:
         restored.load_state_dict(weights)
     except RuntimeError as error:
@@ -139,3 +143,21 @@ def load(
             f"{str(layout.weights)!r} does not fit the student ({str(error).splitlines()[0][:120]}); pass the student that was trained"
         ) from error
     return Model(restored.eval().to(choose_device(device)), config.targets, config)
+
+
+def _check_module(backbone: ModuleBackbone, student: nn.Module | str | None, config: RunConfig) -> None:
+    """A run does not contain the code of a module: make sure that it is given the module and preprocessing it had."""
+    trained = config.student.backbone["name"]
+    if isinstance(student, nn.Module) and type(student).__name__ != trained:
+        raise RunError(
+            f"a run's weights belong to the module that was trained; received student= of the class "
+            f"{type(student).__name__}, and the run trained a {trained}; pass that module"
+        )
+    if repr(backbone.preprocessing()) == config.student.preprocessing:
+        return
+    if isinstance(student, nn.Module):
+        raise RunError(
+            "a module must get its inputs as in training; the source code or the values of preprocess= differ from those of "
+            "the training, or one of the two had none; pass the preprocess= that it was trained with"
+        )
+    log.warning("the preprocessing that %s returns has changed since the run was trained", student)
