@@ -185,3 +185,13 @@ def test_a_missing_extra_says_which_one(monkeypatch):
 
 def test_the_sentences_of_other_tests_are_distinct():
     assert len({text for _, text, _ in sentences(120)}) == 120
+
+
+def test_training_says_what_it_does_and_nothing_else(reviews, tmp_path):
+    """In a process of its own, since the test runner silences other packages."""
+    command = [sys.executable, "-m", "aft", "train", reviews, "--text", "sentence", "--id", "id", "--label", "label",
+               "--student", STUDENT, "--method", "finetune", "--steps", "5", "--out", tmp_path / "run"]  # fmt: skip
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    names = [line.split()[0] for line in done.stderr.splitlines()]
+    assert names == ["data", "task", "samples", "student", "searching", *["fine-tuning,"] * 4, "chose"]
+    assert len(done.stdout.splitlines()) == 2

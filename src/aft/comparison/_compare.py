@@ -1,5 +1,6 @@
 """``aft.compare``."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from aft.features import FeatureStore, open_stores
 from aft.objectives import DEFAULT_METHOD, METHODS, check_options, objectives_of
 from aft.results import COMPARISON_FILE, Comparison
 from aft.runs import RunConfig, SharedSettings, TrainConfig
-from aft.training import Problem
+from aft.training import Problem, overview
+
+log = logging.getLogger("aft")
 
 #: Settings that a comparison decides itself.
 DECIDED = ("method", "seed", "options")
@@ -96,6 +99,8 @@ def compare(
             "a comparison needs labelled test samples; the dataset has none; mark some as test in the column split=, or raise test_fraction="
         )
     _open_directory(directory, problem.run_config())
+    for line in overview(problem):
+        log.info("%s", line)
     study = Study("comparison", problem, methods, seeds, problem.search_space(given), options or {})
     if processes is None and problem.device.type != "cpu":
         processes = 1

@@ -10,6 +10,7 @@ from aft.runs import Trial as Trial
 from aft.training._fit import EarlyCheck as EarlyCheck
 from aft.training._fit import FitResult as FitResult
 from aft.training._fit import fit as fit
+from aft.training._overview import overview as overview
 from aft.training._problem import Problem as Problem
 from aft.training._run_training import run_training as run_training
 from aft.training._search import SEARCH_SEED as SEARCH_SEED

@@ -151,22 +151,22 @@ def fit(
             layout = RunLayout(directory)
             callbacks.append(Checkpoints(layout.checkpoints))
             loggers = _loggers(layout, start) if rank() == 0 else []
-        trainer = L.Trainer(
-            **trainer_options(problem.device),
-            precision=PRECISIONS[config.precision],
-            max_steps=hparams.steps,
-            max_epochs=-1,
-            logger=loggers or False,
-            callbacks=[*callbacks, stopwatch],  # last, so that the others' work is not taken for waiting
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-            default_root_dir=directory,
-        )
         sampler = StepSampler(BatchSchedule(make_streams(positions, samples.labelled, batch_size), seed), start)
         loader = _loader(samples, sampler, batch_size, config)
         with _quiet(), forked_rng():
+            trainer = L.Trainer(
+                **trainer_options(problem.device),
+                precision=PRECISIONS[config.precision],
+                max_steps=hparams.steps,
+                max_epochs=-1,
+                logger=loggers or False,
+                callbacks=[*callbacks, stopwatch],  # last, so that the others' work is not taken for waiting
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+                default_root_dir=directory,
+            )
             if world_size() > 1:
                 module.to(problem.device)
                 broadcast_buffers(module)

@@ -16,6 +16,7 @@ from aft.errors import UsageError
 from aft.features import FeatureStore, open_stores
 from aft.objectives import check_options, objectives_of
 from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, open_run_directory
+from aft.training._overview import overview
 from aft.training._problem import Problem
 from aft.training._run_training import run_training
 from aft.training._search import run_search, search
@@ -87,6 +88,8 @@ def train(
     if finished is not None:
         log.info("%s is finished; nothing to do", layout.directory)
         return finished
+    for line in overview(problem):
+        log.info("%s", line)
     hparams, record = _choose(problem, layout)
     run, _ = run_training(problem, layout, run_config, hparams, search=record, started=started, progress=progress)
     return run
