@@ -25,6 +25,11 @@ SOURCE = Path(aft.__file__).parent
         ("use leakage='drop'; raise batch_size=", "use --leakage drop; raise --batch-size"),
         ("received batch_size=1 for 2 processes", "received --batch-size 1 for 2 processes"),
         ("'out=x' is what was received; mixout=1", "'out=x' is what was received; mixout=1"),
+        ("a store's file 'lake/out=train' is damaged", "a store's file 'lake/out=train' is damaged"),
+        (
+            "received 'hf:x,out=mean' and \"it's out=1\"; set out='b'",
+            "received 'hf:x,out=mean' and \"it's out=1\"; set --out b",
+        ),
     ],
 )
 def test_parameters_become_options(message, shown):

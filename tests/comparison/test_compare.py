@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import aft
 from aft.comparison import (
@@ -223,3 +225,34 @@ def test_a_study_asks_for_no_more_than_it_may(dataset, store):
     assert len(requested) == study.size() == 3 * (TRIALS + 2)
     assert study.found.chosen["aft"].beta == 100.0
     assert max(spec.hparams.steps for spec in requested) == 100
+
+
+def test_runs_that_another_beta_has_overwritten_are_trained_again(dataset, store, tmp_path):
+    given = {"methods": ["kd"], "seeds": 1, "lr": 0.01, "weight_decay": 0.0, **SETTINGS}
+    first, _, again = (
+        aft.compare(dataset, STUDENT, store, beta=beta, out=tmp_path / "c", **given) for beta in (1.0, 50.0, 1.0)
+    )
+    assert again.methods[1].errors == first.methods[1].errors
+    assert again.methods[1].curve == first.methods[1].curve
+    assert aft.Run.open(tmp_path / "c" / "runs" / "kd-0").beta == 1.0
+
+
+def test_a_users_module_is_not_changed_by_a_comparison_that_resumes(tmp_path):
+    values = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
+    data = Dataset.from_arrays(values, np.where(values[:, 0] > 0, "up", "down").tolist())
+    features = aft.extract(data, nn.Identity(), name="same", out=tmp_path / "f", progress=False)
+    module = nn.Linear(3, 4)
+    before = module.weight.detach().clone()
+    given = {"methods": ["kd"], "seeds": 2, "lr": 0.01, "weight_decay": 0.0, "beta": 1.0, **SETTINGS}
+    first = aft.compare(data, module, features, out=tmp_path / "c", **given)
+    rows = (tmp_path / "c" / "trainings.jsonl").read_text().splitlines()
+    # Killed between a finished run and its row: the run is loaded instead of trained again.
+    (tmp_path / "c" / "trainings.jsonl").write_text("".join(row + "\n" for row in rows if '"final"' not in row))
+    again = aft.compare(data, module, features, out=tmp_path / "c", **given)
+    assert [m.errors for m in again.methods] == [m.errors for m in first.methods]
+    assert torch.equal(module.weight, before)
+
+
+def test_methods_with_objectives_need_a_teacher(dataset, tmp_path):
+    with pytest.raises(UsageError, match="needs the features of a teacher"):
+        aft.compare(dataset, STUDENT, [], methods=["aft"], out=tmp_path / "c")

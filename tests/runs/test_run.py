@@ -8,7 +8,7 @@ import pytest
 
 import aft
 from aft.errors import RunError, UsageError
-from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, TrainConfig, TrainSettings
+from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, TrainConfig, TrainSettings, gate_weights
 
 STUDENT = "aft:static,width=8,hidden=8,vocabulary=200"
 FAST = {"method": "finetune", "beta": 0.0, "steps": 5, "progress": False}
@@ -85,3 +85,33 @@ def test_settings_are_checked_whichever_way_they_come(dataset, tmp_path):
 def test_hyperparameters_have_one_spelling():
     assert HParams(1e-3, 5, 0.0, "balanced", 0.0) == HParams(1e-3, 5, 0.0)
     assert HParams(1e-3, 5, 0.0, None, 2).weighting == "fixed"
+
+
+def test_what_a_killed_process_was_writing_does_not_block_a_directory(dataset, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".writing-1-abcd-config.json").write_text("{")
+    run = aft.train(dataset, STUDENT, out=tmp_path / "run", **FAST)
+    leftover = run.path / ".writing-1-abcd-model.safetensors"
+    leftover.write_text("half a model")
+    aft.train(dataset, STUDENT, out=tmp_path / "run", **FAST)
+    assert not list(run.path.glob(".writing-*"))
+    (tmp_path / "mine").mkdir()
+    for name in ("thesis.txt", ".writing-thesis"):
+        (tmp_path / "mine" / name).write_text("precious")
+    with pytest.raises(RunError, match=r"thesis\.txt"):
+        aft.train(dataset, STUDENT, out=tmp_path / "mine", **FAST)
+    assert len(list((tmp_path / "mine").iterdir())) == 2
+
+
+def test_text_that_is_not_utf8_comes_back(dataset, tmp_path):
+    odd = [label and label + "\udcff" for label in dataset.labels]
+    data = aft.Dataset.from_arrays([dataset.inputs[n] for n in range(len(dataset))], odd, ids=dataset.ids)
+    run = aft.train(data, STUDENT, out=tmp_path / "run", **FAST)
+    assert aft.load(run.path).targets.classes == ("neg\udcff", "pos\udcff")
+
+
+def test_damaged_gates_are_one_sentence(dataset, store, tmp_path):
+    run = aft.train(dataset, STUDENT, store, out=tmp_path / "run", **{**FAST, "method": "aft", "beta": 1.0})
+    RunLayout(run.path).objective.write_bytes(b"nonsense")
+    with pytest.raises(RunError, match=r"objective\.safetensors"):
+        gate_weights(run.path)

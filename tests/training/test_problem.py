@@ -87,3 +87,36 @@ def test_another_process_can_be_sent_a_problem(dataset, store):
     assert np.array_equal(sent.train, problem.train)
     one, two = (fit(p, HPARAMS, 0, method="aft+probe-kd").student.state_dict() for p in (problem, sent))
     assert same(one, two)
+
+
+ONE = nn.Linear(26, 4)
+
+
+def one_module_again_and_again():
+    """A python: factory that returns a cached module."""
+    return ONE, letters
+
+
+def test_a_factory_that_returns_one_module_starts_afresh_each_time(dataset, store):
+    problem = build(dataset, store, student="python:tests.training.test_problem:one_module_again_and_again")
+    one, two = (
+        {k: v.clone() for k, v in fit(problem, HPARAMS, 0, method="aft").student.state_dict().items()} for _ in range(2)
+    )
+    assert same(one, two)
+
+
+def test_a_student_of_a_factory_is_built_again_in_another_process(dataset, store):
+    problem = build(dataset, store, student="python:tests.training.test_problem:counted")  # its hook cannot be pickled
+    sent = pickle.loads(pickle.dumps(problem))
+    one, two = (fit(p, HPARAMS, 0, method="aft").student.state_dict() for p in (problem, sent))
+    assert same(one, two)
+
+
+def test_large_samples_are_encoded_again_instead_of_sent(dataset, store, monkeypatch):
+    problem = build(dataset, store)
+    small = len(pickle.dumps(problem))
+    monkeypatch.setattr("aft.training._problem.SENT_BYTES", 0)
+    assert len(pickle.dumps(problem)) < small
+    sent = pickle.loads(pickle.dumps(problem))
+    assert sent.digest == problem.digest
+    assert np.array_equal(sent.samples.labels, problem.samples.labels)

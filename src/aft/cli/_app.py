@@ -69,9 +69,10 @@ def _root(
 
 
 def _options() -> set[str]:
-    """Names of all options, as parameters."""
+    """Names of the parameters that are options. Positional arguments are not."""
     group: Any = typer.main.get_command(app)
-    return {str(parameter.name) for command in group.commands.values() for parameter in command.params}
+    parameters = [parameter for command in group.commands.values() for parameter in command.params]
+    return {str(parameter.name) for parameter in parameters if any(name.startswith("--") for name in parameter.opts)}
 
 
 def _configure_logging() -> logging.Logger:

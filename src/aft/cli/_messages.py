@@ -21,9 +21,13 @@ def name_options(message: str, options: Iterable[str]) -> str:
     names = "|".join(sorted(map(re.escape, options), key=len, reverse=True))
 
     def replace(match: re.Match[str]) -> str:
+        if match["name"] is None:
+            return match[0]
         value = match["quoted"] if match["quoted"] is not None else match["bare"]
         option = "--" + match["name"].replace("_", "-")
         return option if value in (None, "", "True") else f"{option} {value}"
 
-    # Names inside quotes are what was received, not ours.
-    return re.sub(rf"(?<![\w'\"=-])(?P<name>{names})=(?:'(?P<quoted>[^']*)'|(?P<bare>\w[\w.]*)?)", replace, message)
+    # What is quoted was received, and is left alone; so is a name that is part of a longer word.
+    quoted = r"""(?<!\w)'[^']*'|(?<!\w)"[^"]*\""""
+    parameter = rf"(?<![^\s(])(?P<name>{names})=(?:'(?P<quoted>[^']*)'|(?P<bare>\w[\w.]*)?)"
+    return re.sub(rf"{quoted}|{parameter}", replace, message)

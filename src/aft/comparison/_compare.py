@@ -18,7 +18,7 @@ from aft.errors import DataError, RunError, UsageError
 from aft.features import FeatureStore, open_stores
 from aft.objectives import DEFAULT_METHOD, METHODS, check_options, objectives_of
 from aft.results import COMPARISON_FILE, Comparison
-from aft.runs import RunConfig, SharedSettings, TrainConfig
+from aft.runs import RunConfig, SharedSettings, TrainConfig, claim_directory
 from aft.training import Problem, overview
 
 log = logging.getLogger("aft")
@@ -88,6 +88,8 @@ def compare(
         )
     directory, started = Path(out), time.monotonic()
     stores = open_stores(features)
+    if not stores:
+        raise UsageError("a comparison needs the features of a teacher; received none; name a store with features=")
     given = (config or TrainConfig()).replace(**settings)
     methods = _check(methods, seeds, given)
     for method, own in (options or {}).items():
@@ -142,9 +144,5 @@ def _open_directory(directory: Path, config: RunConfig) -> None:
                 f"{'; '.join(different[:4])}; choose another out="
             )
         return
-    if directory.exists() and any(directory.iterdir()):
-        raise RunError(
-            f"a comparison needs an empty directory; {str(directory)!r} holds other files; choose another out="
-        )
-    directory.mkdir(parents=True, exist_ok=True)
+    claim_directory(directory, "a comparison")
     config.write(path)

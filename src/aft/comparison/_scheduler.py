@@ -15,7 +15,7 @@ import torch
 from aft.comparison._journal import FinishedTraining, Journal
 from aft.comparison._study import Study
 from aft.comparison._training_spec import TrainingSpec
-from aft.comparison._worker import Worker
+from aft.comparison._worker import Worker, holds_run
 from aft.core import Progress, is_picklable, process_pool
 from aft.errors import TrainingError
 
@@ -66,7 +66,7 @@ class Scheduler:
         Returns:
             Those that are complete, with their choices and trainings.
         """
-        running_studies = [_RunningStudy(study, self.journal) for study in studies]
+        running_studies = [_RunningStudy(study, self._find) for study in studies]
         total = sum(running.study.size() for running in running_studies)
         started = time.monotonic()
         futures: dict[Future[FinishedTraining], tuple[_RunningStudy, TrainingSpec]] = {}
@@ -94,6 +94,13 @@ class Scheduler:
                     bar(running.finish(finished))
                     bar.skip(running.advance())
         return [running.study for running in running_studies if running.complete]
+
+    def _find(self, spec: TrainingSpec, problem_digest: str) -> FinishedTraining | None:
+        """The finished training of a spec, if its run is still there and has not been overwritten by another one."""
+        finished = self.journal.find(spec, problem_digest)
+        if finished is None or self._runs is None or spec.stage == "trial":
+            return finished
+        return finished if holds_run(self._runs, spec) else None
 
     @contextmanager
     def _workers(self, studies: list[Study]) -> Iterator[Submit]:
@@ -127,11 +134,11 @@ class _RunningStudy:
         complete: Whether the study has ended.
     """
 
-    def __init__(self, study: Study, journal: Journal) -> None:
+    def __init__(self, study: Study, find: Callable[[TrainingSpec, str], FinishedTraining | None]) -> None:
         self.study = study
         self.queue: list[TrainingSpec] = []
         self.complete = False
-        self._journal = journal
+        self._find = find
         self._plan = study.plan()
         self._requested: list[TrainingSpec] = []
         self._finished: list[FinishedTraining | None] = []
@@ -153,7 +160,7 @@ class _RunningStudy:
             except StopIteration:
                 self.complete = True
                 break
-            self._finished = [self._journal.find(spec, self.study.digest) for spec in self._requested]
+            self._finished = [self._find(spec, self.study.digest) for spec in self._requested]
             known += sum(training is not None for training in self._finished)
             missing = [s for s, training in zip(self._requested, self._finished, strict=True) if training is None]
             # Methods that chose beta 0 share a training: it is run once.

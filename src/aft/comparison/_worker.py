@@ -1,5 +1,6 @@
 """Running the trainings of a comparison, in this process or in one of several."""
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from aft.comparison._training_spec import TrainingSpec
 from aft.errors import RunError
 from aft.evaluation import measure
 from aft.models import Student
-from aft.runs import RunLayout, load, open_run_directory
+from aft.runs import RunConfig, RunLayout, RunResult, load, open_run_directory
 from aft.training import Problem, TrialRequest, fit, run_training, run_trial
 
 #: Number of problems whose encoded samples a process keeps in memory.
@@ -63,7 +64,7 @@ class Worker:
     def _train(self, problem: Problem, spec: TrainingSpec) -> Student:
         if self._runs is None:
             return fit(problem, spec.hparams, spec.seed, method=spec.method, options=spec.options).student
-        layout, hparams = RunLayout(self._runs / f"{spec.method}-{spec.seed}"), spec.hparams
+        layout, hparams = _layout(self._runs, spec), spec.hparams
         config = problem.run_config(
             problem.config.replace(
                 method=spec.method, options=dict(spec.options), beta=hparams.beta, weighting=hparams.weighting or "auto",
@@ -77,5 +78,19 @@ class Worker:
             finished = open_run_directory(layout, config, overwrite=True)
         if finished is None:
             return run_training(problem, layout, config, hparams)[1].student
-        code, device = problem.students.load_argument, str(problem.device)
+        code, device = copy.deepcopy(problem.students.load_argument), str(problem.device)  # weights go into the module
         return load(layout.directory, student=code, preprocess=problem.students.preprocess, device=device).student
+
+
+def _layout(runs: Path, spec: TrainingSpec) -> RunLayout:
+    return RunLayout(runs / f"{spec.method}-{spec.seed}")
+
+
+def holds_run(runs: Path, spec: TrainingSpec) -> bool:
+    """Whether the run directory of a final training contains just that training, finished."""
+    layout = _layout(runs, spec)
+    try:
+        settings, result = RunConfig.read(layout.config).settings, RunResult.read(layout.result)
+    except RunError:
+        return False
+    return (result.hparams, settings.options, result.seed) == (spec.hparams, dict(spec.options), spec.seed)

@@ -19,11 +19,11 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8", "surrogatepass"))
         except ValueError:
-            continue  # cut off by an interruption
+            continue  # cut off by an interruption, or damaged
         if isinstance(row, dict):
             rows.append(row)
     return rows

@@ -1,7 +1,9 @@
 """Creating, resuming or rejecting a run directory."""
 
 import shutil
+from pathlib import Path
 
+from aft.core import TEMPORARY, remove_temporary_files
 from aft.errors import RunError, name_some
 from aft.runs._layout import RunLayout
 from aft.runs._run import Run
@@ -28,16 +30,31 @@ def open_run_directory(layout: RunLayout, config: RunConfig, *, overwrite: bool 
     if layout.config.exists():
         different = config.differences(RunConfig.read(layout.config))
         if not different:
+            remove_temporary_files(directory)  # of a training that was killed
             return Run.open(directory) if layout.result.exists() else None
         raise RunError(
             f"a run directory holds one run; {str(directory)!r} has another: {'; '.join(different[:4])}; "
             "choose another out=, or pass overwrite=True"
         )
-    if directory.exists() and any(directory.iterdir()):
-        found = sorted(path.name for path in directory.iterdir())
-        raise RunError(
-            f"a run needs an empty directory; {str(directory)!r} holds {name_some(found)}; choose another out="
-        )
-    directory.mkdir(parents=True, exist_ok=True)
+    claim_directory(directory, "a run")
     config.write(layout.config)
     return None
+
+
+def claim_directory(directory: Path, what: str) -> None:
+    """Create a directory, or use an empty one. What a killed process was writing to it counts as nothing.
+
+    Args:
+        directory: The directory.
+        what: What needs it, for the message.
+
+    Raises:
+        RunError: The directory contains files.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    found = sorted(path.name for path in directory.iterdir() if not path.name.startswith(TEMPORARY))
+    if found:
+        raise RunError(
+            f"{what} needs an empty directory; {str(directory)!r} holds {name_some(found)}; choose another out="
+        )
+    remove_temporary_files(directory)

@@ -36,7 +36,7 @@ class _Document(_Model):
             RunError: It is missing, damaged, or of another format.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
         except FileNotFoundError as error:
             interrupted = RunLayout(path.parent).config.exists()
             hint = (

@@ -57,14 +57,23 @@ def gate_weights(directory: str | Path) -> dict[str, Tensor] | None:
 
     Returns:
         For each teacher by name ``(D_m,)`` numbers in (0, 1); None for a method without gates.
+
+    Raises:
+        RunError: The file of the gates is damaged.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     layout = RunLayout(Path(directory))
     teachers = RunConfig.read(layout.config).teachers
     if not layout.objective.exists():
         return None
-    state = load_file(layout.objective)
+    try:
+        state = load_file(layout.objective)
+    except (OSError, SafetensorError) as error:
+        raise RunError(
+            f"{str(layout.objective)!r} is not what was written to it; restore it from a copy or train again"
+        ) from error
     gates = next((value for name, value in state.items() if name.rpartition(".")[2] == "gate_logits"), None)
     if gates is None:
         return None

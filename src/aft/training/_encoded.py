@@ -58,8 +58,9 @@ class EncodedDataset:
         self.labels, self.labelled = targets.encode(labels, dataset.ids)
         self._cache: list[Any] | None = None
         self.truncated = 0
-        first = backbone.encode([dataset.inputs[0]])[0]
-        if _size(first) * len(dataset) <= CACHE_BYTES:
+        #: Size of all encoded inputs, roughly.
+        self.bytes = _size(backbone.encode([dataset.inputs[0]])[0]) * len(dataset)
+        if self.bytes <= CACHE_BYTES:
             self._cache = [
                 item
                 for start in range(0, len(dataset), 1024)

@@ -23,6 +23,9 @@ from aft.training._students import StudentFactory
 
 log = logging.getLogger("aft")
 
+#: Encoded samples are sent to other processes up to this many bytes. Larger ones are encoded there again.
+SENT_BYTES = 64 << 20
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -110,6 +113,22 @@ class Problem:
             config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), samples, train,
             search_train, validation, device,
         )  # fmt: skip
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is sent: everything, or what it takes to build the problem again.
+
+        The problem is built again if its samples are large, or if the student comes from a factory of the user's.
+        """
+        if self.samples.bytes <= SENT_BYTES and not self.students.name.startswith("python:"):
+            return {name: value for name, value in self.__dict__.items() if name != "_encoded_test"}
+        student, preprocess = self.students.student, self.students.preprocess
+        return {"build": (self.dataset, student, self.stores, self.config, preprocess)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "build" in state:
+            *arguments, preprocess = state["build"]
+            state = Problem.build(*arguments, preprocess=preprocess).__dict__
+        self.__dict__.update(state)
 
     @property
     def template(self) -> Student:

@@ -36,8 +36,8 @@ BETAS: dict[WeightingKind, tuple[float, float, float, float]] = {
     "balanced": (0.3, 1.0, 3.0, 10.0),
     "fixed": (3.0, 10.0, 30.0, 100.0),
 }
-#: A trial is stopped if, after a third of its steps, its validation loss exceeds fine-tuning's by this factor.
-EARLY_STOP_RATIO = 1.25
+#: A trial is stopped if, after a third of its steps, its validation loss exceeds fine-tuning's by this factor, and by this much.
+EARLY_STOP_RATIO, EARLY_STOP_MARGIN = 1.25, 0.1
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
         return result
     weightings = list(BETAS) if space.weighting is None else [space.weighting]
     early = [t.early_loss for t in result.trials["finetune"] if t.hparams == plain and t.early_loss is not None]
-    limit = EARLY_STOP_RATIO * min(early, default=float("inf"))
+    best = min(early, default=float("inf"))
+    limit = max(EARLY_STOP_RATIO * best, best + EARLY_STOP_MARGIN)
 
     def requests(method: str, pairs: list[tuple[WeightingKind, float]]) -> list[TrialRequest]:
         return [TrialRequest(method, replace(plain, weighting=w, beta=beta), limit) for w, beta in pairs]

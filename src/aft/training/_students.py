@@ -35,6 +35,11 @@ def forked_rng() -> AbstractContextManager[None]:
     return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
+def _initial_state(student: Student) -> tuple[dict[str, Tensor], str]:
+    """A copy of a student's weights, since a user's factory may return one module again and again, and their digest."""
+    return {name: value.detach().clone() for name, value in student.state_dict().items()}, weights_digest(student)
+
+
 class StudentFactory:
     """Makes students of one kind: equal seeds give equal initial weights.
 
@@ -67,7 +72,7 @@ class StudentFactory:
         self._config, self._preprocess, self._device = config, preprocess, device
         self._initial: dict[int, tuple[dict[str, Tensor], str]] = {}
         self.template = self._build(config.seed)
-        self._initial[config.seed] = (self.template.state_dict(), weights_digest(self.template))
+        self._initial[config.seed] = _initial_state(self.template)
 
     @property
     def name(self) -> str:
@@ -79,6 +84,11 @@ class StudentFactory:
         """The ``student=`` that `aft.load` needs for a module or a ``python:`` student; None for all others."""
         named = isinstance(self._student, str) and not self._student.startswith("python:")
         return None if named else self._student
+
+    @property
+    def student(self) -> str | nn.Module:
+        """What the students are made from: a name, or a module."""
+        return self._student
 
     @property
     def preprocess(self) -> Callable[[Any], Any] | None:
@@ -101,7 +111,7 @@ class StudentFactory:
     def _initial_weights(self, seed: int) -> tuple[dict[str, Tensor], str]:
         if seed not in self._initial:
             student = self._build(seed)
-            self._initial[seed] = (student.state_dict(), weights_digest(student))
+            self._initial[seed] = _initial_state(student)
         return self._initial[seed]
 
     def _build(self, seed: int) -> Student:
