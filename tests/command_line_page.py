@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from aft.cli._app import app
+from aft.cli import app
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
 HEAD = """\

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from typer.testing import CliRunner
 
-from aft.cli._app import app
+from aft.cli import app
 from aft.errors import AftError, BadFeatureError, FingerprintError, StoreError, UsageError
 from aft.features import FeatureStore, import_features, repair, verify
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from aft.cli._app import app
+from aft.cli import app
 from aft.errors import CorruptStoreError, FingerprintError, StoreError, UsageError
 from aft.features import FeatureStore, Sample, StoreWriter, merge, repair, verify
 

@@ -3,7 +3,7 @@ import torch
 
 from aft.errors import UsageError
 from aft.models import load_backbone
-from aft.models._text import pool_tokens, train_tokenizer
+from aft.models._text import clip, pool_tokens, train_tokenizer
 from tests.models.conftest import TEXTS
 
 
@@ -29,3 +29,8 @@ def test_truncated_texts_are_counted():
     assert not backbone.truncated(short)
     assert backbone.truncated(long)
     assert len(long.ids) == 6
+
+
+def test_long_texts_are_clipped_at_a_space_near_the_limit():
+    assert clip("title: " + "x" * 200_000, 100_000) == "title: " + "x" * (100_000 - 7)
+    assert clip("word " * 50_000, 100_000).endswith("word")

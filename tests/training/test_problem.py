@@ -69,10 +69,9 @@ def test_a_factorys_student_is_made_anew_and_keeps_its_hooks(dataset, store):
 
 
 def test_inputs_are_encoded_once_for_all_trainings(dataset, store, monkeypatch):
-    from aft.models._text import TextBackbone
-
-    encode, count = TextBackbone.encode, []
-    monkeypatch.setattr(TextBackbone, "encode", lambda self, inputs: count.append(len(inputs)) or encode(self, inputs))
+    kind, count = type(build(dataset, store).template.backbone), []
+    encode = kind.encode
+    monkeypatch.setattr(kind, "encode", lambda self, inputs: count.append(len(inputs)) or encode(self, inputs))
     problem = build(dataset, store)
     encoded = sum(count)
     for method in ("finetune", "aft", "kd"):
