@@ -1,10 +1,14 @@
 """The task of a dataset, from its labels."""
 
+import logging
 from collections.abc import Iterable
 from typing import Literal
 
 from aft.data._dataset import Dataset
+from aft.data._label_warnings import label_warnings
 from aft.data._targets import Targets, TaskKind
+
+log = logging.getLogger("aft")
 
 
 def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | Literal["auto"] = "auto") -> Targets:
@@ -25,4 +29,7 @@ def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | L
     if task == "auto" and dataset.source.get("labels") == "folders":
         task = "classification"  # folders named 000 to 101 are classes, not numbers
     labels = dataset.labels or []
-    return Targets.infer([labels[position] for position in positions], task)
+    targets = Targets.infer([labels[position] for position in positions], task)
+    for warning in label_warnings(targets):
+        log.warning("%s", warning)
+    return targets

@@ -1,0 +1,63 @@
+"""Classes that are probably one class, written in two ways."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from aft.data._targets import Targets
+from aft.errors import name_some
+
+#: Names that often stand for a missing label.
+MISSING = frozenset({"na", "n/a", "nan", "none", "null", "missing", "unknown", "?", "-"})
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
+def label_warnings(targets: Targets) -> list[str]:
+    """Say which classes look like mistakes in the labels.
+
+    Args:
+        targets: The task.
+
+    Returns:
+        Sentences; none for a regression task.
+    """
+    classes = targets.classes
+    warnings = [
+        f"labels {name_some(names)} differ only in {how}, and are different classes; correct them if they should be one"
+        for how, names in (
+            *(("case or spaces", names) for names in _groups(classes, _folded)),
+            *(("how a number is written", names) for names in _groups(classes, _number)),
+        )
+    ]
+    missing = [name for name in classes if name.casefold() in MISSING]
+    if missing:
+        warnings.append(
+            f"labels {name_some(missing)} are classes; leave the cells empty if they stand for samples without a label"
+        )
+    commas = [name for name in classes if _DECIMAL_COMMA.fullmatch(name)]
+    if len(commas) > 1:
+        warnings.append(
+            f"labels such as {name_some(commas)} are classes; write numbers with a decimal point for a regression task"
+        )
+    return warnings
+
+
+def _groups(classes: Sequence[str], normalise: Callable[[str], str | None]) -> list[list[str]]:
+    """Classes that are equal once they are normalised."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in classes:
+        normalised = normalise(name)
+        if normalised is not None:
+            groups[normalised].append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _number(name: str) -> str | None:
+    try:
+        return repr(float(name))
+    except ValueError:
+        return None
