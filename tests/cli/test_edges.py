@@ -75,3 +75,17 @@ def test_files_of_a_run_are_readable_as_the_umask_says(aft_command, reviews, sto
     files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
     assert len(files) > 6
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o644}
+
+
+def test_a_comparison_is_not_taken_for_a_run(aft_command, tmp_path):  # noqa: F811
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "trainings.jsonl").write_text("")
+    status, _, err = aft_command("inspect", tmp_path)
+    assert (status, "is a comparison; show it with aft report" in err) == (2, True)
+
+
+def test_an_output_that_is_a_file_says_so(aft_command, reviews, tmp_path):  # noqa: F811
+    (tmp_path / "keep.csv").write_text("precious")
+    status, _, err = aft_command(*train(reviews, tmp_path / "keep.csv"))
+    assert (status, "keep.csv' is a file; choose another --out" in err) == (2, True)
+    assert (tmp_path / "keep.csv").read_text() == "precious"

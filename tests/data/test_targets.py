@@ -79,3 +79,16 @@ def test_labels_that_are_arrays():
 
 def test_a_given_task_is_kept():
     assert Targets.infer(["001", "002"], "classification").classes == ("001", "002")
+
+
+def test_integer_classes_are_in_the_order_of_their_values():
+    assert Targets.infer(["10", "9", "b", "a", "1"]).classes == ("1", "9", "10", "a", "b")
+    assert Targets.infer(["002", "010", "001"]).classes == ("001", "002", "010")
+
+
+def test_a_column_of_unique_values_is_not_a_column_of_labels():
+    ids = [f"r{n}" for n in range(50)]
+    dataset = Dataset.from_arrays([f"text {n}" for n in range(50)], ids)
+    with pytest.raises(DataError, match="received 50 classes for 50 labels"):
+        infer_targets(dataset, range(50))
+    assert len(infer_targets(dataset, range(50), "classification").classes) == 50

@@ -40,6 +40,11 @@ def _describe(path: str, verify: bool) -> tuple[list[tuple[str, str]], list[str]
     directory = Path(path)
     if is_url(path) or any((directory / name).exists() for name in ("plan.json", "manifest.json")):
         return describe_store(path, verify=verify)
+    if any((directory / name).exists() for name in ("comparison.json", "trainings.jsonl")):
+        raise UsageError(
+            f"aft inspect takes a feature store or a run directory; {path!r} is a comparison; show it with aft report, or "
+            f"inspect one of its runs, such as {str(directory / 'runs' / 'finetune-0')!r}"
+        )
     if (directory / "config.json").exists():
         from aft.runs import describe_run
 

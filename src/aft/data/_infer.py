@@ -7,6 +7,7 @@ from typing import Literal
 from aft.data._dataset import Dataset
 from aft.data._label_warnings import label_warnings
 from aft.data._targets import Targets, TaskKind
+from aft.errors import DataError
 
 log = logging.getLogger("aft")
 
@@ -28,8 +29,14 @@ def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | L
     """
     if task == "auto" and dataset.source.get("labels") == "folders":
         task = "classification"  # folders named 000 to 101 are classes, not numbers
-    labels = dataset.labels or []
-    targets = Targets.infer([labels[position] for position in positions], task)
+    labels = [(dataset.labels or [])[position] for position in positions]
+    targets = Targets.infer(labels, task)
+    labelled = sum(label is not None for label in labels)
+    if task == "auto" and targets.kind == "classification" and len(targets.classes) > max(20, 0.9 * labelled):
+        raise DataError(
+            f"classification needs several samples per class; received {len(targets.classes)} classes for {labelled} "
+            "labels; choose another column with label=, or set task='regression' or task='classification'"
+        )
     for warning in label_warnings(targets):
         log.warning("%s", warning)
     return targets

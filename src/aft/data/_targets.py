@@ -130,7 +130,7 @@ class Targets:
             raise DataError(
                 "a multilabel task needs at least one label; received only empty lists; check the label column"
             )
-        return cls(kind, tuple(sorted(counts)))
+        return cls(kind, tuple(sorted(counts, key=_class_order)))
 
     def encode(self, labels: Sequence[Any], ids: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Convert labels to numbers.
@@ -198,6 +198,11 @@ def guess_task(labels: Sequence[Any]) -> TaskKind:
     complete = len(present) == len(labels)
     floats = complete and any(isinstance(label, float) for label in present)
     return "regression" if fractional or floats else "classification"
+
+
+def _class_order(name: str) -> tuple[float, str]:
+    """Integers in the order of their values, other names after them by their letters."""
+    return (float(name) if name.isdecimal() else math.inf, name)
 
 
 def _class_name(label: Any) -> str:

@@ -95,7 +95,9 @@ def load_backbone(
 
 def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None) -> Backbone:
     if spec.name not in BUILT_IN:
-        raise UsageError(f"unknown model aft:{spec.name}{did_you_mean(spec.name, BUILT_IN)}")
+        raise UsageError(
+            f"unknown model aft:{spec.name}{did_you_mean(f'aft:{spec.name}', [f'aft:{name}' for name in BUILT_IN])}"
+        )
     if role == "teacher":
         raise UsageError(
             f"aft:{spec.name} is a student with random weights; received it as a teacher; name a pretrained model"

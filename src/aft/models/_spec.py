@@ -73,7 +73,7 @@ class ModelSpec:
         kind, colon, rest = text.partition(":")
         if not colon or not rest:
             raise UsageError(
-                f"the name of a model has the form kind:name; received {text!r}; write for example timm:resnet18, "
+                f"the name of a model has the form kind:name; received {text!r}; write for example aft:static, timm:resnet18, "
                 "hf:FOLDER or python:module:factory"
             )
         if kind not in KINDS:

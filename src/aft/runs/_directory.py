@@ -51,6 +51,8 @@ def claim_directory(directory: Path, what: str) -> None:
     Raises:
         RunError: The directory contains files.
     """
+    if directory.exists() and not directory.is_dir():
+        raise RunError(f"{what} needs a directory; {str(directory)!r} is a file; choose another out=")
     directory.mkdir(parents=True, exist_ok=True)
     found = sorted(path.name for path in directory.iterdir() if not path.name.startswith(TEMPORARY))
     if found:
