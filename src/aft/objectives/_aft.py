@@ -6,8 +6,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from aft.errors import UsageError, did_you_mean
-from aft.objectives._base import Objective
+from aft.errors import UsageError
+from aft.objectives._base import Objective, check_choice
 from aft.objectives._kernels import (
     EPSILON,
     centre,
@@ -68,8 +68,7 @@ class AFT(Objective):
     ) -> None:
         super().__init__(teacher_dims, student_dim)
         for option, value, known in (("gates", gates, Gates), ("kernel", kernel, Kernel), ("space", space, Space)):
-            if value not in get_args(known):
-                raise UsageError(f"unknown option {option}={value!r}{did_you_mean(str(value), get_args(known))}")
+            check_choice(option, value, get_args(known))
         if space == "feature" and kernel != "linear":
             raise UsageError(
                 f"only the linear kernel can be compared in feature space; received kernel={kernel!r}; use space='auto'"

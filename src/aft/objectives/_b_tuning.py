@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from aft.data import TaskKind
-from aft.errors import UsageError, did_you_mean
-from aft.objectives._base import Objective
+from aft.errors import UsageError
+from aft.objectives._base import Objective, check_choice
 from aft.probing import fit_logme
 
 #: Temperature of the softmax that weights teachers by their LogME score.
@@ -63,8 +63,7 @@ class BTuning(Objective):
         outputs: int | None = None,
     ) -> None:
         super().__init__(teacher_dims, student_dim)
-        if task not in get_args(TaskKind):
-            raise UsageError(f"unknown option task={task!r}{did_you_mean(str(task), get_args(TaskKind))}")
+        check_choice("task", task, get_args(TaskKind))
         self.task: TaskKind = task
         self.outputs = outputs
         self._teachers_loaded = False

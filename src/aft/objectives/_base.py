@@ -1,13 +1,13 @@
 """The interface that every objective implements."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from aft.errors import UsageError, name_some
+from aft.errors import UsageError, did_you_mean, name_some
 
 
 class Objective(nn.Module, ABC):
@@ -239,3 +239,19 @@ class Objective(nn.Module, ABC):
                 )
         if student.shape[0] == 0:
             raise UsageError("an objective needs at least one sample; received an empty batch; skip it")
+
+
+def check_choice(option: str, value: object, known: Iterable[str]) -> None:
+    """Check that an objective's keyword option is one of the known values.
+
+    Args:
+        option: Name of the option.
+        value: The value received.
+        known: The known values.
+
+    Raises:
+        UsageError: The value is not one of them.
+    """
+    names = list(known)
+    if value not in names:
+        raise UsageError(f"unknown option {option}={value!r}{did_you_mean(str(value), names)}")

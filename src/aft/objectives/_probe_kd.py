@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from aft.data import TaskKind
-from aft.errors import UsageError, did_you_mean
-from aft.objectives._base import Objective
+from aft.errors import UsageError
+from aft.objectives._base import Objective, check_choice
 from aft.probing import FOLDS, fit_folded_probes, sample_keys
 
 
@@ -62,8 +62,7 @@ class ProbeKD(Objective):
         outputs: int | None = None,
     ) -> None:
         super().__init__(teacher_dims, student_dim)
-        if task not in get_args(TaskKind):
-            raise UsageError(f"unknown option task={task!r}{did_you_mean(str(task), get_args(TaskKind))}")
+        check_choice("task", task, get_args(TaskKind))
         if not temperature > 0:
             raise UsageError(f"a temperature must be positive; received {temperature!r}; 2.0 is a usual value")
         self.temperature = temperature

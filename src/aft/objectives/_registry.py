@@ -13,7 +13,7 @@ from aft.objectives._kd import KD
 from aft.objectives._probe_kd import ProbeKD
 from aft.objectives._rkd import RKD
 from aft.objectives._sp import SP
-from aft.objectives._transformed import OBJECTIVE_OPTIONS, Transformed
+from aft.objectives._transformed import Transformed, check_known
 
 #: Classes of objectives by name. ``finetune`` is the same training without an objective.
 METHODS: dict[str, type[Objective] | None] = {
@@ -63,9 +63,7 @@ def _checked_name(objective: str) -> str:
     name, *options = objective.split("@")
     if name not in METHODS:
         raise UsageError(f"unknown method {name!r}{did_you_mean(name, METHODS)}")
-    for option in options:
-        if option not in OBJECTIVE_OPTIONS:
-            raise UsageError(f"unknown objective option {option!r}{did_you_mean(option, OBJECTIVE_OPTIONS)}")
+    check_known(options)
     return name
 
 

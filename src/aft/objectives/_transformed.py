@@ -24,6 +24,20 @@ OBJECTIVE_OPTIONS = (*TRANSFORMS, "queue")
 RELATIONAL = (AFT, RKD, SP, CKA)
 
 
+def check_known(options: Sequence[str]) -> None:
+    """Check that each name is one of `OBJECTIVE_OPTIONS`.
+
+    Args:
+        options: Names that follow an ``@`` in a method.
+
+    Raises:
+        UsageError: One of them is unknown.
+    """
+    for name in options:
+        if name not in OBJECTIVE_OPTIONS:
+            raise UsageError(f"unknown objective option {name!r}{did_you_mean(name, OBJECTIVE_OPTIONS)}")
+
+
 class Transformed(Objective):
     """Apply an objective to transformed teacher features, to a batch enlarged by a memory queue, or to both.
 
@@ -52,9 +66,7 @@ class Transformed(Objective):
 
     def __init__(self, objective: Objective, options: Sequence[str], *, task: TaskKind = "classification") -> None:
         super().__init__(objective.teacher_dims, objective.student_dim)
-        for name in options:
-            if name not in OBJECTIVE_OPTIONS:
-                raise UsageError(f"unknown objective option {name!r}{did_you_mean(name, OBJECTIVE_OPTIONS)}")
+        check_known(options)
         if len(set(options)) != len(options):
             raise UsageError(
                 f"an objective option must be given only once; received {name_some(options)}; remove the repetition"
