@@ -121,9 +121,8 @@ def fit(
         objectives = problem.objectives.make(method, options, student, samples, positions, seed + 1)
     else:
         samples = problem.samples.with_stores([])
-        positions = positions[
-            samples.labelled[positions]
-        ]  # without an objective, nothing is learned from unlabelled samples
+        # Without an objective, nothing is learned from unlabelled samples.
+        positions = positions[samples.labelled[positions]]
     terms = []
     if hparams.weighting is not None:
         weighting = Weighting(hparams.weighting, hparams.beta)
