@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from aft.errors import UsageError
 from aft.models import Student, load_backbone
 from tests.models.conftest import TEXTS
 
@@ -17,8 +18,16 @@ def test_a_module_with_a_classifier_keeps_it_as_its_head():
     assert student.dim == 6
     assert torch.equal(output.logits, module(x))
     assert torch.equal(output.features, module[1](module[0](x)))
-    other = Student(load_backbone(module, role="student", example=np.zeros(4, np.float32)), 7)
-    assert other.dim == 3  # with another number of classes, the module's outputs are features
+
+
+def test_logits_of_another_task_are_not_taken_for_features():
+    module, example = classifier(), np.zeros(4, np.float32)
+    with pytest.raises(UsageError, match=r"layer '2' with 3 outputs, and the task has 7; .* with layer="):
+        Student(load_backbone(module, role="student", example=example), 7)
+    assert Student(load_backbone(module, role="student", example=example, layer="0"), 7).dim == 6
+    assert Student(load_backbone(module, role="student", example=example, layer="2"), 7).dim == 3
+    features = nn.Sequential(*module, nn.Tanh())  # ends in something else, so its output is features
+    assert Student(load_backbone(features, role="student", example=example), 7).dim == 3
 
 
 def classifier():

@@ -59,7 +59,7 @@ def test_the_task_is_shown_with_its_reason(labels, settings, expected):
 def test_skipped_samples_are_counted_with_their_reason(pictures):
     (pictures / "red" / "03.png").write_bytes(b"nonsense")
     dataset = Dataset.from_folder(pictures, bad_inputs="skip")
-    shown = lines(dataset, nn.Sequential(nn.Flatten(), nn.Linear(360, 4)))
+    shown = lines(dataset, nn.Sequential(nn.Flatten(), nn.Linear(360, 4), nn.ReLU()))
     assert shown["task"].startswith("classification, since folders are classes; 2 classes: ")
     assert shown["skipped"].startswith("1 samples, 'red/03.png': 1 x the image cannot be decoded")
 

@@ -279,7 +279,7 @@ def test_a_batch_that_does_not_fit_says_what_to_lower(dataset, tmp_path):
         def forward(self, input):
             if len(input) > 8:  # more than an address space holds, of the machine's own allocator
                 torch.empty(1 << 60)
-            return self.fc(input)
+            return self.fc(input).relu()
 
     with pytest.raises(OutOfMemoryError, match="samples do not; lower batch_size="):
         aft.train(dataset, Huge(), method="finetune", preprocess=letters, beta=0, out=tmp_path / "r", **FAST)
@@ -299,8 +299,8 @@ def numbers(n=60):
 
 
 def test_another_module_is_another_run(tmp_path):
-    one = nn.Sequential(nn.Linear(3, 4))
-    two = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4))
+    one = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    two = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4), nn.ReLU())
     aft.train(numbers(), one, out=tmp_path / "r", **PLAIN)
     with pytest.raises(RunError, match="initial_weights"):
         aft.train(numbers(), two, out=tmp_path / "r", **PLAIN)
@@ -325,17 +325,17 @@ def test_numbered_class_folders_are_classes(tmp_path):
             Image.new("RGB", (8, 8), (n * 9, m * 40, n)).save(tmp_path / "p" / f"{n:03}" / f"{m}.png")
     run = aft.train(
         Dataset.from_folder(tmp_path / "p"),
-        nn.Sequential(nn.Flatten(), nn.Linear(192, 16)),
+        nn.Sequential(nn.Flatten(), nn.Linear(192, 16), nn.ReLU()),
         out=tmp_path / "r",
         **PLAIN,
     )
     assert run.result.test.error_name == "error"
-    assert len(aft.load(run.path, student=nn.Sequential(nn.Flatten(), nn.Linear(192, 16))).targets.classes) == 25
+    assert len(aft.load(run.path, student=nn.Sequential(nn.Flatten(), nn.Linear(192, 16), nn.ReLU())).targets.classes) == 25
 
 
 def test_bad_pictures_are_skipped_by_training_too(pictures, tmp_path):
     (pictures / "red" / "03.png").write_bytes(b"nonsense")
-    module = nn.Sequential(nn.Flatten(), nn.Linear(360, 4))
+    module = nn.Sequential(nn.Flatten(), nn.Linear(360, 4), nn.ReLU())
     data = Dataset.from_folder(pictures, bad_inputs="skip")
     run = aft.train(data, module, out=tmp_path / "r", **PLAIN)
     assert run.result.samples.labelled + run.result.samples.test == 39

@@ -48,16 +48,19 @@ class ModuleBackbone(Backbone):
         self.pooling = pooling or "mean"
         self.name = name
         self._captured = attach(module, layer, self.pooling)[0] if layer else None  # type: ignore[arg-type]
+        self._classifier: str | None = None
         if example is not None:
             self.measure(example)
 
     def measure(self, example: Any) -> None:
-        """Set ``dim`` to the width of the features of one raw input."""
+        """Run one raw input through the module: its features give ``dim``, and its output may be that of a linear layer."""
         training = self.training
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         with torch.no_grad():
             batch = {key: value.to(device) for key, value in self.collate(self.encode([example])).items()}
             self.dim = int(self.eval()(batch).shape[1])
+            if self.layer is None:
+                self._classifier = _final_linear(self.module, lambda: self.run(batch))
         self.train(training)
 
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
@@ -127,12 +130,23 @@ class ModuleBackbone(Backbone):
 
         Returns:
             The path of the classifier; None if the module's output is features.
+
+        Raises:
+            UsageError: The module ends in a linear layer with another number of outputs. Logits are not features.
         """
-        linear = [(name, layer) for name, layer in self.module.named_modules() if isinstance(layer, nn.Linear) and name]
-        if self.layer is not None or not linear or linear[-1][1].out_features != outputs:
+        if self.layer is not None:
             return None
-        name: str = linear[-1][0]
-        return name
+        linear = [(name, layer) for name, layer in self.module.named_modules() if isinstance(layer, nn.Linear) and name]
+        if linear and linear[-1][1].out_features == outputs:
+            name: str = linear[-1][0]
+            return name
+        if self._classifier is not None:
+            raise UsageError(
+                f"a student has one output per class, or returns features; {self.name} ends in the linear layer "
+                f"{self._classifier!r} with {self.dim} outputs, and the task has {outputs}; give it {outputs} outputs, or "
+                f"name the layer whose output is features with layer= ({self._classifier!r} itself, if it is a projection)"
+            )
+        return None
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """A digest of the preprocessing function's source code and of the values that it holds."""
@@ -217,6 +231,22 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
         example=example,
         name=spec.name,
     )
+
+
+def _final_linear(module: nn.Module, run: Callable[[], Any]) -> str | None:
+    """The path of the linear layer whose output is the module's output; None if there is none."""
+    produced: dict[str, Any] = {}
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _inputs, output, name=name: produced.update({name: output}))
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear) and name
+    ]
+    try:
+        result = run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return next((name for name, output in produced.items() if output is result), None)
 
 
 def _identity(preprocess: Any) -> str:
