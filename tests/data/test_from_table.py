@@ -76,3 +76,22 @@ def test_messages_name_parameters(tmp_path):
     path = write(tmp_path / "u.csv", "id,text\n1,two\n1,three\n")
     with pytest.raises(DataError, match="received duplicates of '1'; name a unique column with id="):
         Dataset.from_table(path, text="text", id="id")
+
+
+def test_the_usual_words_for_a_missing_label_mean_no_label(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\na,1.5\nb,NA\nc,2\nd,NaN\ne,null\nf,None\ng,none\n")
+    read = Dataset.from_table(path, text="text", label="label")
+    assert read.labels == ["1.5", None, "2", None, None, None, "none"]
+    assert read.missing == {"NA": 1, "NaN": 1, "null": 1, "None": 1}
+    assert "missing" not in read.source
+
+
+def test_other_words_can_be_named_for_a_missing_label(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\na,None\nb,?\nc,x\n")
+    read = Dataset.from_table(path, text="text", label="label", missing="?, -")
+    assert read.labels == ["None", None, "x"]
+    assert read.source["missing"] == "?, -"
+    assert Dataset.from_table(path, text="text", label="label", missing="").labels == ["None", "?", "x"]
+    assert read.subset([1]).missing == {"?": 1}

@@ -16,6 +16,7 @@ def compare(
     ],
     features: o.Features,
     label: o.Label = None,
+    missing: o.Missing = None,
     methods: Annotated[
         str,
         typer.Option(
@@ -72,7 +73,7 @@ def compare(
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-        group=group, bad_inputs=bad_inputs,
+        group=group, missing=missing, bad_inputs=bad_inputs,
     )  # fmt: skip
     settings = {
         "beta": beta, "weighting": weighting, "steps": steps, "lr": lr, "weight_decay": weight_decay, "warmup": warmup,

@@ -19,6 +19,7 @@ def evaluate(
     image: o.Image = None,
     image_root: o.ImageRoot = None,
     label: o.Label = None,
+    missing: o.Missing = None,
     id: o.Id = None,  # noqa: A002
     split: o.Split = None,
     student: o.TrainedStudent = None,
@@ -39,6 +40,7 @@ def evaluate(
         {
             "text": text, "text_pair": text_pair, "image": image,
             "image_root": None if image_root is None else str(image_root), "label": label, "id": id, "split": split,
+            "missing": missing,
         },
     )  # fmt: skip
     dataset = o.open_data(data, bad_inputs=bad_inputs, **columns)

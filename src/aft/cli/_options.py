@@ -21,6 +21,13 @@ ImageRoot = Annotated[
     Path | None, typer.Option(help="Folder that image paths are relative to; by default the table's folder.")
 ]
 Label = Annotated[str | None, typer.Option(help="Column of labels; samples with an empty cell are unlabelled.")]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORDS",
+        help="Labels that mean no label, separated by commas; by default NA, NaN, None, null and the like. '' for none.",
+    ),
+]
 Id = Annotated[
     str | None, typer.Option("--id", help="Column of unique ids; by default a hash of the text, or the image's path.")
 ]

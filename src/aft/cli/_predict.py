@@ -34,7 +34,7 @@ def predict(
         "text": text, "text_pair": text_pair, "image": image,
         "image_root": None if image_root is None else str(image_root), "id": id,
     }  # fmt: skip
-    columns = {**input_columns(run, given), "label": None, "split": None, "group": None}
+    columns = {**input_columns(run, given), "label": None, "split": None, "group": None, "missing": None}
     dataset = o.open_data(data, bad_inputs=bad_inputs, **columns).verified(bad_inputs)
     for skipped in dataset.skipped:
         typer.echo(f"skipped {skipped.id!r}: {skipped.reason}", err=True)

@@ -9,6 +9,7 @@ def rank(
     data: o.Data,
     features: o.Features,
     label: o.Label = None,
+    missing: o.Missing = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -33,7 +34,7 @@ def rank(
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-        group=group, bad_inputs=bad_inputs,
+        group=group, missing=missing, bad_inputs=bad_inputs,
     )  # fmt: skip
     rows = aft.rank(
         dataset, features, task=task, split_seed=split_seed, test_fraction=test_fraction,  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ def train(
     student: o.Student,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory.")],
     label: o.Label = None,
+    missing: o.Missing = None,
     features: Annotated[
         list[str] | None, typer.Option(metavar="DIR", help="Feature store of a teacher; repeatable.")
     ] = None,
@@ -67,7 +68,7 @@ def train(
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-        group=group, bad_inputs=bad_inputs,
+        group=group, missing=missing, bad_inputs=bad_inputs,
     )  # fmt: skip
     settings = {
         **({"method": method} if method else {}), "beta": beta, "weighting": weighting,

@@ -1,7 +1,7 @@
 """What every source of samples returns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aft.data._inputs import Inputs
@@ -17,3 +17,4 @@ class Contents:
     splits: Sequence[str] | None
     groups: Sequence[str | None] | None
     source: dict[str, Any]
+    missing: dict[str, int] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import numpy as np
 from aft.data._contents import Contents
 from aft.data._from_folder import read_folder
 from aft.data._from_map import Columns, read_map
-from aft.data._from_table import read_table
+from aft.data._from_table import MISSING_LABELS, read_table
 from aft.data._holdout import assign_splits
 from aft.data._inputs import Inputs
 from aft.data._modality import IMAGE, Modality, modality_name
@@ -55,6 +55,7 @@ class Dataset:
         splits: ``"train"``, ``"validation"`` or ``"test"`` per sample; None if the data defines no splits.
         groups: Samples of one group always belong to the same split. None if there are no groups.
         source: Where the samples came from, as JSON values.
+        missing: Words that were read as a missing label, and how often each occurs.
         skipped: Samples that were left out because their input could not be read.
         bad_inputs: What `verified` does by default: ``"error"`` or ``"skip"``.
 
@@ -76,6 +77,7 @@ class Dataset:
         splits: Sequence[str] | None = None,
         groups: Sequence[str | None] | None = None,
         source: dict[str, Any] | None = None,
+        missing: dict[str, int] | None = None,
         skipped: Sequence[Skipped] = (),
         digests: Sequence[str] | None = None,
         bad_inputs: OnBad = "error",
@@ -100,6 +102,7 @@ class Dataset:
         self.splits = None if splits is None else list(splits)
         self.groups = None if groups is None else [None if g is None or g == "" else str(g) for g in groups]
         self.source = dict(source or {})
+        self.missing = dict(missing or {})
         self.skipped = list(skipped)
         self.bad_inputs: OnBad = bad_inputs
         self._digests = None if digests is None else list(digests)
@@ -117,6 +120,7 @@ class Dataset:
         split: str | None = None,
         group: str | None = None,
         image_root: str | Path | None = None,
+        missing: str | Sequence[str] = MISSING_LABELS,
         bad_inputs: OnBad = "error",
     ) -> "Dataset":
         """Read a CSV, TSV, JSON Lines or Parquet file, or a table in memory.
@@ -127,11 +131,12 @@ class Dataset:
             text_pair: Column of second texts, for tasks on pairs of texts.
             image: Column of image paths, relative to the file's folder or to ``image_root``, or of encoded images: bytes,
                 or Hugging Face's struct of bytes and path.
-            label: Column of labels. Samples with an empty cell are unlabelled.
+            label: Column of labels. Samples with an empty cell, or with one of the words of ``missing``, are unlabelled.
             id: Column of unique ids; by default a hash of the text, or the image path.
             split: Column of splits: ``train``, ``validation`` or ``test``.
             group: Column of groups. Samples of one group are never divided between splits.
             image_root: Folder that contains the images; image paths must not lead out of it.
+            missing: Words that stand for a missing label, or one string of them, separated by commas. Case matters.
             bad_inputs: ``"error"`` raises an error that names samples whose input cannot be read; ``"skip"``
                 leaves them out and counts them. Texts are checked now, images by `verified`.
 
@@ -147,7 +152,7 @@ class Dataset:
         """
         root = None if image_root is None else Path(image_root)
         columns = {"text": text, "text_pair": text_pair, "image": image, "label": label, "id": id, "split": split}
-        dataset = cls._of(read_table(table, root, **columns, group=group), bad_inputs)
+        dataset = cls._of(read_table(table, root, missing, **columns, group=group), bad_inputs)
         return dataset if dataset.modality == IMAGE else dataset.verified(bad_inputs)
 
     @classmethod
@@ -322,8 +327,8 @@ class Dataset:
             )
         return Dataset(
             [self.ids[i] for i in chosen], self.inputs.subset(chosen), labels=select(self.labels),
-            splits=select(self.splits), groups=select(self.groups), source=self.source, skipped=self.skipped,
-            digests=select(self._digests), bad_inputs=self.bad_inputs,
+            splits=select(self.splits), groups=select(self.groups), source=self.source, missing=self.missing,
+            skipped=self.skipped, digests=select(self._digests), bad_inputs=self.bad_inputs,
         )  # fmt: skip
 
     def __len__(self) -> int:

@@ -1,5 +1,7 @@
 """Samples from a table: which column means what, and what its cells must hold."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,19 @@ from aft.data._inputs import ImageBytes, ImageFiles, Inputs, Texts
 from aft.data._modality import modality_name
 from aft.errors import DataError, UsageError
 
+#: Words that stand for a missing label unless the caller says otherwise; pandas reads the same ones as missing.
+MISSING_LABELS = ("#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
 
-def read_table(table: Any, image_root: Path | None, **columns: str | None) -> Contents:
+
+def read_table(
+    table: Any, image_root: Path | None, missing: str | Sequence[str] = MISSING_LABELS, **columns: str | None
+) -> Contents:
     """Read the samples of a table; see `Dataset.from_table`.
 
     Args:
         table: A file, a data frame of pandas or polars, or an Arrow table.
         image_root: Folder of the images; by default the folder of the file.
+        missing: Words that stand for a missing label, or one string of them, separated by commas.
         **columns: Name of the column for each of ``text``, ``text_pair``, ``image``, ``label``, ``id``,
             ``split`` and ``group``; None where the table has none.
 
@@ -43,13 +51,18 @@ def read_table(table: Any, image_root: Path | None, **columns: str | None) -> Co
     }
     if image_root is not None:
         source["image_root"] = str(image_root)
+    words = missing.split(",") if isinstance(missing, str) else list(missing)
+    if words != list(MISSING_LABELS) and "label" in named:
+        source["missing"] = ",".join(words)
+    labels, found = _labels(cells.get("label"), frozenset(word.strip() for word in words))
     return Contents(
         ids=_ids(cells, inputs),
         inputs=inputs,
-        labels=cells.get("label"),
+        labels=labels,
         splits=assign_splits(cells["split"]) if "split" in cells else None,
         groups=cells.get("group"),
         source=source,
+        missing=found,
     )
 
 
@@ -68,6 +81,21 @@ def _image_bytes(cell: Any) -> bytes | None:
     """The image that a cell contains: bytes, or Hugging Face's struct of bytes and path."""
     content = cell.get("bytes") if isinstance(cell, dict) else cell
     return content if isinstance(content, bytes) else None
+
+
+def _labels(cells: list[Any] | None, missing: frozenset[str]) -> tuple[list[Any] | None, dict[str, int]]:
+    """The labels, None where one is missing; and how often each of the words for that occurs."""
+    if cells is None:
+        return None, {}
+    found: Counter[str] = Counter()
+    labels = []
+    for cell in cells:
+        word = cell.strip() if isinstance(cell, str) else None
+        if word and word in missing:
+            found[word] += 1
+            cell = None
+        labels.append(cell)
+    return labels, dict(found)
 
 
 def _ids(cells: dict[str, list[Any]], inputs: Inputs) -> list[str]:

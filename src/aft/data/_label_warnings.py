@@ -32,7 +32,8 @@ def label_warnings(targets: Targets) -> list[str]:
     missing = [name for name in classes if name.casefold() in MISSING]
     if missing:
         warnings.append(
-            f"labels {name_some(missing)} are classes; leave the cells empty if they stand for samples without a label"
+            f"labels {name_some(missing)} are classes; if they stand for samples without a label, "
+            "leave the cells empty or name the words with missing="
         )
     commas = [name for name in classes if _DECIMAL_COMMA.fullmatch(name)]
     if len(commas) > 1:
