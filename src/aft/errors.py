@@ -4,7 +4,8 @@
     ├── UsageError (ValueError)         invalid argument, option or name
     ├── MissingExtraError (ImportError) optional dependency is not installed
     ├── DataError (ValueError)          unusable samples, labels or splits
-    │   └── LeakageError                samples shared by test and training data
+    │   ├── LeakageError                samples shared by test and training data
+    │   └── UnknownColumnError          a table has no such column
     ├── ModelError (ValueError)         teacher or student cannot be loaded or run
     ├── StoreError (ValueError)         unusable feature store
     │   ├── CorruptStoreError           file content differs from what was written
@@ -35,6 +36,7 @@ __all__ = [
     "RunError",
     "StoreError",
     "TrainingError",
+    "UnknownColumnError",
     "UnknownIdError",
     "UsageError",
     "did_you_mean",
@@ -61,6 +63,18 @@ class DataError(AftError, ValueError):
 
 class LeakageError(DataError):
     """Test and training data share samples."""
+
+
+class UnknownColumnError(DataError):
+    """A table has no such column.
+
+    Attributes:
+        column: Its name.
+    """
+
+    def __init__(self, message: str, column: str = "") -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class ModelError(AftError, ValueError):

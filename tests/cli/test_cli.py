@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import logging
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+import aft
 from aft.cli import main
 from tests.conftest import sentences
 
@@ -195,3 +197,60 @@ def test_training_says_what_it_does_and_nothing_else(reviews, tmp_path):
     names = [line.split()[0] for line in done.stderr.splitlines()]
     assert names == ["data", "task", "samples", "student", "searching", *["fine-tuning,"] * 4, "chose"]
     assert len(done.stdout.splitlines()) == 2
+
+
+@pytest.fixture
+def run(reviews, tmp_path):
+    dataset = aft.Dataset.from_table(reviews, text="sentence", label="label", id="id")
+    settings = {"method": "finetune", "beta": 0.0, "steps": 100, "lr": 0.05, "progress": False}
+    return aft.train(dataset, STUDENT, out=tmp_path / "run", **settings).path
+
+
+def rows_of(text):
+    return list(csv.DictReader(text.splitlines()))
+
+
+def test_texts_on_the_command_line_are_predicted(aft_command, run):
+    status, out, _ = aft_command("predict", run, "--input", "a lovely film", "--input", "a dull, flat film")
+    assert status == 0
+    first, second = rows_of(out)
+    assert (first["id"], second["id"]) == ("1", "2")
+    assert (first["label"], second["label"]) == ("pos", "neg")
+    assert float(first["probability of pos"]) > 0.5
+    assert "received neither" in aft_command("predict", run)[2]
+    assert "DATA or --input; received both" in aft_command("predict", run, run, "--input", "x")[2]
+    assert "is not readable" not in aft_command("predict", run, "--input", " ")[2]
+
+
+def test_the_standard_input_is_predicted(aft_command, run, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a lovely film\r\n\na dull film\n")))
+    status, out, err = aft_command("predict", run, "-", "--bad-inputs", "skip")
+    assert status == 0
+    assert "skipped '2': the text is empty" in err
+    assert [(row["id"], row["label"]) for row in rows_of(out)] == [("1", "pos"), ("3", "neg")]
+
+
+def test_a_table_without_ids_is_predicted_and_evaluated(aft_command, run, tmp_path):
+    table = tmp_path / "new.csv"
+    table.write_text("sentence,label\na lovely film,pos\na lovely film,pos\na dull film,neg\n")
+    status, out, err = aft_command("predict", run, table)
+    assert status == 0, err
+    assert [row["id"] for row in rows_of(out)] == ["1", "2", "3"]
+    assert aft_command("evaluate", run, table)[0] == 0
+    status, _, err = aft_command("predict", run, table, "--id", "nr")
+    assert (status, "has no column 'nr'" in err) == (2, True)
+
+
+def test_one_picture_is_predicted(aft_command, pictures, tmp_path, monkeypatch):
+    student = "timm:resnet10t,weights=random,image_size=32"
+    settings = {"method": "finetune", "beta": 0.0, "steps": 5, "progress": False}
+    run = aft.train(aft.Dataset.from_folder(pictures), student, out=tmp_path / "run", **settings).path
+    picture = pictures / "red" / "01.png"
+    status, out, err = aft_command("predict", run, picture)
+    assert status == 0, err
+    assert [row["id"] for row in rows_of(out)] == ["01.png"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(picture.read_bytes())))
+    status, piped, _ = aft_command("predict", run, "-")
+    assert rows_of(piped)[0]["label"] == rows_of(out)[0]["label"]
+    (tmp_path / "bad.jpg").write_bytes(b"nonsense")
+    assert "the image cannot be decoded" in aft_command("predict", run, tmp_path / "bad.jpg")[2]

@@ -11,7 +11,7 @@ from aft.data import Dataset, infer_targets
         (["pos", "Pos", "neg"], ["'Pos', 'pos' differ only in case or spaces"]),
         (["new york", "new  york", "rome"], ["'new  york', 'new york' differ only in case or spaces"]),
         (["1", "1.0", "2"], ["'1', '1.0' differ only in how a number is written"]),
-        (["a", "NA", "null"], ["'NA', 'null' are classes; leave the cells empty or name the words with missing="]),
+        (["a", "NA", "null"], ["labels 'NA', 'null' are classes; if they stand for"]),
         (["3,5", "4,0", "4,5"], ["such as '3,5', '4,0', '4,5' are classes; write numbers with a decimal point"]),
         (["pos", "neg", "1", "2"], []),
         ([0.5, 1.5, 2.0], []),

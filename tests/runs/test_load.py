@@ -7,7 +7,7 @@ from torch import nn
 
 import aft
 from aft.data import Dataset
-from aft.errors import RunError
+from aft.errors import DataError, RunError
 
 FAST = {"method": "finetune", "beta": 0.0, "steps": 5, "progress": False}
 
@@ -59,3 +59,48 @@ def test_changed_code_of_a_factory_is_mentioned(dataset, tmp_path, caplog, monke
     monkeypatch.setattr("tests.conftest.letters", lambda text: torch.zeros(26))
     aft.load(run.path, student=name)
     assert "has changed since the run was trained" in caplog.text
+
+
+@pytest.fixture
+def polarity(dataset, tmp_path):
+    run = aft.train(dataset, "aft:static,width=8,hidden=8,vocabulary=200", out=tmp_path / "r", **FAST)
+    return aft.load(run.path)
+
+
+def test_a_model_predicts_one_input_or_many(polarity):
+    one = polarity("a lovely film")
+    assert isinstance(one, aft.runs.Prediction)
+    many = polarity(["a lovely film"] * 3)
+    assert [p.label for p in many] == [one.label] * 3
+    last = polarity.predict(f"film {n}" for n in range(2100))[-1]
+    assert last.confidence == pytest.approx(polarity("film 2099").confidence)
+    assert polarity.predict([]) == []
+
+
+def test_the_student_can_be_called_with_a_batch(polarity):
+    with torch.inference_mode():
+        logits, features = polarity.student(polarity.batch(["a lovely film", "dull"]))
+    assert logits.numpy() == pytest.approx(polarity.logits(["a lovely film", "dull"]), abs=1e-6)
+    assert features.shape == (2, 8)
+
+
+def test_inputs_of_another_kind_are_rejected(polarity):
+    with pytest.raises(DataError, match="received one str; put it into a list"):
+        polarity.predict("a lovely film")
+    with pytest.raises(DataError, match="of the modality text; input 1 cannot be used: it is of the modality pair"):
+        polarity.predict(["fine", ("a", "b")])
+    with pytest.raises(DataError, match="input 1 cannot be used: the text is empty"):
+        polarity.predict(["fine", " "])
+    with pytest.raises(DataError, match="input 2100 cannot be used"):
+        polarity.predict([*(f"film {n}" for n in range(2100)), 3])
+
+
+def test_a_model_predicts_pictures_and_their_paths(pictures, tmp_path):
+    data = Dataset.from_folder(pictures)
+    run = aft.train(data, nn.Sequential(nn.Flatten(), nn.Linear(360, 2)), out=tmp_path / "r", **FAST)
+    model = aft.load(run.path, student=nn.Sequential(nn.Flatten(), nn.Linear(360, 2)))
+    path = pictures / data.ids[0]
+    for same in (model(data.inputs[0]), model.predict(data.inputs)[0]):
+        assert same.confidence == pytest.approx(model(path).confidence, abs=1e-5)
+    with pytest.raises(DataError, match="the image file 'nowhere.png' cannot be read"):
+        model(["nowhere.png"])

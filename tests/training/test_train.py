@@ -330,7 +330,10 @@ def test_numbered_class_folders_are_classes(tmp_path):
         **PLAIN,
     )
     assert run.result.test.error_name == "error"
-    assert len(aft.load(run.path, student=nn.Sequential(nn.Flatten(), nn.Linear(192, 16), nn.ReLU())).targets.classes) == 25
+    assert (
+        len(aft.load(run.path, student=nn.Sequential(nn.Flatten(), nn.Linear(192, 16), nn.ReLU())).targets.classes)
+        == 25
+    )
 
 
 def test_bad_pictures_are_skipped_by_training_too(pictures, tmp_path):

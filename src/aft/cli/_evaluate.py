@@ -33,17 +33,18 @@ def evaluate(
     Samples that the run was trained on never count as test samples.
     """
     import aft
-    from aft.runs import input_columns
+    from aft.runs import open_inputs
 
-    columns = input_columns(
+    dataset = open_inputs(
         run,
+        data,
         {
             "text": text, "text_pair": text_pair, "image": image,
             "image_root": None if image_root is None else str(image_root), "label": label, "id": id, "split": split,
             "missing": missing,
         },
+        bad_inputs=bad_inputs,
     )  # fmt: skip
-    dataset = o.open_data(data, bad_inputs=bad_inputs, **columns)
     metrics = aft.evaluate(run, dataset, on=on, device=device, student=student)  # type: ignore[arg-type]
     for name, value in metrics.values.items():
         typer.echo(f"{name:10} {value:.4f}")

@@ -1,5 +1,6 @@
 """``aft predict``."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,20 @@ from aft.cli._evaluate import Run
 
 def predict(
     run: Run,
-    data: o.Data,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="A .csv or .jsonl file.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA",
+            help="A table, a folder of images, one image, or - for the standard input: a text per line, or an image.",
+        ),
+    ] = None,
+    input: Annotated[  # noqa: A002
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="A text, instead of DATA; a tab separates a pair. Repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A .csv or .jsonl file; by default CSV on the standard output.")
+    ] = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,
     image: o.Image = None,
@@ -25,19 +38,38 @@ def predict(
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Predict every sample of a table or folder. Columns are those of the run unless they are given."""
-    import aft
-    from aft.runs import check_output, input_columns, write_predictions
+    """Predict every sample of a table or folder, one image, or texts. Columns are those of the run unless they are given.
 
-    check_output(out, overwrite=overwrite)
-    given = {
-        "text": text, "text_pair": text_pair, "image": image,
-        "image_root": None if image_root is None else str(image_root), "id": id,
-    }  # fmt: skip
-    columns = {**input_columns(run, given), "label": None, "split": None, "group": None, "missing": None}
-    dataset = o.open_data(data, bad_inputs=bad_inputs, **columns).verified(bad_inputs)
+    A table without the run's column of ids gets the numbers of its rows as ids.
+    """
+    import aft
+    from aft.errors import UsageError
+    from aft.runs import check_output, open_inputs, typed_inputs, write_predictions
+
+    if (data is None) == (input is None):
+        raise UsageError(
+            "predictions need DATA or input=; received "
+            + ("neither" if data is None else "both")
+            + "; name a table, folder or image, or type a text"
+        )
+    if out is not None:
+        check_output(out, overwrite=overwrite)
+    model = aft.load(run, student=student, device=device)
+    if input is not None:
+        dataset = typed_inputs(run, input, bad_inputs=bad_inputs)  # type: ignore[arg-type]
+    elif str(data) == "-":
+        raw = sys.stdin.buffer.read()
+        values = [raw] if model.config.data.kind == "image" else raw.splitlines()
+        dataset = typed_inputs(run, values, bad_inputs=bad_inputs)  # type: ignore[arg-type]
+    else:
+        given = {
+            "text": text, "text_pair": text_pair, "image": image,
+            "image_root": None if image_root is None else str(image_root), "id": id,
+        }  # fmt: skip
+        dataset = open_inputs(run, data, given, bad_inputs=bad_inputs, row_ids=True)  # type: ignore[arg-type]
+    dataset = dataset.verified(bad_inputs)  # type: ignore[arg-type]
     for skipped in dataset.skipped:
         typer.echo(f"skipped {skipped.id!r}: {skipped.reason}", err=True)
-    predictions = aft.load(run, student=student, device=device).predict(dataset.inputs)
-    write_predictions(out, dataset.ids, predictions, overwrite=overwrite)
-    typer.echo(out)
+    write_predictions(out, dataset.ids, model.predict(dataset.inputs), overwrite=overwrite)
+    if out is not None:
+        typer.echo(out)

@@ -6,16 +6,22 @@ dataset into training, validation and test splits, and `check_leakage` makes sur
 """
 
 from aft.data._dataset import Dataset as Dataset
+from aft.data._dataset import OnBad as OnBad
 from aft.data._dataset import Sample as Sample
 from aft.data._dataset import Skipped as Skipped
 from aft.data._holdout import SPLITS as SPLITS
 from aft.data._holdout import assign_splits as assign_splits
 from aft.data._holdout import hold_out as hold_out
+from aft.data._images import is_image as is_image
 from aft.data._infer import infer_targets as infer_targets
+from aft.data._inputs import ImageBytes as ImageBytes
 from aft.data._inputs import Inputs as Inputs
+from aft.data._inputs import Texts as Texts
+from aft.data._inputs import check_inputs as check_inputs
 from aft.data._leakage import check_leakage as check_leakage
 from aft.data._modality import ARRAY as ARRAY
 from aft.data._modality import IMAGE as IMAGE
+from aft.data._modality import MODALITIES as MODALITIES
 from aft.data._modality import TEXT as TEXT
 from aft.data._modality import TEXT_PAIR as TEXT_PAIR
 from aft.data._modality import Modality as Modality

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aft.errors import DataError, MissingExtraError, did_you_mean, name_some
+from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean, name_some
 
 #: Longest cell of a CSV file in characters. Without a limit, an unclosed quote would silently swallow the
 #: remaining rows.
@@ -95,9 +95,8 @@ def _is_missing(cell: Any) -> bool:
 def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -> None:
     for column in wanted:
         if column not in present:
-            raise DataError(
-                f"{str(table)!r} has no column {column!r}{did_you_mean(column, [str(name) for name in present])}"
-            )
+            known = did_you_mean(column, [str(name) for name in present])
+            raise UnknownColumnError(f"{str(table)!r} has no column {column!r}{known}", column)
 
 
 def _read_csv(path: Path, wanted: Sequence[str], delimiter: str | None) -> dict[str, list[Any]]:

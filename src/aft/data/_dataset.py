@@ -121,6 +121,7 @@ class Dataset:
         group: str | None = None,
         image_root: str | Path | None = None,
         missing: str | Sequence[str] = MISSING_LABELS,
+        row_ids: bool = False,
         bad_inputs: OnBad = "error",
     ) -> "Dataset":
         """Read a CSV, TSV, JSON Lines or Parquet file, or a table in memory.
@@ -137,6 +138,8 @@ class Dataset:
             group: Column of groups. Samples of one group are never divided between splits.
             image_root: Folder that contains the images; image paths must not lead out of it.
             missing: Words that stand for a missing label, or one string of them, separated by commas. Case matters.
+            row_ids: Without ``id``, use the numbers of the rows as ids, from 1 on. They are enough for predictions; features
+                are joined by id, and must not depend on the order of the rows.
             bad_inputs: ``"error"`` raises an error that names samples whose input cannot be read; ``"skip"``
                 leaves them out and counts them. Texts are checked now, images by `verified`.
 
@@ -152,7 +155,7 @@ class Dataset:
         """
         root = None if image_root is None else Path(image_root)
         columns = {"text": text, "text_pair": text_pair, "image": image, "label": label, "id": id, "split": split}
-        dataset = cls._of(read_table(table, root, missing, **columns, group=group), bad_inputs)
+        dataset = cls._of(read_table(table, root, missing, row_ids=row_ids, **columns, group=group), bad_inputs)
         return dataset if dataset.modality == IMAGE else dataset.verified(bad_inputs)
 
     @classmethod

@@ -13,27 +13,6 @@ log = logging.getLogger("aft")
 
 #: Name of the folder for images without a label, next to the split folders or next to the class folders.
 UNLABELLED = "unlabelled"
-#: Suffixes of images. Files with others are images if their first bytes say so.
-IMAGE_SUFFIXES = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".webp",
-        ".bmp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".jp2",
-    ]
-)
 
 
 def read_folder(root: Path) -> Contents:
@@ -74,7 +53,7 @@ def _image_files(root: Path) -> list[Path]:
         )
     found = sorted(root.rglob("*"), key=lambda file: file.relative_to(root).as_posix())
     visible = [file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts)]
-    files = [f for f in visible if f.is_file() and (f.suffix.lower() in IMAGE_SUFFIXES or is_image(f))]
+    files = [f for f in visible if f.is_file() and is_image(f)]
     _report_ignored(root, visible, files)
     if not files:
         raise DataError(

@@ -18,7 +18,12 @@ MISSING_LABELS = ("#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "na
 
 
 def read_table(
-    table: Any, image_root: Path | None, missing: str | Sequence[str] = MISSING_LABELS, **columns: str | None
+    table: Any,
+    image_root: Path | None,
+    missing: str | Sequence[str] = MISSING_LABELS,
+    *,
+    row_ids: bool = False,
+    **columns: str | None,
 ) -> Contents:
     """Read the samples of a table; see `Dataset.from_table`.
 
@@ -26,6 +31,7 @@ def read_table(
         table: A file, a data frame of pandas or polars, or an Arrow table.
         image_root: Folder of the images; by default the folder of the file.
         missing: Words that stand for a missing label, or one string of them, separated by commas.
+        row_ids: Use the numbers of the rows as ids, if there is no column of ids.
         **columns: Name of the column for each of ``text``, ``text_pair``, ``image``, ``label``, ``id``,
             ``split`` and ``group``; None where the table has none.
 
@@ -56,7 +62,7 @@ def read_table(
         source["missing"] = ",".join(words)
     labels, found = _labels(cells.get("label"), frozenset(word.strip() for word in words))
     return Contents(
-        ids=_ids(cells, inputs),
+        ids=_ids(cells, inputs, row_ids=row_ids),
         inputs=inputs,
         labels=labels,
         splits=assign_splits(cells["split"]) if "split" in cells else None,
@@ -98,9 +104,11 @@ def _labels(cells: list[Any] | None, missing: frozenset[str]) -> tuple[list[Any]
     return labels, dict(found)
 
 
-def _ids(cells: dict[str, list[Any]], inputs: Inputs) -> list[str]:
+def _ids(cells: dict[str, list[Any]], inputs: Inputs, *, row_ids: bool) -> list[str]:
     if "id" in cells:
         return [_id(cell, row) for row, cell in enumerate(cells["id"], start=1)]
+    if row_ids:
+        return [str(row) for row in range(1, len(inputs) + 1)]
     if isinstance(inputs, ImageFiles):
         return [str(cell["path"] if isinstance(cell, dict) else cell) for cell in cells["image"]]
     return content_ids(inputs)

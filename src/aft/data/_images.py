@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+#: Suffixes of images. Files with others are images if their first bytes say so.
+IMAGE_SUFFIXES = frozenset(
+    ".png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .avif .heic .heif .jp2".split()  # noqa: SIM905
+)
 #: First bytes of PNG, JPEG, GIF, TIFF, PPM and JPEG 2000 files.
 SIGNATURES = (
     b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"P5\n", b"P6\n", b"\x00\x00\x00\x0cjP  ",
@@ -72,7 +76,9 @@ def to_rgb(image: "Image") -> "Image":
 
 
 def is_image(path: Path) -> bool:
-    """Whether the first bytes of a file are those of an image format."""
+    """Whether a file is an image, by its suffix or else by its first bytes."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
     with path.open("rb") as file:
         head = file.read(16)
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"

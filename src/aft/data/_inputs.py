@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data._images import decode_image, to_rgb
-from aft.data._modality import ARRAY, IMAGE, TEXT, TEXT_PAIR, Modality
+from aft.data._modality import ARRAY, IMAGE, TEXT, TEXT_PAIR, Modality, modality_name
 from aft.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class Inputs(ABC):
     @abstractmethod
     def subset(self, indices: Sequence[int]) -> "Inputs":
         """The inputs at some positions, in the given order."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
 
     @property
     def sort_by_length(self) -> bool:
@@ -240,6 +243,40 @@ def modality_of(value: Any) -> Modality:
         f"an input is a string, two strings, a PIL image or an array; received {type(value).__name__}; convert it "
         "in your dataset's __getitem__"
     )
+
+
+def check_inputs(values: Sequence[Any], modality: Modality, start: int = 0) -> list[Any]:
+    """Check and convert raw inputs that belong to no dataset, as `Inputs` does for those of a dataset.
+
+    Args:
+        values: Inputs. An image may also be the path of a file.
+        modality: What they must be.
+        start: Number of the first one, for messages.
+
+    Returns:
+        Strings, tuples of two strings, RGB images or arrays.
+
+    Raises:
+        DataError: An input of another modality, or one that cannot be used; its number is named.
+    """
+    checked = []
+    for number, value in enumerate(values, start):
+        try:
+            if modality == IMAGE and isinstance(value, str | Path):
+                checked.append(ImageFiles([Path(value)])[0])
+                continue
+            found = modality_of(value)
+            if found != modality and not (modality == ARRAY and found == IMAGE):
+                raise DataError(f"it is of the modality {modality_name(found)}")
+            item = Items(values.__getitem__, [number - start], modality)
+            item.examine(0)
+            checked.append(item[0])
+        except DataError as error:
+            raise DataError(
+                f"the model takes inputs of the modality {modality_name(modality)}; input {number} cannot be used: {error}; "
+                "correct it, or leave it out"
+            ) from error
+    return checked
 
 
 def as_array(value: Any) -> NDArray[Any]:

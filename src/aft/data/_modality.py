@@ -7,6 +7,9 @@ TEXT_PAIR: Modality = ("text", "text")
 IMAGE: Modality = ("image",)
 ARRAY: Modality = ("array",)
 
+#: Modalities by their names.
+MODALITIES: dict[str, Modality] = {"text": TEXT, "pair": TEXT_PAIR, "image": IMAGE, "array": ARRAY}
+
 
 def modality_name(modality: Modality) -> str:
     """Name a modality, as fingerprints, run configs and error messages do.

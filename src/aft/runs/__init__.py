@@ -12,7 +12,8 @@ from aft.runs._model import Model as Model
 from aft.runs._model import Prediction as Prediction
 from aft.runs._model import load as load
 from aft.runs._predictions import check_output as check_output
-from aft.runs._predictions import input_columns as input_columns
+from aft.runs._predictions import open_inputs as open_inputs
+from aft.runs._predictions import typed_inputs as typed_inputs
 from aft.runs._predictions import write_predictions as write_predictions
 from aft.runs._run import Run as Run
 from aft.runs._schema import DataConfig as DataConfig

@@ -1,8 +1,9 @@
 """A trained student, ready to predict."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.data import Targets
-from aft.errors import RunError
-from aft.models import ModuleBackbone, Student, choose_device, forward_all, restore_backbone
+from aft.data import MODALITIES, Inputs, Modality, Targets, check_inputs
+from aft.errors import DataError, RunError
+from aft.models import Batch, ModuleBackbone, Student, choose_device, forward_all, restore_backbone
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
 from aft.runs._weights import load_weights
@@ -51,10 +52,18 @@ class Prediction:
 class Model:
     """A trained student with its preprocessing and its labels. `aft.load` returns one.
 
+    Call it with one raw input or a sequence of them. For the outputs as tensors, pass a batch to ``student``.
+
     Attributes:
-        student: The module, in evaluation mode.
+        student: The ``nn.Module``, in evaluation mode: it maps a batch to ``logits`` ``(B, C)`` and ``features`` ``(B, d)``.
         targets: The meaning of its outputs.
         config: The run's config.
+
+    Example:
+        >>> model = aft.load("runs/a")
+        >>> model("a delight from start to end")
+        Prediction('positive', 97.1%)
+        >>> logits, features = model.student(model.batch(["a delight", "a bore"]))
     """
 
     def __init__(self, student: Student, targets: Targets, config: RunConfig) -> None:
@@ -62,35 +71,78 @@ class Model:
         self.targets = targets
         self.config = config
 
-    def logits(self, inputs: Any) -> NDArray[np.float32]:
-        """The student's outputs for raw inputs.
+    @property
+    def modality(self) -> Modality:
+        """Parts of an input, as in `aft.Dataset.modality`."""
+        return MODALITIES[self.config.data.kind]
+
+    def __call__(self, inputs: Any) -> Prediction | list[Prediction]:
+        """Predict one raw input, or several.
 
         Args:
-            inputs: A sequence of texts, pairs of texts, PIL images, or arrays.
+            inputs: One text, pair of texts (a tuple), image or array; or a list of them.
 
         Returns:
-            ``(N, C)``.
+            A prediction; a list of them for a list.
         """
-        parts = []
-        for start in range(0, len(inputs), CHUNK):
-            chunk = [inputs[index] for index in range(start, min(start + CHUNK, len(inputs)))]
-            parts.append(forward_all(self.student, self.student.backbone.encode(chunk)).logits)
-        return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
+        return self.predict(inputs) if isinstance(inputs, list | Inputs) else self.predict([inputs])[0]
 
-    def predict(self, inputs: Any) -> list[Prediction]:
-        """Predict raw inputs.
+    def predict(self, inputs: Iterable[Any]) -> list[Prediction]:
+        """Predict any number of raw inputs.
 
         Args:
-            inputs: A sequence of texts, pairs of texts, PIL images, or arrays.
+            inputs: Texts, pairs of texts, images (PIL images, or paths) or arrays; a generator is read in pieces.
 
         Returns:
             One prediction for each input, in order.
+
+        Raises:
+            DataError: Inputs of another modality than the run's, or inputs that cannot be used.
 
         Example:
             >>> aft.load("runs/a").predict(["a delight from start to end"])
             [Prediction('positive', 97.1%)]
         """
         return list(self._decode(self.logits(inputs)))
+
+    def logits(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
+        """The student's outputs for raw inputs.
+
+        Args:
+            inputs: As for `predict`.
+
+        Returns:
+            ``(N, C)``.
+        """
+        parts = [forward_all(self.student, encoded).logits for encoded in self._encode(inputs)]
+        return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
+
+    def batch(self, inputs: Iterable[Any]) -> Batch:
+        """The tensors that ``student`` takes, on its device.
+
+        Args:
+            inputs: As for `predict`; at least one.
+
+        Returns:
+            A dictionary of tensors with a batch dimension B.
+        """
+        encoded = [item for chunk in self._encode(inputs) for item in chunk]
+        device = next(self.student.parameters()).device
+        return {key: value.to(device) for key, value in self.student.backbone.collate(encoded).items()}
+
+    def _encode(self, inputs: Iterable[Any]) -> Iterator[list[Any]]:
+        """Check and encode inputs, chunk by chunk."""
+        if isinstance(inputs, str | bytes):
+            raise DataError(
+                f"predict takes a sequence of inputs; received one {type(inputs).__name__}; put it into a list, or call the "
+                "model itself"
+            )
+        iterator, start = iter(inputs), 0
+        while chunk := list(islice(iterator, CHUNK)):
+            # Those of a dataset have been read by it, and have its modality.
+            checked = chunk if isinstance(inputs, Inputs) else check_inputs(chunk, self.modality, start)
+            yield self.student.backbone.encode(checked)
+            start += len(chunk)
 
     def _decode(self, logits: NDArray[np.float32]) -> Iterator[Prediction]:
         wide = torch.from_numpy(logits.astype(np.float64))

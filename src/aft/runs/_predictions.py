@@ -2,11 +2,14 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 from aft.core import atomic_path
-from aft.errors import UsageError
+from aft.data import Dataset, ImageBytes, Inputs, OnBad, Texts, is_image, open_dataset
+from aft.errors import UnknownColumnError, UsageError
 from aft.runs._layout import RunLayout
 from aft.runs._model import Prediction
 from aft.runs._schema import RunConfig
@@ -15,12 +18,13 @@ SUFFIXES = (".csv", ".jsonl")
 
 
 def write_predictions(
-    path: str | Path, ids: Sequence[str], predictions: Sequence[Prediction], *, overwrite: bool = False
+    out: str | Path | None, ids: Sequence[str], predictions: Sequence[Prediction], *, overwrite: bool = False
 ) -> None:
-    """Write predictions to a file, atomically.
+    """Write predictions to a file, atomically, or to the standard output.
 
     Args:
-        path: A ``.csv`` file with the columns ``id``, ``label`` and one for the probability of each class, or a ``.jsonl`` file.
+        out: A ``.csv`` file with the columns ``id``, ``label`` and one for the probability of each class, or a ``.jsonl`` file.
+            None writes CSV to the standard output.
         ids: The ids of the samples, in the order of the predictions.
         predictions: The predictions.
         overwrite: Replace an existing file.
@@ -28,19 +32,28 @@ def write_predictions(
     Raises:
         UsageError: Another kind of file, or one that exists.
     """
-    target = Path(path)
+    if out is None:
+        _write_csv(sys.stdout, ids, predictions)
+        return
+    target = Path(out)
     check_output(target, overwrite=overwrite)
-    classes = list(predictions[0].probabilities) if predictions else []
+    write = _write_csv if target.suffix == ".csv" else _write_jsonl
     with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        if target.suffix == ".csv":
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["id", "label", *(f"probability of {name}" for name in classes)])
-            for sample_id, prediction in zip(ids, predictions, strict=True):
-                writer.writerow([sample_id, prediction.label, *(f"{p:.6f}" for p in prediction.probabilities.values())])
-        else:
-            for sample_id, prediction in zip(ids, predictions, strict=True):
-                row = {"id": sample_id, "label": prediction.label, "probabilities": prediction.probabilities}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        write(file, ids, predictions)
+
+
+def _write_csv(file: TextIO, ids: Sequence[str], predictions: Sequence[Prediction]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    classes = list(predictions[0].probabilities) if predictions else []
+    writer.writerow(["id", "label", *(f"probability of {name}" for name in classes)])
+    for sample_id, prediction in zip(ids, predictions, strict=True):
+        writer.writerow([sample_id, prediction.label, *(f"{p:.6f}" for p in prediction.probabilities.values())])
+
+
+def _write_jsonl(file: TextIO, ids: Sequence[str], predictions: Sequence[Prediction]) -> None:
+    for sample_id, prediction in zip(ids, predictions, strict=True):
+        row = {"id": sample_id, "label": prediction.label, "probabilities": prediction.probabilities}
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -59,19 +72,62 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise UsageError(f"existing files are kept; {str(path)!r} exists; choose another out=, or pass overwrite=True")
 
 
-def input_columns(run: str | Path, given: Mapping[str, str | None]) -> dict[str, str | None]:
-    """The columns of a table to predict from: those that are given, else those that the run was trained on.
+def open_inputs(run: str | Path, data: str | Path, given: Mapping[str, str | None], **options: Any) -> Dataset:
+    """Read the samples of a table or folder as a run was trained on them.
 
     Args:
         run: The run directory.
-        given: Columns by role; None where none was given.
+        data: The table, folder or image.
+        given: Columns by role; None where none was given. The others are those of the run, as far as the table has ids.
+        **options: Further arguments of `aft.data.open_dataset`.
 
     Returns:
-        Columns by role.
+        The samples.
     """
-    stored = RunConfig.read(RunLayout(Path(run)).config).data.columns
+    config = RunConfig.read(RunLayout(Path(run)).config).data
     named = {role: column for role, column in given.items() if column is not None}
     # A table with other inputs than the run's: nothing can be said of its other columns.
-    if named.keys() & {"text", "image"}:
-        return {role: named.get(role) for role in given}
-    return {role: named.get(role, stored.get(role)) for role in given}
+    stored = {} if named.keys() & {"text", "image"} or _has_no_columns(data) else config.columns
+    columns: dict[str, Any] = {role: named.get(role, stored.get(role)) for role in given}
+    try:
+        return open_dataset(data, **columns, **options)
+    except UnknownColumnError as error:
+        # A new table has the inputs; ids of its own, it need not have.
+        if "id" in named or error.column != columns.get("id") or not error.column:
+            raise
+        return open_dataset(data, **{**columns, "id": None}, **options)
+
+
+def typed_inputs(run: str | Path, values: Iterable[str | bytes], *, bad_inputs: OnBad = "error") -> Dataset:
+    """Samples that were typed on the command line or read from the standard input.
+
+    Args:
+        run: The run directory.
+        values: Texts, with a tab between those of a pair; or encoded images.
+        bad_inputs: As for `Dataset.from_table`.
+
+    Returns:
+        The samples; their ids are their numbers, from 1 on.
+
+    Raises:
+        UsageError: The run takes arrays, which cannot be typed.
+    """
+    kind = RunConfig.read(RunLayout(Path(run)).config).data.kind
+    listed = list(values)
+    inputs: Inputs
+    if kind == "image":
+        inputs = ImageBytes([value.encode() if isinstance(value, str) else value for value in listed])
+    elif kind in ("text", "pair"):
+        texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in listed]
+        pairs = [text.partition("\t") for text in texts]
+        inputs = Texts(texts) if kind == "text" else Texts([p[0] for p in pairs], [p[2] for p in pairs])
+    else:
+        raise UsageError(
+            f"inputs on the command line are texts or images; this run takes arrays; use aft.load({str(run)!r})"
+        )
+    ids = [str(number) for number in range(1, len(listed) + 1)]
+    return Dataset(ids, inputs, bad_inputs=bad_inputs)
+
+
+def _has_no_columns(data: str | Path) -> bool:
+    return Path(data).is_dir() or (Path(data).is_file() and is_image(Path(data)))
