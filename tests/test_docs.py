@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 import aft
 from tests.cli.test_cli import STUDENT, aft_command  # noqa: F401 - the fixture
@@ -28,6 +29,7 @@ SMALLER = {
     'out="runs/a"': 'out="runs/a", steps=20',
     "--out runs/a": "--out runs/a --steps 20",
     "steps=500": "steps=20",
+    'out="runs/own"': 'out="runs/own", steps=20, beta=1.0',
 }
 
 
@@ -63,7 +65,9 @@ def make_inputs(directory):
     (directory / "ids.txt").write_text("".join(f"{name}\n" for name, _, _ in rows))
     for label in ("cat", "dog"):
         (directory / "pets" / label).mkdir(parents=True)
-        Image.new("RGB", (8, 8), "red" if label == "cat" else "blue").save(directory / "pets" / label / "1.png")
+        for n in range(10):
+            color = (200, n, 0) if label == "cat" else (0, n, 200)
+            Image.new("RGB", (8, 8), color).save(directory / "pets" / label / f"{n}.png")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,7 @@ def workspace(tmp_path_factory):
         patch.chdir(directory)
         (block,) = blocks(README, "python")
         exec(smaller(block), {})
+        aft.extract(aft.Dataset.from_folder("pets"), nn.Flatten(), name="dinov2", out="features", progress=False)
     return directory
 
 

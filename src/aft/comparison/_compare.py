@@ -40,6 +40,7 @@ def compare(
     config: TrainConfig | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     preprocess: Callable[[Any], Any] | None = None,
+    train_preprocess: Callable[[Any], Any] | None = None,
     processes: int | None = None,
     threads: int = 1,
     progress: bool = True,
@@ -62,7 +63,8 @@ def compare(
         out: The comparison's directory. The runs of all methods and seeds are in ``out/runs``.
         config: Settings for all trainings.
         options: Options of objectives, by method.
-        preprocess: The preprocessing of a module.
+        preprocess: The preprocessing of a module; see `aft.train`.
+        train_preprocess: Its preprocessing for training, with random augmentation.
         processes: Number of trainings side by side; by default one for each core, or one on an accelerator.
         threads: Threads of each training.
         progress: Show progress on the standard error stream.
@@ -95,7 +97,9 @@ def compare(
     for method, own in (options or {}).items():
         check_options(method, own)
     shared = {name: value for name, value in given.model_dump().items() if name not in (*DECIDED, *SEARCHED)}
-    problem = Problem.build(dataset, student, stores, TrainConfig(**shared), preprocess=preprocess)
+    problem = Problem.build(
+        dataset, student, stores, TrainConfig(**shared), preprocess=preprocess, train_preprocess=train_preprocess
+    )
     if not len(problem.splits.test):
         raise DataError(
             "a comparison needs labelled test samples; the dataset has none; mark some as test in the column split=, or raise test_fraction="

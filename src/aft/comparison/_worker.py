@@ -79,7 +79,9 @@ class Worker:
         if finished is None:
             return run_training(problem, layout, config, hparams)[1].student
         code, device = copy.deepcopy(problem.students.load_argument), str(problem.device)  # weights go into the module
-        return load(layout.directory, student=code, preprocess=problem.students.preprocess, device=device).student
+        return load(
+            layout.directory, student=code, preprocess=problem.students.preprocess["preprocess"], device=device
+        ).student
 
 
 def _layout(runs: Path, spec: TrainingSpec) -> RunLayout:

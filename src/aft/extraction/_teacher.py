@@ -52,6 +52,7 @@ def load_teachers(dataset: Dataset, teachers: Mapping[str, str | nn.Module], set
             )  # fmt: skip
             networks.setdefault(key, backbone)
         backbone.check_accepts(dataset.modality, "teacher")
+        backbone.check_deterministic(dataset.inputs)
         loaded[name] = backbone
     for backbone in loaded.values():
         backbone.eval()  # after loading: a second wrapper of a shared network starts in training mode

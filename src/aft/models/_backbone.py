@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from aft.data import Modality, modality_name
+from aft.data import Inputs, Modality, modality_name
 from aft.errors import ModelError, UsageError
 
 Batch = dict[str, Tensor]
@@ -78,6 +78,28 @@ class Backbone(nn.Module, ABC):
 
         Returns:
             One encoded input for each.
+        """
+
+    @property
+    def augments(self) -> bool:
+        """Whether `augment` differs from `encode`. Encoded training inputs are then not kept."""
+        return False
+
+    def augment(self, value: Any) -> Any:
+        """Preprocess a raw input for one step of training, with random augmentation if the backbone has any.
+
+        The random numbers come from Python's, NumPy's and torch's generators, which the caller seeds.
+        """
+        return self.encode([value])[0]
+
+    def check_deterministic(self, inputs: Inputs) -> None:
+        """Make sure that `encode` gives the same result each time, if it is code that a user has written.
+
+        Args:
+            inputs: Raw inputs, of which a few are preprocessed several times.
+
+        Raises:
+            ModelError: It does not.
         """
 
     @abstractmethod

@@ -22,6 +22,7 @@ def load_backbone(
     texts: Callable[[], Sequence[str]] | None = None,
     example: Any = None,
     preprocess: Callable[[Any], Any] | None = None,
+    train_preprocess: Callable[[Any], Any] | None = None,
     **options: Any,
 ) -> Backbone:
     """Load a teacher or a student.
@@ -33,7 +34,8 @@ def load_backbone(
         role: ``"teacher"`` or ``"student"``.
         texts: Returns the training texts, for students that learn their vocabulary from them.
         example: A raw input, to determine the width of a module's features.
-        preprocess: For a module: maps one raw input to a tensor.
+        preprocess: For a module: maps one raw input to a tensor, always to the same one.
+        train_preprocess: For a module: the same for training, where it may be random.
         **options: Options of the model, such as ``layer``, ``pooling``, ``weights`` or ``prompt``; None means
             not given. Options in the name take precedence.
 
@@ -57,6 +59,7 @@ def load_backbone(
         backbone: Backbone = ModuleBackbone(
             name,
             preprocess,
+            train_preprocess=train_preprocess,
             layer=given.get("layer"),
             pooling=given.get("pooling"),
             example=example,

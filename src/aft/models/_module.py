@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
-from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR
+from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR, Inputs
 from aft.errors import ModelError, UsageError
 from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach, pool_features
+from aft.models._randomness import kept_random_state
 from aft.models._spec import ModelSpec
 
+#: How many inputs are preprocessed how often to see whether the preprocessing is random.
+CHECKED, DRAWS = 8, 4
 RECIPE = Recipe(lr=1e-3, epochs=30, batch_size=64)
 
 
@@ -27,7 +30,8 @@ class ModuleBackbone(Backbone):
     Args:
         module: The model.
         preprocess: Maps one raw input to a tensor, an array or a dict of tensors. By default arrays are used
-            as they are, and images become floats between 0 and 1.
+            as they are, and images become floats between 0 and 1. It must be deterministic.
+        train_preprocess: The same for training, where it is called at every use and may be random.
         layer: Path of the layer whose output to use; by default the output of the module.
         pooling: How to pool that output: ``"flatten"``, ``"mean"``, ``"cls"`` or ``"max"``.
         example: A raw input, to determine the width of the features.
@@ -38,12 +42,14 @@ class ModuleBackbone(Backbone):
     recipe = RECIPE
 
     def __init__(
-        self, module: nn.Module, preprocess: Callable[[Any], Any] | None = None, *, layer: str | None = None,
+        self, module: nn.Module, preprocess: Callable[[Any], Any] | None = None, *,
+        train_preprocess: Callable[[Any], Any] | None = None, layer: str | None = None,
         pooling: str | None = None, example: Any = None, name: str = "",
     ) -> None:  # fmt: skip
         super().__init__()
         self.module = module
         self.preprocess = preprocess
+        self.train_preprocess = train_preprocess
         self.layer = layer
         self.pooling = pooling or "mean"
         self.name = name
@@ -66,6 +72,37 @@ class ModuleBackbone(Backbone):
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
         """Preprocess raw inputs one by one."""
         return [self._encode(item) for item in inputs]
+
+    @property
+    def augments(self) -> bool:
+        """Whether there is a separate preprocessing for training."""
+        return self.train_preprocess is not None
+
+    def augment(self, value: Any) -> Any:
+        """Preprocess a raw input for one step of training."""
+        return self._encode(value) if self.train_preprocess is None else _tensor(self.train_preprocess(value))
+
+    def check_deterministic(self, inputs: Inputs) -> None:
+        """Make sure that the preprocessing gives the same result each time.
+
+        Args:
+            inputs: Raw inputs, of which a few are preprocessed several times.
+
+        Raises:
+            ModelError: It does not.
+        """
+        if self.preprocess is None:
+            return
+        with kept_random_state():
+            for place in range(0, len(inputs), -(-len(inputs) // CHECKED)):
+                value = inputs[place]
+                first, *others = (self._encode(value) for _ in range(DRAWS))
+                if not all(_equal(first, other) for other in others):
+                    raise ModelError(
+                        f"preprocess= gives the same result for the same input, since results are kept; that of {self.name} "
+                        "does not; pass random augmentation as train_preprocess=, or return (module, preprocess, "
+                        "train_preprocess) from the factory"
+                    )
 
     def collate(self, encoded: Sequence[Any]) -> Batch:
         """Stack encoded inputs.
@@ -102,8 +139,9 @@ class ModuleBackbone(Backbone):
     def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
         """A backbone over the same module at another layer."""
         return ModuleBackbone(
-            self.module, self.preprocess, layer=layer, pooling=pooling, example=example, name=self.name
-        )
+            self.module, self.preprocess, train_preprocess=self.train_preprocess, layer=layer, pooling=pooling,
+            example=example, name=self.name,
+        )  # fmt: skip
 
     def run(self, batch: Batch) -> Tensor:
         """The output of the module itself.
@@ -152,7 +190,11 @@ class ModuleBackbone(Backbone):
         """A digest of the preprocessing function's source code and of the values that it holds."""
         if self.preprocess is None:
             return {"preprocess": None}
-        return {"preprocess": hashlib.sha256(_identity(self.preprocess).encode()).hexdigest()}
+        return {"preprocess": _digest(self.preprocess)}
+
+    def train_preprocessing(self) -> str | None:
+        """A digest of the preprocessing for training; None if it is the same."""
+        return None if self.train_preprocess is None else _digest(self.train_preprocess)
 
     def config(self) -> dict[str, Any]:
         """Name, layer, pooling and width; the module itself is code and is not saved."""
@@ -160,8 +202,7 @@ class ModuleBackbone(Backbone):
 
     def _encode(self, item: Any) -> Any:
         if self.preprocess is not None:
-            value = self.preprocess(item)
-            return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+            return _tensor(self.preprocess(item))
         if isinstance(item, np.ndarray):
             return torch.from_numpy(np.ascontiguousarray(item))
         if hasattr(item, "convert"):
@@ -176,7 +217,7 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     """Load ``python:package.module:factory``.
 
     The factory is called with ``weights=`` if it has such a parameter and else without arguments. It returns
-    a module or ``(module, preprocess)``.
+    a module, ``(module, preprocess)`` or ``(module, preprocess, train_preprocess)``.
 
     Args:
         spec: The name with its options ``weights``, ``layer`` and ``pooling``.
@@ -215,17 +256,18 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
             "parameter to it"
         )
     made = factory(weights=weights) if takes_weights and weights in ("pretrained", "random") else factory()
-    network, preprocess = made if isinstance(made, tuple) else (made, None)
+    network, preprocess, train_preprocess = (*made, None, None)[:3] if isinstance(made, tuple) else (made, None, None)
     if not isinstance(network, nn.Module):
         raise ModelError(
-            f"the factory of a {role} must return an nn.Module or (module, preprocess); {spec.name!r} returned "
-            f"{type(network).__name__}"
+            f"the factory of a {role} must return an nn.Module, (module, preprocess) or (module, preprocess, "
+            f"train_preprocess); {spec.name!r} returned {type(network).__name__}"
         )
     if weights not in ("pretrained", "random"):
         load_weights(network, weights)
     return ModuleBackbone(
         network,
         preprocess,
+        train_preprocess=train_preprocess,
         layer=spec.options.get("layer"),
         pooling=spec.options.get("pooling"),
         example=example,
@@ -247,6 +289,23 @@ def _final_linear(module: nn.Module, run: Callable[[], Any]) -> str | None:
         for hook in hooks:
             hook.remove()
     return next((name for name, output in produced.items() if output is result), None)
+
+
+def _tensor(value: Any) -> Any:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two results of a preprocessing are equal bit for bit."""
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(_equal(one[k], other[k]) for k in one)
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
+    return bool(one == other)
+
+
+def _digest(preprocess: Any) -> str:
+    return hashlib.sha256(_identity(preprocess).encode()).hexdigest()
 
 
 def _identity(preprocess: Any) -> str:

@@ -122,12 +122,14 @@ class StudentConfig(_Model):
         backbone: What `aft.models.restore_backbone` needs.
         preprocessing: A description of the preprocessing.
         initial_weights: SHA-256 of the initial weights.
+        train_preprocessing: A digest of the preprocessing for training, if there is one of its own.
     """
 
     name: str
     backbone: dict[str, Any]
     preprocessing: str
     initial_weights: str
+    train_preprocessing: str | None = None
 
 
 class RunConfig(_Document):

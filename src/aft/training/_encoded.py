@@ -11,14 +11,15 @@ from torch import Tensor
 
 from aft.data import Dataset, Targets
 from aft.features import FeatureStore
-from aft.models import Backbone
+from aft.models import Backbone, kept_random_state, seed_all
+from aft.training._sampler import Step
 
 #: Encoded inputs are kept in memory up to this many bytes. Larger datasets are encoded again for every batch.
 CACHE_BYTES = 2 << 30
 
 
 class EncodedDataset:
-    """A dataset joined with feature stores by id. It is a map-style dataset that is indexed by whole batches.
+    """A dataset joined with feature stores by id. It is a map-style dataset that is indexed by steps, for their batches.
 
     Args:
         dataset: The samples.
@@ -60,7 +61,7 @@ class EncodedDataset:
         self.truncated = 0
         #: Size of all encoded inputs, roughly.
         self.bytes = _size(backbone.encode([dataset.inputs[0]])[0]) * len(dataset)
-        if self.bytes <= CACHE_BYTES:
+        if self.bytes <= CACHE_BYTES and not backbone.augments:
             self._cache = [
                 item
                 for start in range(0, len(dataset), 1024)
@@ -88,27 +89,40 @@ class EncodedDataset:
         """The teachers' features of some samples, ``(n, D_m)`` by teacher."""
         return {store.name: torch.from_numpy(store.take(self._rows[store.name][positions])) for store in self.stores}
 
-    def __getitems__(self, positions: list[int]) -> dict[str, Any]:
-        """A batch. The data loader asks for all samples of a batch at once."""
-        return self.batch(positions, positions)
+    def __getitem__(self, step: Step) -> dict[str, Any]:
+        """The batch of a step."""
+        return self.batch(step, range(len(step.positions)), step.positions)
 
-    def batch(self, positions: list[int], objective_positions: list[int]) -> dict[str, Any]:
+    def batch(self, step: Step, places: Sequence[int], objective_positions: list[int]) -> dict[str, Any]:
         """A batch.
 
         Args:
-            positions: The samples that the student sees.
-            objective_positions: The samples whose features and targets the objective sees.
+            step: The step.
+            places: Which of its samples the student sees.
+            objective_positions: Positions of the samples whose features and targets the objective sees.
         """
+        positions = [step.positions[place] for place in places]
         student, objective = (np.asarray(part, dtype=np.int64) for part in (positions, objective_positions))
         return {
             "ids": [self.dataset.ids[position] for position in positions],
-            "inputs": self.backbone.collate(self.encoded(positions)),
+            "inputs": self.backbone.collate(
+                self._augmented(step, places) if self.backbone.augments else self.encoded(positions)
+            ),
             "targets": torch.from_numpy(self.labels[student]),
             "labelled": torch.from_numpy(self.labelled[student]),
             "any_labelled": bool(self.labelled[student].any()),
             "features": self.features(objective),
             "objective_targets": torch.from_numpy(self.labels[objective]),
         }
+
+    def _augmented(self, step: Step, places: Sequence[int]) -> list[Any]:
+        """Inputs of a step with random augmentation, which does not depend on the process that has the sample."""
+        with kept_random_state():
+            encoded = []
+            for place in places:
+                seed_all(*step.seed, place)
+                encoded.append(self.backbone.augment(self.dataset.inputs[step.positions[place]]))
+            return encoded
 
 
 def identity(batch: Any) -> Any:

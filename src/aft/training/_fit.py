@@ -182,7 +182,8 @@ def _loader(samples: EncodedDataset, sampler: StepSampler, batch_size: int, conf
     dataset: Any = samples if world_size() == 1 else ShardedDataset(samples, batch_size, config.objective_batch)
     return _ResumableLoader(
         dataset,
-        batch_sampler=sampler,
+        batch_size=None,  # the sampler yields whole steps, and a dataset returns their batches
+        sampler=sampler,
         collate_fn=identity,
         generator=torch.Generator(),  # without it the loader would draw from the random numbers that dropout uses
         num_workers=config.workers,

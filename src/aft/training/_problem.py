@@ -14,7 +14,7 @@ from torch import nn
 
 from aft.data import Dataset, Splits, Targets, infer_targets, make_splits
 from aft.features import FeatureStore
-from aft.models import Recipe, Student, choose_device, forward_all
+from aft.models import ModuleBackbone, Recipe, Student, choose_device, forward_all
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
 from aft.training._encoded import EncodedDataset
 from aft.training._objectives import ObjectiveFactory
@@ -68,6 +68,7 @@ class Problem:
         config: TrainConfig,
         *,
         preprocess: Callable[[Any], Any] | None = None,
+        train_preprocess: Callable[[Any], Any] | None = None,
     ) -> "Problem":
         """Read, split and encode a dataset.
 
@@ -77,6 +78,7 @@ class Problem:
             stores: The teachers' feature stores.
             config: The settings.
             preprocess: The preprocessing of a module.
+            train_preprocess: Its preprocessing for training, if it is another.
 
         Returns:
             The problem.
@@ -84,6 +86,7 @@ class Problem:
         Raises:
             DataError: Samples, labels or splits that cannot be used.
             UnknownIdError: A store lacks training samples.
+            ModelError: The preprocessing of a module is random.
         """
         device = choose_device(config.device)
         dataset = dataset.verified()
@@ -96,7 +99,11 @@ class Problem:
             leakage=config.leakage,
         )
         targets = infer_targets(dataset, splits.train.tolist(), config.task)
-        students = StudentFactory(student, dataset, splits, targets, config, preprocess=preprocess, device=device)
+        students = StudentFactory(
+            student, dataset, splits, targets, config, preprocess=preprocess, train_preprocess=train_preprocess,
+            device=device,
+        )  # fmt: skip
+        students.template.backbone.check_deterministic(dataset.inputs)
         used = np.unique(np.concatenate([splits.train, splits.validation]))
         place = {position: index for index, position in enumerate(used.tolist())}
         train, search_train, validation = (
@@ -121,13 +128,13 @@ class Problem:
         """
         if self.samples.bytes <= SENT_BYTES and not self.students.name.startswith("python:"):
             return {name: value for name, value in self.__dict__.items() if name != "_encoded_test"}
-        student, preprocess = self.students.student, self.students.preprocess
-        return {"build": (self.dataset, student, self.stores, self.config, preprocess)}
+        arguments = (self.dataset, self.students.student, self.stores, self.config)
+        return {"build": (arguments, self.students.preprocess)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "build" in state:
-            *arguments, preprocess = state["build"]
-            state = Problem.build(*arguments, preprocess=preprocess).__dict__
+            arguments, preprocess = state["build"]
+            state = Problem.build(*arguments, **preprocess).__dict__
         self.__dict__.update(state)
 
     @property
@@ -235,5 +242,6 @@ class Problem:
             student=StudentConfig(
                 name=self.students.name, backbone=backbone.config(), preprocessing=repr(backbone.preprocessing()),
                 initial_weights=self.students.initial_digest(settings.seed),
+                train_preprocessing=backbone.train_preprocessing() if isinstance(backbone, ModuleBackbone) else None,
             ),
         )  # fmt: skip

@@ -1,11 +1,24 @@
 """Which samples each step sees: a function of the seed and the step alone, so that a resumed training sees the same."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Stream = tuple[NDArray[np.int64], int]
+
+
+class Step(NamedTuple):
+    """What one step trains on.
+
+    Attributes:
+        positions: Positions of the samples, B of them.
+        seed: Seed and number of the step: random augmentation is a function of these and the place in the batch.
+    """
+
+    positions: list[int]
+    seed: tuple[int, int]
 
 
 class BatchSchedule:
@@ -16,13 +29,16 @@ class BatchSchedule:
     Args:
         streams: For each stream the positions of its samples, and how many of them a batch takes.
         seed: Random seed for the shuffling.
+
+    Attributes:
+        seed: The random seed.
     """
 
     def __init__(self, streams: Sequence[Stream], seed: int) -> None:
         self._streams = [
             (np.asarray(positions, dtype=np.int64), count) for positions, count in streams if len(positions) and count
         ]
-        self._seed = seed
+        self.seed = seed
         self._orders: dict[tuple[int, int], NDArray[np.int64]] = {}
 
     def batch(self, step: int) -> NDArray[np.int64]:
@@ -42,13 +58,13 @@ class BatchSchedule:
         if key not in self._orders:
             if len(self._orders) > 8:
                 self._orders.clear()
-            generator = np.random.default_rng([self._seed, number, epoch])
+            generator = np.random.default_rng([self.seed, number, epoch])
             self._orders[key] = generator.permutation(self._streams[number][0])
         return self._orders[key]
 
 
 class StepSampler:
-    """A batch sampler that yields the batches of all steps from a given one on, endlessly.
+    """A sampler that yields all steps from a given one on, endlessly.
 
     Attributes:
         start: The first step.
@@ -58,11 +74,11 @@ class StepSampler:
         self._schedule = schedule
         self.start = start
 
-    def __iter__(self) -> Iterator[list[int]]:
-        step = self.start
+    def __iter__(self) -> Iterator[Step]:
+        number = self.start
         while True:
-            yield self._schedule.batch(step).tolist()
-            step += 1
+            yield Step(self._schedule.batch(number).tolist(), (self._schedule.seed, number))
+            number += 1
 
 
 def make_streams(positions: NDArray[np.int64], labelled: NDArray[np.bool_], batch_size: int) -> list[Stream]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from aft.core import rank, world_size
 from aft.errors import UsageError
 from aft.training._encoded import EncodedDataset
+from aft.training._sampler import Step
 
 Scope = Literal["global", "local"]
 
@@ -36,12 +37,13 @@ class ShardedDataset:
         """Number of samples."""
         return len(self._samples)
 
-    def __getitems__(self, positions: list[int]) -> dict[str, Any]:
-        """This process's share of a batch."""
-        shares = [positions[first :: world_size()] for first in range(world_size())]
+    def __getitem__(self, step: Step) -> dict[str, Any]:
+        """This process's share of the batch of a step."""
+        shares = [step.positions[first :: world_size()] for first in range(world_size())]
         mine = shares[rank()]
+        places = range(rank(), len(step.positions), world_size())
         whole = [position for share in shares for position in share]  # in the order that all_gather gives
-        batch = self._samples.batch(mine, whole if self._scope == "global" else mine)
+        batch = self._samples.batch(step, places, whole if self._scope == "global" else mine)
         labelled = self._samples.labelled
         everywhere = int(labelled[whole].sum())
         return {

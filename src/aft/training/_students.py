@@ -50,6 +50,7 @@ class StudentFactory:
         targets: The task.
         config: The settings.
         preprocess: The preprocessing of a module.
+        train_preprocess: Its preprocessing for training, if it is another.
         device: Where the students go.
 
     Attributes:
@@ -65,11 +66,13 @@ class StudentFactory:
         config: TrainConfig,
         *,
         preprocess: Callable[[Any], Any] | None,
+        train_preprocess: Callable[[Any], Any] | None,
         device: torch.device,
     ) -> None:
         self._student = student
         self._dataset, self._train, self._targets = dataset, splits.train, targets
-        self._config, self._preprocess, self._device = config, preprocess, device
+        self._config, self._device = config, device
+        self._preprocess = {"preprocess": preprocess, "train_preprocess": train_preprocess}
         self._initial: dict[int, tuple[dict[str, Tensor], str]] = {}
         self.template = self._build(config.seed)
         self._initial[config.seed] = _initial_state(self.template)
@@ -91,8 +94,8 @@ class StudentFactory:
         return self._student
 
     @property
-    def preprocess(self) -> Callable[[Any], Any] | None:
-        """The preprocessing of a module."""
+    def preprocess(self) -> dict[str, Callable[[Any], Any] | None]:
+        """The preprocessing of a module: ``preprocess`` and ``train_preprocess``."""
         return self._preprocess
 
     def new(self, seed: int) -> Student:
@@ -121,7 +124,7 @@ class StudentFactory:
         def build() -> Student:
             backbone = load_backbone(
                 given, role="student", texts=lambda: inputs.texts(self._train.tolist()), example=inputs[0],
-                preprocess=self._preprocess, layer=config.layer, pooling=config.pooling, weights=config.weights,
+                **self._preprocess, layer=config.layer, pooling=config.pooling, weights=config.weights,
                 prompt=config.prompt,
             )  # fmt: skip
             backbone.check_accepts(inputs.modality, "student")

@@ -33,6 +33,7 @@ def train(
     out: str | Path,
     config: TrainConfig | None = None,
     preprocess: Callable[[Any], Any] | None = None,
+    train_preprocess: Callable[[Any], Any] | None = None,
     overwrite: bool = False,
     progress: bool = True,
     **settings: Unpack[TrainSettings],
@@ -50,7 +51,9 @@ def train(
             need not be.
         out: The run directory.
         config: The settings of the training.
-        preprocess: For a module: maps one raw input to a tensor.
+        preprocess: For a module: maps one raw input to a tensor, always to the same one.
+        train_preprocess: For a module: the same for training, with random augmentation. It is called at every use of a training
+            sample, and its random numbers (Python's, NumPy's and torch's) are seeded by the seed, the step and the sample.
         overwrite: Replace the run that is there, finished or not.
         progress: Show progress on the standard error stream.
         **settings: Fields of `aft.TrainConfig`, which override those of `config`.
@@ -81,7 +84,7 @@ def train(
             f"method {config.method!r} needs the features of a teacher; received none; name a store with features=, "
             "or use method='finetune'"
         )
-    problem = Problem.build(dataset, student, stores, config, preprocess=preprocess)
+    problem = Problem.build(dataset, student, stores, config, preprocess=preprocess, train_preprocess=train_preprocess)
     layout = RunLayout(Path(out))
     run_config = problem.run_config()
     finished = rank_zero_first(partial(open_run_directory, layout, run_config, overwrite=overwrite))
