@@ -1,9 +1,11 @@
 """A machine that refuses: read-only places, full disks, missing devices. One sentence, and exit status 2."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -89,3 +91,19 @@ def test_an_output_that_is_a_file_says_so(aft_command, reviews, tmp_path):  # no
     status, _, err = aft_command(*train(reviews, tmp_path / "keep.csv"))
     assert (status, "keep.csv' is a file; choose another --out" in err) == (2, True)
     assert (tmp_path / "keep.csv").read_text() == "precious"
+
+
+def test_ctrl_c_ends_with_one_line_that_says_how_to_continue(reviews, tmp_path):
+    command = [
+        sys.executable, "-m", "aft", "train", reviews, "--text", "sentence", "--label", "label", "--student", STUDENT,
+        "--method", "finetune", "--beta", "0", "--steps", "1000000", "--out", tmp_path / "run",
+    ]  # fmt: skip
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("plan"):
+                break
+        time.sleep(2)  # the training has begun
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert rest == ["aft: interrupted; finished work is kept: run the same command again to resume"]

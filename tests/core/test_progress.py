@@ -71,3 +71,13 @@ def test_quiet_progress_writes_nothing(capsys, clock):
         clock[0] += 100
         progress(5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_note_is_shown_and_the_rest_can_change(capsys, clock):
+    progress = Progress(100, "training", "steps")
+    progress.note("validation loss 0.5000")
+    progress(20)
+    progress.expect(20)
+    clock[0] += 20
+    progress(0)
+    assert capsys.readouterr().err == "training: 20 of 40 steps, about 20 s left; validation loss 0.5000\n"

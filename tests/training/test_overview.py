@@ -15,7 +15,7 @@ STUDENT = "aft:static,width=8,hidden=8,vocabulary=200"
 def lines(dataset, student=STUDENT, stores=(), **settings):
     return {
         line[:9].strip(): line[10:]
-        for line in overview(Problem.build(dataset, student, stores, TrainConfig(**settings)))
+        for line in overview(Problem.build(dataset, student, stores, TrainConfig(**settings)), "nothing")
     }
 
 

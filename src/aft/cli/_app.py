@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import typer
@@ -21,7 +22,7 @@ from aft.cli._predict import predict
 from aft.cli._rank import rank
 from aft.cli._report import report
 from aft.cli._train import train
-from aft.core import __version__
+from aft.core import LogHandler, __version__
 from aft.core import rank as process_rank
 from aft.errors import AftError
 
@@ -49,9 +50,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+
+
+class _InterruptedError(Exception):
+    """Ctrl-C, as an exception that Typer does not turn into a silent exit."""
+
+
+def _interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt as error:
+            raise _InterruptedError from error
+
+    return run
+
+
 for _name, _command in COMMANDS.items():
     app.command(_name, short_help=(_command.__doc__ or "").partition(".")[0].partition(";")[0].partition(":")[0] + ".")(
-        _command
+        _interruptible(_command)
     )
 
 
@@ -77,7 +95,7 @@ def _options() -> set[str]:
 
 def _configure_logging() -> logging.Logger:
     """Log to the standard error stream. Of several ranks, only rank 0 reports progress."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log = logging.getLogger("aft")
     log.addHandler(handler)
@@ -97,7 +115,7 @@ def main() -> None:
     except AftError as error:
         typer.echo(f"aft: {name_options(str(error), _options())}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (_InterruptedError, KeyboardInterrupt):
         typer.echo("aft: interrupted; finished work is kept: run the same command again to resume", err=True)
         sys.exit(130)
     except BrokenPipeError:

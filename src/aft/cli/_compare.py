@@ -32,6 +32,8 @@ def compare(
     beta: o.Beta = "auto",
     weighting: o.Weighting = "auto",
     steps: o.Steps = None,
+    epochs: o.Epochs = None,
+    patience: o.Patience = None,
     lr: o.LearningRate = None,
     weight_decay: o.WeightDecay = None,
     warmup: o.Warmup = 0.05,
@@ -76,7 +78,7 @@ def compare(
         group=group, missing=missing, bad_inputs=bad_inputs,
     )  # fmt: skip
     settings = {
-        "beta": beta, "weighting": weighting, "steps": steps, "lr": lr, "weight_decay": weight_decay, "warmup": warmup,
+        "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr, "weight_decay": weight_decay, "warmup": warmup,
         "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "unlabelled": unlabelled,
         "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing, "split_seed": split_seed,
         "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage, "layer": layer,

@@ -81,6 +81,14 @@ Beta = Annotated[
 ]
 Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective: fixed, balanced, or auto.")]
 Steps = Annotated[int | None, typer.Option(help="Optimiser steps; searched by default.")]
+Epochs = Annotated[float | None, typer.Option(help="The same in passes over the labelled samples, instead of --steps.")]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        help="Stop after so many epochs without a lower validation loss, and keep the best one; validation samples are then never "
+        "trained on."
+    ),
+]
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate; searched by default.")]
 WeightDecay = Annotated[float | None, typer.Option(help="Weight decay; searched by default.")]
 BatchSize = Annotated[int | None, typer.Option(help="Samples per step; by default it depends on student and data.")]

@@ -1,6 +1,7 @@
 """``aft.compare``."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,23 +11,23 @@ from torch import nn
 
 from aft.comparison._journal import Journal
 from aft.comparison._outcome import make_result
-from aft.comparison._scheduler import Scheduler
+from aft.comparison._scheduler import Scheduler, limited_threads
 from aft.comparison._study import Study
-from aft.core import world_size
+from aft.core import format_duration, world_size
 from aft.data import Dataset
 from aft.errors import DataError, RunError, UsageError
 from aft.features import FeatureStore, open_stores
 from aft.objectives import DEFAULT_METHOD, METHODS, check_options, objectives_of
 from aft.results import COMPARISON_FILE, Comparison
 from aft.runs import RunConfig, SharedSettings, TrainConfig, claim_directory
-from aft.training import Problem, overview
+from aft.training import Problem, expected_trials, overview, seconds_per_step
 
 log = logging.getLogger("aft")
 
 #: Settings that a comparison decides itself.
 DECIDED = ("method", "seed", "options")
 #: Hyperparameters that a comparison searches, unless they are given.
-SEARCHED = ("lr", "steps", "weight_decay", "beta", "weighting")
+SEARCHED = ("lr", "steps", "epochs", "weight_decay", "beta", "weighting")
 
 
 def compare(
@@ -105,11 +106,13 @@ def compare(
             "a comparison needs labelled test samples; the dataset has none; mark some as test in the column split=, or raise test_fraction="
         )
     _open_directory(directory, problem.run_config())
-    for line in overview(problem):
-        log.info("%s", line)
     study = Study("comparison", problem, methods, seeds, problem.search_space(given), options or {})
     if processes is None and problem.device.type != "cpu":
         processes = 1
+    processes = processes or os.cpu_count() or 1
+    if log.isEnabledFor(logging.INFO):
+        for line in overview(problem, _plan(study, processes, threads)):
+            log.info("%s", line)
     scheduler = Scheduler(
         Journal(directory / "trainings.jsonl"), processes=processes, threads=threads, runs=directory / "runs",
         progress=progress,
@@ -121,6 +124,20 @@ def compare(
     )  # fmt: skip
     result.write(directory / COMPARISON_FILE)
     return Comparison(directory, result)
+
+
+def _plan(study: Study, processes: int, threads: int) -> str:
+    """How many trainings there will be, and how long they will take."""
+    trials = expected_trials(study.methods, study.space)
+    steps = sum(trial.hparams.steps for trial in trials)
+    finals = len(study.methods) * study.seeds
+    longest = trials[-1].hparams.steps if trials else study.space.budget
+    with limited_threads(threads):
+        seconds = (steps + finals * longest) * seconds_per_step(study.problem) / processes
+    return (
+        f"up to {len(trials)} trials for the search and {finals} final trainings, {processes} at a time; about "
+        f"{format_duration(seconds)}"
+    )
 
 
 def _check(methods: Sequence[str], seeds: int, given: TrainConfig) -> tuple[str, ...]:

@@ -110,19 +110,24 @@ class Scheduler:
                 log.info(
                     "the module or its preprocessing cannot be sent to other processes; training in this one alone"
                 )
-            worker, threads = (
-                Worker({study.name: study.problem for study in studies}, self._runs),
-                torch.get_num_threads(),
-            )
+            worker = Worker({study.name: study.problem for study in studies}, self._runs)
             self.processes = 1
-            torch.set_num_threads(self.threads)
-            try:
+            with limited_threads(self.threads):
                 yield partial(_run_here, worker)
-            finally:
-                torch.set_num_threads(threads)
             return
         with process_pool(partial(Worker, sources, self._runs), self.processes, self.threads) as call:
             yield partial(call, "work")
+
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """A block in which torch uses so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _RunningStudy:

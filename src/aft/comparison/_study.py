@@ -16,7 +16,19 @@ from aft.training import SEARCH_SEED, TRIALS, Problem, SearchResult, SearchSpace
 #: A problem, or what builds it: a process that needs few of many problems builds few.
 ProblemSource = Problem | Callable[[], Problem]
 #: Settings that say how a problem is trained, not what it is.
-TRAINED_WITH = {"method", "options", "beta", "weighting", "steps", "lr", "weight_decay", "seed", "device", "workers"}
+TRAINED_WITH = {
+    "method",
+    "options",
+    "beta",
+    "weighting",
+    "steps",
+    "epochs",
+    "lr",
+    "weight_decay",
+    "seed",
+    "device",
+    "workers",
+}
 
 #: Yields trainings that can run side by side, and is sent them finished, in the same order.
 Plan = Generator[list[TrainingSpec], list[FinishedTraining], None]

@@ -25,6 +25,7 @@ from aft.core._jsonl import append_jsonl as append_jsonl
 from aft.core._jsonl import read_jsonl as read_jsonl
 from aft.core._pool import is_picklable as is_picklable
 from aft.core._pool import process_pool as process_pool
+from aft.core._progress import LogHandler as LogHandler
 from aft.core._progress import Progress as Progress
 from aft.core._progress import format_duration as format_duration
 from aft.core._progress import format_size as format_size

@@ -1,5 +1,6 @@
 """Progress of long work: a bar in a terminal, an occasional plain line anywhere else."""
 
+import logging
 import sys
 import time
 from types import TracebackType
@@ -30,6 +31,7 @@ class Progress:
         self._done = 0
         self._start = self._shown = time.monotonic()
         self._quiet = quiet
+        self._note = ""
         self._bar: Any = None
         if not quiet and sys.stderr.isatty():
             from tqdm import tqdm  # imported on demand: it would be the slowest part of `import aft`
@@ -47,12 +49,23 @@ class Progress:
             self._shown = now
             rest = (now - self._start) / self._done * (self._total - self._done)
             sys.stderr.write(
-                f"{self._label}: {self._done} of {self._total} {self._unit}, about {format_duration(rest)} left\n"
+                f"{self._label}: {self._done} of {self._total} {self._unit}, about {format_duration(rest)} left"
+                + (f"; {self._note}\n" if self._note else "\n")
             )
+
+    def note(self, text: str) -> None:
+        """Show a short text beside the progress."""
+        self._note = text
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
 
     def skip(self, units: int) -> None:
         """Subtract units that need no work, so that they do not distort the estimate."""
-        self._total -= units
+        self.expect(self._total - self._done - units)
+
+    def expect(self, units: int) -> None:
+        """Say how many units are left, where that becomes known only during the work."""
+        self._total = self._done + units
         if self._bar is not None:
             self._bar.total = self._total
             self._bar.refresh()
@@ -67,6 +80,18 @@ class Progress:
         """Clear the bar."""
         if self._bar is not None:
             self._bar.close()
+
+
+class LogHandler(logging.StreamHandler[Any]):
+    """Writes log messages to the standard error stream, above a progress bar that is shown there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a message."""
+        tqdm = sys.modules.get("tqdm")  # only if a bar has been shown
+        if tqdm is None:
+            super().emit(record)
+        else:
+            tqdm.tqdm.write(self.format(record), file=self.stream)
 
 
 def format_duration(seconds: float) -> str:

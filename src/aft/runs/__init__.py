@@ -5,6 +5,7 @@ from aft.runs._describe import describe_run as describe_run
 from aft.runs._directory import claim_directory as claim_directory
 from aft.runs._directory import open_run_directory as open_run_directory
 from aft.runs._evaluate import evaluate as evaluate
+from aft.runs._hparams import CurvePoint as CurvePoint
 from aft.runs._hparams import HParams as HParams
 from aft.runs._hparams import Trial as Trial
 from aft.runs._layout import RunLayout as RunLayout

@@ -38,6 +38,8 @@ def describe_run(directory: str | Path, *, verify: bool = False) -> tuple[list[t
         ("time", f"{run.seconds:.1f} s, {result.waiting_for_data:.0%} of it waiting for data"),
         ("test", f"{test.error_name} {test.error:.4f} on {test.samples:,} samples" if test else "no test split"),
     ]
+    if result.best_step is not None:
+        rows.append(("best step", f"{result.best_step} of at most {result.hparams.steps}, by the validation loss"))
     for name, weights in (gate_weights(directory) or {}).items():
         strongest = ", ".join(f"{int(i)} ({float(weights[i]):.2f})" for i in weights.argsort(descending=True)[:5])
         half = float((weights > 0.5).float().mean())

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aft.objectives import WeightingKind
 
@@ -35,6 +36,22 @@ class HParams:
         return f"{objective}, {self.steps} steps, lr {self.lr:.3g}, weight decay {self.weight_decay:g}"
 
 
+class CurvePoint(NamedTuple):
+    """A measurement on the validation split during training.
+
+    Attributes:
+        step: The step after which it was made.
+        epoch: The same in passes over the labelled training samples.
+        loss: Validation loss at the best temperature.
+        error: Validation error.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    error: float
+
+
 @dataclass(frozen=True)
 class Trial:
     """A training on part of the training split, and its loss on the validation split.
@@ -47,6 +64,7 @@ class Trial:
         early_loss: Validation loss after a third of the steps, or after the last of very few; None if the trial diverged.
         seconds: Duration.
         stopped: Whether the trial was stopped early or diverged, so that it cannot be chosen.
+        curve: The validation loss by epoch.
     """
 
     method: str
@@ -56,6 +74,7 @@ class Trial:
     early_loss: float | None
     seconds: float
     stopped: bool = False
+    curve: tuple[CurvePoint, ...] = ()
 
     @property
     def score(self) -> float:

@@ -49,6 +49,11 @@ class RunLayout:
         return self.directory / "metrics.csv"
 
     @property
+    def validation(self) -> Path:
+        """Validation loss and error by epoch. Only where validation samples are not trained on."""
+        return self.directory / "validation.csv"
+
+    @property
     def weights(self) -> Path:
         """The student's weights."""
         return self.directory / "model.safetensors"

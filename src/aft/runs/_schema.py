@@ -209,6 +209,7 @@ class RunResult(_Document):
         search: The hyperparameter search; None if there was none.
         test: Metrics on the test split; None without one.
         weights_sha256: SHA-256 of the weights file.
+        best_step: With patience, the step whose weights were kept.
     """
 
     aft: str
@@ -226,6 +227,7 @@ class RunResult(_Document):
     search: SearchRecord | None
     test: Metrics | None
     weights_sha256: str
+    best_step: int | None = None
 
 
 def _flatten(part: dict[str, Any]) -> dict[str, Any]:

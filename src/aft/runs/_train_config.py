@@ -20,6 +20,8 @@ class SharedSettings(TypedDict, total=False):
     weighting: Literal["auto", "fixed", "balanced"]
     task: Literal["auto", "classification", "multilabel", "regression"]
     steps: int | None
+    epochs: float | None
+    patience: int | None
     batch_size: int | None
     lr: float | None
     weight_decay: float | None
@@ -62,6 +64,9 @@ class TrainConfig(BaseModel):
         options: Options of the objective; for a method that joins several, a mapping of options for each.
         task: The kind of task, or ``"auto"`` to infer it from the labels.
         steps: Number of optimiser steps.
+        epochs: The same in passes over the labelled training samples, instead of `steps`.
+        patience: Stop when the validation loss has not improved for so many epochs, and keep the weights of the best one. The
+            validation samples are then never trained on.
         batch_size: Samples per step, over all processes.
         lr: Learning rate of the student.
         weight_decay: Decoupled weight decay of the student.
@@ -97,6 +102,8 @@ class TrainConfig(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
     task: Literal["auto", "classification", "multilabel", "regression"] = "auto"
     steps: Count | None = None
+    epochs: Positive | None = None
+    patience: Count | None = None
     batch_size: Count | None = None
     lr: Positive | None = None
     weight_decay: NotNegative | None = None
@@ -133,6 +140,10 @@ class TrainConfig(BaseModel):
                 f"{field}= does not take that value ({message[:1].lower()}{message[1:]}); received {settings.get(field)!r}; "
                 "see aft train --help"
             ) from error
+        if self.steps is not None and self.epochs is not None:
+            raise UsageError(
+                f"the length of a training is given once; received steps={self.steps} and epochs={self.epochs:g}; leave one out"
+            )
 
     def replace(self, **settings: Unpack[TrainSettings]) -> "TrainConfig":
         """A copy with some settings changed.

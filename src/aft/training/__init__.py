@@ -7,6 +7,7 @@ and `run_training` fits with chosen ones into a run directory. Lightning is impo
 from aft.runs import HParams as HParams
 from aft.runs import TrainConfig as TrainConfig
 from aft.runs import Trial as Trial
+from aft.training._estimate import seconds_per_step as seconds_per_step
 from aft.training._fit import EarlyCheck as EarlyCheck
 from aft.training._fit import FitResult as FitResult
 from aft.training._fit import fit as fit
@@ -19,6 +20,7 @@ from aft.training._search import Search as Search
 from aft.training._search import SearchResult as SearchResult
 from aft.training._search import SearchSpace as SearchSpace
 from aft.training._search import TrialRequest as TrialRequest
+from aft.training._search import expected_trials as expected_trials
 from aft.training._search import run_search as run_search
 from aft.training._search import search as search
 from aft.training._train import train as train

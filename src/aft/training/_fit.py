@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from aft.core import Progress, rank, rank_zero_first, world_size
 from aft.models import Student, explain_out_of_memory
 from aft.objectives import Objective, Weighting
-from aft.runs import HParams, RunLayout, TrainConfig
+from aft.runs import CurvePoint, HParams, RunLayout, TrainConfig
 from aft.training._callbacks import StopEarly, Stopwatch
 from aft.training._checkpoint import Checkpoints, latest_checkpoint, step_of
 from aft.training._csv_logger import CsvLogger
@@ -34,6 +34,7 @@ from aft.training._problem import Problem
 from aft.training._sampler import BatchSchedule, StepSampler, make_streams
 from aft.training._sharded import ShardedDataset
 from aft.training._students import forked_rng
+from aft.training._validation import ValidationCurve
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -61,7 +62,8 @@ class FitResult:
         batch_size: Samples per step.
         seconds: Duration of the training steps in this process.
         waiting_for_data: Fraction of that time spent waiting for batches.
-        stopped: Whether training was stopped early.
+        stopped: Whether training was stopped early by its check.
+        curve: The validation loss by epoch, if it was measured.
     """
 
     student: Student
@@ -70,6 +72,7 @@ class FitResult:
     seconds: float
     waiting_for_data: float
     stopped: bool
+    curve: tuple[CurvePoint, ...] = ()
 
 
 def fit(
@@ -82,7 +85,8 @@ def fit(
     positions: NDArray[np.int64] | None = None,
     directory: Path | None = None,
     early_check: EarlyCheck | None = None,
-    progress: bool = False,
+    validate: bool = False,
+    progress: Progress | None = None,
 ) -> FitResult:
     """Train a fresh student.
 
@@ -99,7 +103,8 @@ def fit(
         positions: The samples to train on; all training samples by default.
         directory: The run directory, for checkpoints and metrics.
         early_check: A condition to check once during training.
-        progress: Show progress on the standard error stream.
+        validate: Measure the student on the validation split by epochs; with the config's patience, keep the best epoch.
+        progress: Counts the steps, and shows the validation loss.
 
     Returns:
         The trained student, its objectives and timings.
@@ -138,44 +143,53 @@ def fit(
         None if directory is None else rank_zero_first(lambda: latest_checkpoint(RunLayout(directory).checkpoints))
     )
     start = 0 if checkpoint is None else step_of(checkpoint)
-    with Progress(hparams.steps, "training", "steps", quiet=not progress or rank() > 0) as bar:
-        bar.skip(start)
-        stopwatch, stopper = Stopwatch(bar), None
-        callbacks: list[Callback] = []
-        if early_check is not None:
-            stopper = StopEarly(early_check.step, lambda: early_check.keep_going(student))
-            callbacks.append(stopper)
-        loggers: list[Any] = []
-        if directory is not None:
-            layout = RunLayout(directory)
-            callbacks.append(Checkpoints(layout.checkpoints))
-            loggers = _loggers(layout, start) if rank() == 0 else []
-        sampler = StepSampler(BatchSchedule(make_streams(positions, samples.labelled, batch_size), seed), start)
-        loader = _loader(samples, sampler, batch_size, config)
-        with _quiet(), forked_rng():
-            trainer = L.Trainer(
-                **trainer_options(problem.device),
-                precision=PRECISIONS[config.precision],
-                max_steps=hparams.steps,
-                max_epochs=-1,
-                logger=loggers or False,
-                callbacks=[*callbacks, stopwatch],  # last, so that the others' work is not taken for waiting
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-                default_root_dir=directory,
-            )
-            if world_size() > 1:
-                module.to(problem.device)
-                broadcast_buffers(module)
-            torch.manual_seed(seed + rank())
-            _run_trainer(trainer, module, loader, checkpoint, batch_size)
+    progress = progress or Progress(hparams.steps, "", "", quiet=True)
+    progress.skip(start)
+    stopwatch, stopper, curve = Stopwatch(progress), None, None
+    callbacks: list[Callback] = []
+    if early_check is not None:
+        stopper = StopEarly(early_check.step, lambda: early_check.keep_going(student))
+        callbacks.append(stopper)
+    if validate:
+        curve = ValidationCurve(
+            student, lambda: problem.measure_validation(student), problem.steps_per_epoch(positions), hparams.steps,
+            config.patience, lambda point: progress.note(f"validation loss {point.loss:.4f}"),
+        )  # fmt: skip
+        callbacks.append(curve)
+    loggers: list[Any] = []
+    if directory is not None:
+        layout = RunLayout(directory)
+        callbacks.append(Checkpoints(layout.checkpoints))
+        loggers = _loggers(layout, start) if rank() == 0 else []
+    sampler = StepSampler(BatchSchedule(make_streams(positions, samples.labelled, batch_size), seed), start)
+    loader = _loader(samples, sampler, batch_size, config)
+    with _quiet(), forked_rng():
+        trainer = L.Trainer(
+            **trainer_options(problem.device),
+            precision=PRECISIONS[config.precision],
+            max_steps=hparams.steps,
+            max_epochs=-1,
+            logger=loggers or False,
+            callbacks=[*callbacks, stopwatch],  # last, so that the others' work is not taken for waiting
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            default_root_dir=directory,
+        )
+        if world_size() > 1:
+            module.to(problem.device)
+            broadcast_buffers(module)
+        torch.manual_seed(seed + rank())
+        _run_trainer(trainer, module, loader, checkpoint, batch_size)
     student.to(problem.device)  # Lightning moves it off an accelerator
     student.eval()
     total = stopwatch.inside + stopwatch.between
     waiting = stopwatch.between / total if total else 0.0
-    return FitResult(student, objectives, batch_size, total, waiting, stopper is not None and stopper.stopped)
+    return FitResult(
+        student, objectives, batch_size, total, waiting, stopper is not None and stopper.stopped,
+        tuple(curve.points) if curve is not None else (),
+    )  # fmt: skip
 
 
 def _loader(samples: EncodedDataset, sampler: StepSampler, batch_size: int, config: TrainConfig) -> "_ResumableLoader":

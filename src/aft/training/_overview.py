@@ -10,15 +10,16 @@ from aft.training._problem import Problem
 CLASSES = 20
 
 
-def overview(problem: Problem) -> list[str]:
+def overview(problem: Problem, plan: str) -> list[str]:
     """Say how the data was read.
 
     Args:
         problem: What is going to be trained.
+        plan: How many trainings there will be, and how long they will take.
 
     Returns:
         Lines: where the samples come from, the task and why it is that task, the classes, the samples by use, what was
-        skipped, the student and the teachers.
+        skipped, the student, the teachers and the plan.
     """
     dataset, counts = problem.dataset, problem.counts
     source = {key: value for key, value in dataset.source.items() if key not in ("kind", "path", "labels")}
@@ -44,6 +45,7 @@ def overview(problem: Problem) -> list[str]:
     rows.append(("student", f"{problem.students.name}, {problem.template.size():,} parameters"))
     if problem.stores:
         rows.append(("teachers", ", ".join(f"{store.name} ({store.dim} dimensions)" for store in problem.stores)))
+    rows.append(("plan", plan))
     return [f"{name:9} {printable(value)[:300]}" for name, value in rows]
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aft.data import Dataset, Splits, Targets, infer_targets, make_splits
+from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import ModuleBackbone, Recipe, Student, choose_device, forward_all
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
@@ -98,6 +99,8 @@ class Problem:
             unlabelled=config.unlabelled,
             leakage=config.leakage,
         )
+        if config.patience is not None:
+            splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
         targets = infer_targets(dataset, splits.train.tolist(), config.task)
         students = StudentFactory(
             student, dataset, splits, targets, config, preprocess=preprocess, train_preprocess=train_preprocess,
@@ -127,7 +130,11 @@ class Problem:
         The problem is built again if its samples are large, or if the student comes from a factory of the user's.
         """
         if self.samples.bytes <= SENT_BYTES and not self.students.name.startswith("python:"):
-            return {name: value for name, value in self.__dict__.items() if name != "_encoded_test"}
+            return {
+                name: value
+                for name, value in self.__dict__.items()
+                if name not in ("_encoded_test", "_encoded_validation")
+            }
         arguments = (self.dataset, self.students.student, self.stores, self.config)
         return {"build": (arguments, self.students.preprocess)}
 
@@ -175,7 +182,7 @@ class Problem:
         recipe = self.recipe
         return HParams(
             lr=config.lr or recipe.lr,
-            steps=config.steps or recipe.steps_for(self.counts.labelled, self._labelled_per_step()),
+            steps=config.steps or self._steps_for(config.epochs),
             weight_decay=recipe.weight_decay if config.weight_decay is None else config.weight_decay,
         )
 
@@ -183,13 +190,47 @@ class Problem:
         """What a hyperparameter search may choose under the given settings."""
         default = self.default_hparams(config)
         return SearchSpace(
-            budget=config.steps or 2 * default.steps,
+            budget=default.steps if config.steps or config.epochs else 2 * default.steps,
             lr=default.lr,
             weight_decay=default.weight_decay,
-            fixed=frozenset(name for name in ("lr", "steps", "weight_decay") if getattr(config, name) is not None),
+            fixed=frozenset(
+                name
+                for name, value in (
+                    ("lr", config.lr),
+                    ("steps", config.steps or config.epochs),
+                    ("weight_decay", config.weight_decay),
+                )
+                if value is not None
+            ),
             beta=None if config.beta == "auto" else config.beta,
             weighting=None if config.weighting == "auto" else config.weighting,
         )
+
+    def steps_per_epoch(self, positions: NDArray[np.int64]) -> float:
+        """Steps in which every labelled sample is seen once, when training on some of the samples."""
+        labelled = int(self.samples.labelled[positions].sum())
+        return labelled / min(labelled, self._labelled_per_step())
+
+    def _steps_for(self, epochs: float | None) -> int:
+        labelled, per_step = self.counts.labelled, self._labelled_per_step()
+        return (
+            self.recipe.steps_for(labelled, per_step) if epochs is None else max(1, round(epochs * labelled / per_step))
+        )
+
+    def measure_validation(self, student: Student) -> tuple[float, float]:
+        """A student's loss, at the best temperature, and error on the validation split."""
+        logits = forward_all(student, self._encoded_validation).logits
+        labels = self.samples.labels[self.validation]
+        return calibrated_loss(self.targets, logits, labels), measure(self.targets, logits, labels).error
+
+    @cached_property
+    def _encoded_validation(self) -> list[Any]:
+        return self.samples.encoded(self.validation.tolist())
+
+    @property
+    def trains_on_validation(self) -> bool:
+        """Whether the final training sees the validation samples, as it does if they were held out for the search alone."""
+        return bool(np.isin(self.validation, self.train).any())
 
     def _labelled_per_step(self) -> int:
         """Labelled samples per step: at least half of the batch."""

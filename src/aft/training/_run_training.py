@@ -3,7 +3,7 @@
 import shutil
 import time
 
-from aft.core import __version__, rank_zero_first, world_size
+from aft.core import Progress, __version__, rank_zero_first, world_size, write_text
 from aft.evaluation import measure
 from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, SearchRecord, save_tensors, write_card
 from aft.training._fit import FitResult, fit
@@ -18,7 +18,7 @@ def run_training(
     *,
     search: SearchRecord | None = None,
     started: float | None = None,
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Run, FitResult]:
     """Train on the whole training split, measure on the test split, and write the run.
 
@@ -31,7 +31,7 @@ def run_training(
         hparams: The hyperparameters.
         search: The search that chose them.
         started: When the work on this run started, by ``time.monotonic``; now by default.
-        progress: Show progress on the standard error stream.
+        progress: Counts the steps.
 
     Returns:
         The run, and the trained student.
@@ -41,7 +41,7 @@ def run_training(
     settings = config.settings
     result = fit(
         problem, hparams, settings.seed, method=settings.method, options=settings.options, directory=layout.directory,
-        progress=progress,
+        validate=not problem.trains_on_validation, progress=progress,
     )  # fmt: skip
     run = rank_zero_first(lambda: _write_outputs(problem, layout, config, hparams, search, result, started))
     return run, result
@@ -70,6 +70,9 @@ def _write_outputs(
     }
     if learned:
         save_tensors(layout.objective, learned)
+    if fitted.curve:
+        lines = [f"{p.step},{p.epoch:g},{p.loss:.6f},{p.error:.6f}" for p in fitted.curve]
+        write_text(layout.validation, "\n".join(["step,epoch,loss,error", *lines, ""]))
     result = RunResult(
         aft=__version__, method=config.settings.method, hparams=hparams, seed=config.settings.seed,
         batch_size=fitted.batch_size, parameters=problem.template.size(), samples=problem.counts,
@@ -77,6 +80,7 @@ def _write_outputs(
         waiting_for_data=round(fitted.waiting_for_data, 4), total_seconds=round(time.monotonic() - started, 3),
         processes=world_size(), search=search,
         test=None if logits is None else measure(problem.targets, logits, problem.test_labels),
+        best_step=min(fitted.curve, key=lambda point: point.loss).step if config.settings.patience else None,
         weights_sha256=save_tensors(layout.weights, fitted.student.state_dict()),
     )  # fmt: skip
     write_card(layout.card, config, result)

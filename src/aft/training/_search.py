@@ -36,6 +36,8 @@ BETAS: dict[WeightingKind, tuple[float, float, float, float]] = {
     "balanced": (0.3, 1.0, 3.0, 10.0),
     "fixed": (3.0, 10.0, 30.0, 100.0),
 }
+#: A loss that is worse than any.
+WORST = 1e30
 #: A trial is stopped if, after a third of its steps, its validation loss exceeds fine-tuning's by this factor, and by this much.
 EARLY_STOP_RATIO, EARLY_STOP_MARGIN = 1.25, 0.1
 
@@ -195,13 +197,19 @@ def _best(trials: Sequence[Trial]) -> HParams:
     return min(finished, key=lambda trial: trial.score).hparams
 
 
-def run_search(search: Search, run: Callable[[TrialRequest], Trial], journal: Path) -> SearchResult:
+def run_search(
+    search: Search,
+    run: Callable[[TrialRequest], Trial],
+    journal: Path,
+    on_trial: Callable[[Trial], object] = lambda _: None,
+) -> SearchResult:
     """Run a search one trial after the other.
 
     Args:
         search: The search.
         run: Runs a trial.
         journal: File of finished trials: an interrupted search does not repeat them.
+        on_trial: Called with each finished trial, new or from the journal.
 
     Returns:
         What the search found.
@@ -225,6 +233,36 @@ def run_search(search: Search, run: Callable[[TrialRequest], Trial], journal: Pa
                 if rank() == 0:
                     append_jsonl(journal, asdict(trial))
             trials.append(trial)
+            on_trial(trial)
+
+
+def expected_trials(methods: Sequence[str], space: SearchSpace, known: Sequence[Trial] = ()) -> list[TrialRequest]:
+    """The trials that a search will probably still run: as if all that are unknown were worse than all that are known.
+
+    Args:
+        methods: As for `search`.
+        space: As for `search`.
+        known: Finished trials.
+
+    Returns:
+        The trials without the known ones; hopeless ones will take fewer steps.
+    """
+    finished = {(trial.method, trial.hparams): trial for trial in known}
+    searching = search(methods, space)
+    missing: list[TrialRequest] = []
+    answers: list[Trial] | None = None
+    while True:
+        try:
+            requests = next(searching) if answers is None else searching.send(answers)
+        except (StopIteration, NonFiniteError):
+            return missing
+        answers = []
+        for request in requests:
+            trial = finished.get((request.method, request.hparams))
+            if trial is None:
+                missing.append(request)
+                trial = Trial(request.method, request.hparams, WORST, 1.0, WORST, 0.0)
+            answers.append(trial)
 
 
 def _read_journal(path: Path) -> dict[tuple[str, HParams], Trial]:

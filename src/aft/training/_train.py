@@ -10,16 +10,17 @@ from typing import Any, Unpack
 
 from torch import nn
 
-from aft.core import rank_zero_first
+from aft.core import Progress, broadcast_object, format_duration, rank, rank_zero_first
 from aft.data import Dataset
 from aft.errors import UsageError
 from aft.features import FeatureStore, open_stores
 from aft.objectives import check_options, objectives_of
-from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, open_run_directory
+from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, Trial, open_run_directory
+from aft.training._estimate import seconds_per_step
 from aft.training._overview import overview
 from aft.training._problem import Problem
 from aft.training._run_training import run_training
-from aft.training._search import run_search, search
+from aft.training._search import expected_trials, run_search, search
 from aft.training._trial import run_trial
 
 log = logging.getLogger("aft")
@@ -91,14 +92,63 @@ def train(
     if finished is not None:
         log.info("%s is finished; nothing to do", layout.directory)
         return finished
-    for line in overview(problem):
-        log.info("%s", line)
-    hparams, record = _choose(problem, layout)
-    run, _ = run_training(problem, layout, run_config, hparams, search=record, started=started, progress=progress)
+    plan = _Plan(problem)
+    # All ranks take part in timing the steps.
+    if broadcast_object(log.isEnabledFor(logging.INFO)):
+        for line in overview(problem, plan.describe()):
+            log.info("%s", line)
+    with Progress(plan.steps, "training", "steps", quiet=not progress or rank() > 0) as bar:
+        plan.bar = bar
+        hparams, record = _choose(problem, layout, plan)
+        bar.expect(hparams.steps)
+        run, _ = run_training(problem, layout, run_config, hparams, search=record, started=started, progress=bar)
     return run
 
 
-def _choose(problem: Problem, layout: RunLayout) -> tuple[HParams, SearchRecord | None]:
+class _Plan:
+    """The steps of search and final training that are still to come, as far as they can be known.
+
+    Args:
+        problem: What is trained.
+
+    Attributes:
+        steps: Their number.
+        bar: Shows the progress.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.bar: Progress | None = None
+        self._problem = problem
+        self._trials: list[Trial] = []
+        self._count()
+
+    def finished(self, trial: Trial) -> None:
+        """Take a finished trial into account."""
+        self._trials.append(trial)
+        self._count()
+        if self.bar is not None:
+            self.bar.expect(self.steps)
+            best = min(self._trials, key=lambda trial: trial.score)
+            self.bar.note(f"best validation loss {best.score:.4f}")
+
+    def describe(self) -> str:
+        """Trials, steps and seconds."""
+        trials = f"up to {self._requests} trials for the search, and then " if self._requests else ""
+        seconds = self.steps * seconds_per_step(self._problem)
+        return f"{trials}the final training; about {self.steps:,} steps, {format_duration(seconds)}"
+
+    def _count(self) -> None:
+        config, final = self._problem.config, self._problem.default_hparams(self._problem.config)
+        requests = []
+        if config.beta == "auto":
+            requests = expected_trials([config.method], self._problem.search_space(config), self._trials)
+        if self._trials and requests:
+            final = requests[-1].hparams
+        self._requests = len(requests)
+        self.steps = sum(request.hparams.steps for request in requests) + final.steps
+
+
+def _choose(problem: Problem, layout: RunLayout, plan: _Plan) -> tuple[HParams, SearchRecord | None]:
     """Hyperparameters for the config's method: searched where ``beta="auto"``, else given or the recipe's."""
     config = problem.config
     if config.beta != "auto":
@@ -106,7 +156,7 @@ def _choose(problem: Problem, layout: RunLayout) -> tuple[HParams, SearchRecord 
         weighting = None if config.weighting == "auto" else config.weighting
         return replace(problem.default_hparams(config), weighting=weighting, beta=beta), None
     searching = search([config.method], problem.search_space(config))
-    found = run_search(searching, partial(run_trial, problem), layout.trials)
+    found = run_search(searching, partial(run_trial, problem, progress=plan.bar), layout.trials, plan.finished)
     trials = tuple(trial for method in found.trials.values() for trial in method)
     if not trials:
         return found.chosen[config.method], None
