@@ -17,9 +17,10 @@
         ├── NonFiniteError              NaN or infinite loss or gradient
         └── RunError (ValueError)       unusable run directory
 
-A message is one sentence: the rule, what was received, the remedy.
+A message is one sentence: the rule, what was received, the remedy. However much was received, little of it is shown.
 """
 
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -42,11 +43,21 @@ __all__ = [
     "did_you_mean",
     "name_some",
     "printable",
+    "shorten",
 ]
+
+#: What a repr quotes, and a word, are shown up to this many characters, and a whole message up to so many.
+LONGEST_PART, LONGEST_MESSAGE = 120, 900
+#: Quotation marks inside words are apostrophes.
+_QUOTED = re.compile(rf"""(?<!\w)(['"])((?:\\.|(?!\1)[^\\]){{{LONGEST_PART},}})\1(?!\w)""", re.DOTALL)
+_WORD = re.compile(rf"\S{{{LONGEST_PART + 1},}}")
 
 
 class AftError(Exception):
     """The base class of all exceptions that aft raises on purpose."""
+
+    def __init__(self, message: str = "", *details: object) -> None:
+        super().__init__(shorten(message), *details)
 
 
 class UsageError(AftError, ValueError):
@@ -138,6 +149,32 @@ def name_some(items: Iterable[object], limit: int = 3) -> str:
     shown = [text if len(text) <= 60 else text[:57] + "..." for text in map(repr, listed[:limit])]
     hidden = len(listed) - len(shown)
     return ", ".join(shown) + (f" and {hidden} more" if hidden > 0 else "")
+
+
+def shorten(message: str) -> str:
+    """Cut what makes a message too long to read: long quotations and words, and then the middle of the message.
+
+    Args:
+        message: A message that quotes what was received.
+
+    Returns:
+        The message, of at most `LONGEST_MESSAGE` characters.
+
+    Example:
+        >>> shorten(f"a beta is a number; received {'1' * 500!r}; correct it")[:50]
+        "a beta is a number; received '11111111111111111111"
+    """
+    if len(message) <= LONGEST_PART:
+        return message
+    message = _QUOTED.sub(lambda found: f"{found[1]}{_cut(found[2], LONGEST_PART)}{found[1]}", message)
+    message = _WORD.sub(lambda found: _cut(found[0], LONGEST_PART), message)
+    return _cut(message, LONGEST_MESSAGE)
+
+
+def _cut(text: str, limit: int) -> str:
+    """A text without its middle."""
+    end = limit // 3
+    return text if len(text) <= limit else f"{text[: limit - end - 3]}...{text[len(text) - end :]}"
 
 
 def printable(text: str) -> str:

@@ -195,7 +195,7 @@ def test_training_says_what_it_does_and_nothing_else(reviews, tmp_path):
                "--student", STUDENT, "--method", "finetune", "--steps", "5", "--out", tmp_path / "run"]  # fmt: skip
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
     names = [line.split()[0] for line in done.stderr.splitlines()]
-    assert names == ["data", "task", "samples", "student", "searching", *["fine-tuning,"] * 4, "chose"]
+    assert names == ["data", "task", "samples", "student", "plan", "searching", *["fine-tuning,"] * 4, "chose"]
     assert len(done.stdout.splitlines()) == 2
 
 

@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 import typer
@@ -24,7 +23,7 @@ from aft.cli._report import report
 from aft.cli._train import train
 from aft.core import LogHandler, __version__
 from aft.core import rank as process_rank
-from aft.errors import AftError
+from aft.errors import AftError, shorten
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "extract": extract,
@@ -41,6 +40,11 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "demo": demo,
 }
 
+#: Exit status after Ctrl-C.
+INTERRUPTED = 130
+#: What Typer raises for wrong arguments. It does not export the class itself.
+PARSER_ERROR: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+
 app = typer.Typer(
     name="aft",
     help="Train a small model to keep what large frozen models know about your data.",
@@ -50,26 +54,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-
-
-class _InterruptedError(Exception):
-    """Ctrl-C, as an exception that Typer does not turn into a silent exit."""
-
-
-def _interruptible(command: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(command)
-    def run(*arguments: Any, **options: Any) -> Any:
-        try:
-            return command(*arguments, **options)
-        except KeyboardInterrupt as error:
-            raise _InterruptedError from error
-
-    return run
-
-
 for _name, _command in COMMANDS.items():
     app.command(_name, short_help=(_command.__doc__ or "").partition(".")[0].partition(";")[0].partition(":")[0] + ".")(
-        _interruptible(_command)
+        _command
     )
 
 
@@ -111,13 +98,21 @@ def main() -> None:
     """Run a command. An expected error is one sentence on the standard error stream and exit status 2."""
     _configure_logging()
     try:
-        app()
+        # Otherwise Typer exits by itself, silently after Ctrl-C.
+        status = app(standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(status)
+    except PARSER_ERROR as error:
+        error.message = shorten(error.message)
+        error.show()
+        sys.exit(error.exit_code)
     except AftError as error:
         typer.echo(f"aft: {name_options(str(error), _options())}", err=True)
         sys.exit(2)
-    except (_InterruptedError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         typer.echo("aft: interrupted; finished work is kept: run the same command again to resume", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
@@ -125,9 +120,9 @@ def main() -> None:
         if error.errno is None:
             raise
         place = "" if error.filename is None else f" for {error.filename!r}"
-        typer.echo(
-            f"aft: files must be readable and writable, with free disk space; received {error.strerror!r}{place}; "
-            "finished work is kept: make room or choose another place, and run the command again",
-            err=True,
+        message = (
+            f"files must be readable and writable, with free disk space; received {error.strerror!r}{place}; "
+            "finished work is kept: make room or choose another place, and run the command again"
         )
+        typer.echo(f"aft: {shorten(message)}", err=True)
         sys.exit(2)

@@ -104,13 +104,10 @@ def _read_csv(path: Path, wanted: Sequence[str], delimiter: str | None) -> dict[
         start = file.readline()
         if not start.strip():
             raise DataError(f"a table starts with a row of column names; {str(path)!r} is empty; check the file")
-        if delimiter is None:
-            # The delimiter that splits the header into the most of the wanted names.
-            delimiter = max(",;\t|", key=lambda mark: len(set(next(csv.reader([start], delimiter=mark))) & set(wanted)))
-        file.seek(0)
         before = csv.field_size_limit(LONGEST_CELL)
+        file.seek(0)
         try:
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            reader = csv.reader(file, delimiter=delimiter or _delimiter(start, wanted), strict=True)
             names = next(reader)
             _require(path, wanted, names)
             positions = [names.index(column) for column in wanted]
@@ -121,7 +118,7 @@ def _read_csv(path: Path, wanted: Sequence[str], delimiter: str | None) -> dict[
                 if len(row) != len(names):
                     raise DataError(
                         f"every row of a table needs one cell per column; line {reader.line_num} of {str(path)!r} "
-                        f"has {len(row)} cells for {len(names)} columns; quote cells that contain {delimiter!r}"
+                        f"has {len(row)} cells for {len(names)} columns; quote cells that contain the delimiter"
                     )
                 for column, position in zip(wanted, positions, strict=True):
                     columns[column].append(row[position])
@@ -132,6 +129,18 @@ def _read_csv(path: Path, wanted: Sequence[str], delimiter: str | None) -> dict[
         finally:
             csv.field_size_limit(before)
     return columns
+
+
+def _delimiter(header: str, wanted: Sequence[str]) -> str:
+    """The delimiter that splits a header into the most of the wanted names."""
+
+    def found(mark: str) -> int:
+        try:
+            return len(set(next(csv.reader([header], delimiter=mark))) & set(wanted))
+        except csv.Error:
+            return 0
+
+    return max(",;\t|", key=found)
 
 
 def _read_jsonl(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
