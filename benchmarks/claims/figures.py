@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from aft.reporting import Column, Dot, Figure, Guide, Heading, Unit, draw_dots, draw_scatter, method_name, styles
+from aft.reporting import Column, Dot, Figure, Guide, Heading, Unit, draw_dots, draw_scatter, styles
 
 Row = dict[str, Any]
 RATIO = Unit(percent=False, digits=4, name="error relative to fine-tuning")
@@ -16,7 +16,7 @@ def better_than_alternatives(result: Row) -> Figure:
     intervals = {name: one for name, one in result["normalised_error"].items() if name != "finetune"}
     method_styles = styles(list(intervals))
     dots = [
-        Dot(method_name(name), one["mean"], method_styles[name], one["low"], one["high"])
+        Dot(name, one["mean"], method_styles[name], one["low"], one["high"])
         for name, one in sorted(intervals.items(), key=lambda item: item[1]["mean"])
     ]
     return _figure(
@@ -58,7 +58,7 @@ def teachers_complement(result: Row) -> Figure | None:
             rows.append(Heading(f"{' + '.join(pair['pair'])} ({pair['task']})"))
         for name, found in pair["methods"].items():
             one = found["difference"]
-            rows.append(Dot(method_name(name), one["mean"], method_styles[name], one["low"], one["high"]))
+            rows.append(Dot(name, one["mean"], method_styles[name], one["low"], one["high"]))
     unit = Unit(percent=True, digits=1, name="difference from the better single teacher")
     guides = [Guide("no difference", 0.0, "dashed", show_value=False)]
     return _figure(result, "pairs", draw_dots(rows, guides, unit, WIDTH, gap=26)) if methods else None
@@ -70,7 +70,7 @@ def fifty_times_smaller(result: Row) -> Figure:
     method_styles = styles([row["method"] for row in rows])
     dots = [
         Dot(
-            method_name(row["method"]),
+            row["method"],
             row["error"],
             method_styles[row["method"]],
             row["low"],
@@ -95,7 +95,7 @@ def scarce_labels(result: Row) -> Figure:
         by_method = {row["method"]: row for row in rows if row["variation"] == variation}
         for name in shown:
             row = by_method[name]
-            lines.append(Dot(method_name(name), row["error"], method_styles[name], row["low"], row["high"]))
+            lines.append(Dot(name, row["error"], method_styles[name], row["low"], row["high"]))
     return _figure(result, "scarce", draw_dots(lines, [], ERROR, WIDTH, gap=22))
 
 
@@ -108,7 +108,7 @@ def little_overhead(result: Row) -> Figure:
         loop = next(row["ratio"] for row in selected if "loop" in row["method"])
         lines.append(Heading(f"{', '.join(pair)} (teacher in the loop: {loop:,.0f} times)"))
         lines += [
-            Dot(method_name(row["method"]), row["ratio"], method_styles[row["method"]], row["low"], row["high"])
+            Dot(row["method"], row["ratio"], method_styles[row["method"]], row["low"], row["high"])
             for row in selected
             if row in rows
         ]
@@ -122,7 +122,7 @@ def transforms(result: Row) -> Figure | None:
     names = list(dict.fromkeys(row["option"] for row in result["rows"]))
     option_styles, lines = styles(names), []
     for method in dict.fromkeys(row["method"] for row in result["rows"]):
-        lines.append(Heading(method_name(method)))
+        lines.append(Heading(method))
         selected = [row for row in result["rows"] if row["method"] == method]
         lines += [Dot(row["option"], row["loss_ratio"], option_styles[row["option"]]) for row in selected]
     unit = Unit(percent=False, digits=4, name="validation loss relative to fine-tuning")
@@ -134,7 +134,7 @@ def default_method(result: Row) -> Figure:
     """Draw validation losses relative to fine-tuning, over all comparisons."""
     ratios = result["validation_loss_ratio"]
     method_styles = styles(list(ratios))
-    dots = [Dot(method_name(name), ratio, method_styles[name]) for name, ratio in ratios.items()]
+    dots = [Dot(name, ratio, method_styles[name]) for name, ratio in ratios.items()]
     unit = Unit(percent=False, digits=4, name="validation loss relative to fine-tuning")
     guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
     return _figure(result, "default", draw_dots(dots, guides, unit, WIDTH, gap=26))

@@ -138,6 +138,29 @@ def test_text_in_figures_is_legible_on_a_phone(visit):
     assert min(sizes) >= 11
 
 
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP])
+def test_no_label_of_a_line_is_crossed_by_a_line(visit, viewport):
+    page = visit(viewport=viewport)
+    crossed = page.evaluate(
+        """[...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 0).flatMap(svg => {
+        const lines = [...svg.querySelectorAll('line.guide')].filter(l => l.getAttribute('x1') === l.getAttribute('x2'));
+        return [...svg.querySelectorAll('text.haloed:not(.strong)')].filter(text => {
+            const t = text.getBoundingClientRect();
+            return lines.some(line => {
+                const l = line.getBoundingClientRect();
+                return l.left > t.left + 1 && l.left < t.right - 1 && l.top < t.bottom - 2 && l.bottom > t.top + 2;
+            });
+        }).map(text => text.textContent);
+        })"""
+    )
+    assert crossed == []
+
+
+def test_desktop_uses_its_width(visit):
+    page = visit(viewport={"width": 1600, "height": 900})
+    assert page.evaluate("document.querySelector('main').getBoundingClientRect().width") > 1100
+
+
 def test_dark_mode_and_print(visit):
     light, dark = visit(viewport=DESKTOP, color_scheme="light"), visit(viewport=DESKTOP, color_scheme="dark")
     light_background, dark_background = light.evaluate(BACKGROUND), dark.evaluate(BACKGROUND)

@@ -86,7 +86,9 @@ def test_teachers_are_ranked_in_a_table(aft_command, reviews, tmp_path):
     stores = ["--features", out / "letters", "--features", out / "half"]
     status, out_text, err = aft_command("rank", *columns, "--label", "label", *stores)
     assert status == 0, err
-    heading, *rows, advice = out_text.splitlines()
+    heading, *rows, advice, tfidf, deploy = out_text.splitlines()
+    assert tfidf.startswith("TF-IDF with a linear model has error 0.")
+    assert deploy.startswith("If the teacher is fast enough for you, deploy it")
     assert heading.split() == ["teacher", "dim", "probe", "error", "LogME", "seconds"]
     assert {row.split("  ")[0].strip() for row in rows} == {"letters", "half", "letters + half"}
     assert len({len(row) for row in (heading, *rows)}) == 1
@@ -195,7 +197,17 @@ def test_training_says_what_it_does_and_nothing_else(reviews, tmp_path):
                "--student", STUDENT, "--method", "finetune", "--steps", "5", "--out", tmp_path / "run"]  # fmt: skip
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
     names = [line.split()[0] for line in done.stderr.splitlines()]
-    assert names == ["data", "task", "samples", "student", "plan", "searching", *["fine-tuning,"] * 4, "chose"]
+    assert names == [
+        "data",
+        "task",
+        "samples",
+        "student",
+        "plan",
+        "searching",
+        *["fine-tuning,"] * 4,
+        "chose",
+        "TF-IDF",
+    ]
     assert len(done.stdout.splitlines()) == 2
 
 

@@ -172,7 +172,7 @@ def test_comparisons_of_other_kinds(tmp_path, options):
         assert "RMSE" in page.text
         assert "points" not in page.text
     if len(options.get("classes", ())) == 40:
-        assert "pairs of classes that are most often confused" in page.text
+        assert "The most confused pairs of classes" in page.text
     if "aft" not in options.get("methods", ("aft",)):
         assert "Gates of each teacher" not in page.text
 
@@ -242,7 +242,13 @@ def test_directory_of_comparisons(tmp_path):
     (tmp_path / "notes").mkdir()
     page = Page(aft.report(tmp_path, tmp_path / "all.html").read_text(encoding="utf-8"))
     check(page)
-    for text in ("3 comparisons", "a <pets>", "b reviews", "Normalised error", "its errors are not percentages"):
+    for text in (
+        "3 comparisons",
+        "a <pets>",
+        "b reviews",
+        "Error divided by fine-tuning",
+        "its errors are no percentages",
+    ):
         assert text in page.text
     assert [tag for tag, _ in page.tags].count("article") == 3
     (tmp_path / "notes" / "comparison.json").write_text("{")
@@ -323,3 +329,48 @@ def test_scales_and_ticks():
         axis = spanning(values, 0, 100)
         assert all(0 <= axis(value) <= 100 for value in values)
         assert 1 <= len(axis.ticks(5)) <= 12
+
+
+def test_intervals_say_how_many_seeds_and_below_five_that_they_are_rough(tmp_path):
+    text = page_of(tmp_path / "a", make_comparison(seeds=3)).text
+    assert "(3 seeds, rough)" in text
+    text = page_of(tmp_path / "b", make_comparison(seeds=5)).text
+    assert "(5 seeds)" in text
+    assert "rough" not in text
+
+
+def test_what_is_identical_to_fine_tuning_is_called_the_same(tmp_path):
+    comparison = make_comparison()
+    comparison["methods"][1] |= {"same_as_finetune": True, "method": "kd"}
+    text = page_of(tmp_path, comparison).text
+    assert "kd (the same)" in text
+    assert " kd (noise)" not in text
+
+
+def test_names_are_as_the_user_typed_them(tmp_path):
+    comparison = make_comparison()
+    page = page_of(tmp_path, comparison)
+    for result in comparison["methods"]:
+        assert result["method"] in page.text
+    assert "AFT learns a gate" in page.text  # the method's name in prose
+    assert "AFT 3" not in page.text
+
+
+def test_the_axis_says_where_it_starts(tmp_path):
+    assert "axis from" in page_of(tmp_path, make_comparison()).text
+
+
+def test_a_curve_has_at_least_ten_points(tmp_path):
+    comparison = make_comparison()
+    for result in comparison["methods"]:
+        for curve in result["curve"]:
+            for name in ("step", "task_loss", "objective"):
+                curve[name] = curve[name][:9]
+    assert "Learning curves" not in page_of(tmp_path / "a", comparison).text
+    assert "Learning curves" in page_of(tmp_path / "b", make_comparison()).text
+
+
+def test_baselines_are_rows_without_a_student(tmp_path):
+    text = page_of(tmp_path, make_comparison()).text
+    assert "TF-IDF no student" in text
+    assert "0.48 ms per sample, 540.0 kB" in text

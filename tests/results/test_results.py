@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from aft.errors import RunError, UsageError
 from aft.results import (
     COMPARISON_FILE,
+    Baseline,
     Comparison,
     ComparisonResult,
     Cost,
@@ -76,6 +77,7 @@ def full_result():
         ],
         probe=Reference(error=0.15, low=0.1, high=0.2),
         majority=Reference(error=0.5, low=0.4, high=0.6),
+        baselines=[Baseline(name="TF-IDF", what="words", error=0.4, low=0.3, high=0.5, bytes=10, latency_ms=0.1)],
         conclusions=["aft lowers the error by 6.2 points against fine-tuning."],
         cost=Cost(seconds=200.0, wall_seconds=110.0, extraction_seconds=50.0),
         environment=Environment(python="3.11.2", torch="2.9", platform="Linux", threads=1, processes=2),
@@ -112,7 +114,7 @@ def test_full_result_sets_every_field():
     # Fine-tuning and the trials lack some on purpose.
     assert [path for path in missing if path[:2] != ("methods", 0) and "trials" not in path] == []
     assert seen == {
-        ComparisonResult, Cost, Curve, Difference, Environment, Gates, MethodResult, Reference, Student, Task, Teacher, Trial,
+        Baseline, ComparisonResult, Cost, Curve, Difference, Environment, Gates, MethodResult, Reference, Student, Task, Teacher, Trial,
     }  # fmt: skip
 
 
@@ -120,7 +122,7 @@ def test_names_in_the_document(tmp_path):
     full_result().write(tmp_path / COMPARISON_FILE)
     document = json.loads((tmp_path / COMPARISON_FILE).read_text())
     assert list(document) == [
-        "format", "aft", "task", "student", "teachers", "seeds", "methods", "probe", "majority", "conclusions", "cost", "environment",
+        "format", "aft", "task", "student", "teachers", "seeds", "methods", "probe", "majority", "baselines", "conclusions", "cost", "environment",
     ]  # fmt: skip
     assert document["format"] == 1
     aft = document["methods"][1]
@@ -232,9 +234,10 @@ def test_opening_an_unfinished_comparison(tmp_path):
 def test_table(tmp_path):
     assert str(Comparison(tmp_path, full_result())) == "\n".join(
         [
-            "                           error      normalised  gap closed               vs fine-tuning   beta",
+            "                           error      normalised  gap closed vs fine-tuning (2 seeds, rough)   beta",
             "majority                  50.0 %",
             "probe                     15.0 %",
+            "TF-IDF                    40.0 %           1.280                    0.1 ms a sample, 10 B",
             "finetune            31.2 % ± 9.0           1.000           -                                -",
             "aft                 25.0 % ± 0.0           0.800        40 %   -6.2 (-10.0 to -1.0)         1 (balanced)",
         ]

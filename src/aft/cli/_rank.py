@@ -54,3 +54,13 @@ def rank(
         if len(rows) > 1
         else f"There is only one teacher, {best.name}; name more stores with --features to compare them."
     )
+    if best.tfidf_error is not None:
+        verdict = (
+            "the task needs neither teacher nor student"
+            if best.tfidf_error <= best.probe_error
+            else "a student should do better than that"
+        )
+        typer.echo(
+            f"TF-IDF with a linear model has {best.error_name} {best.tfidf_error:.4f} on the same samples: {verdict}."
+        )
+    typer.echo("If the teacher is fast enough for you, deploy it with its probe: few students are as accurate.")

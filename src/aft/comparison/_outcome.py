@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from aft.comparison._baselines import measure_baselines
 from aft.comparison._references import majority_losses, probe_losses
 from aft.comparison._study import Study
 from aft.comparison._summary import conclude, summarise
@@ -48,6 +49,7 @@ def make_result(study: Study, runs: Path, *, wall_seconds: float, threads: int, 
     root = targets.kind == "regression"
     probe, majority = probe_losses(problem, problem.stores), majority_losses(problem)
     probe_error = None if probe is None else error_of(probe[None], root=root)
+    baselines = measure_baselines(problem)
     methods = []
     for method in study.methods:
         finals = [runs / f"{training.spec.method}-{training.spec.seed}" for training in study.finals[method]]
@@ -69,7 +71,8 @@ def make_result(study: Study, runs: Path, *, wall_seconds: float, threads: int, 
         methods=tuple(methods),
         probe=Reference() if probe is None else _reference(probe, root=root),
         majority=_reference(majority, root=root),
-        conclusions=conclude(methods, probe_error, targets),
+        baselines=tuple(baselines),
+        conclusions=conclude(methods, probe_error, targets, baselines),
         cost=Cost(seconds=_seconds(study), wall_seconds=round(wall_seconds, 1)),
         environment=Environment(
             python=platform.python_version(), torch=str(torch.__version__), platform=platform.platform(),

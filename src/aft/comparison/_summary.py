@@ -1,7 +1,8 @@
 """What a comparison found: a result for each method, and conclusions in words."""
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from aft.comparison._predictions import sample_losses, unpack_predictions
 from aft.comparison._study import Study
 from aft.data import Targets
 from aft.evaluation import confusion, draw, error_of, normalised_error, paired_difference
-from aft.results import Difference, MethodResult
+from aft.results import Baseline, Difference, MethodResult, seeds_phrase
 from aft.results import Trial as TrialResult
 from aft.runs import Trial
 
@@ -76,22 +77,28 @@ def _flatten(trial: Trial) -> TrialResult:
     )  # fmt: skip
 
 
-def conclude(methods: Sequence[MethodResult], probe: float | None, targets: Targets) -> tuple[str, ...]:
+def conclude(
+    methods: Sequence[MethodResult], probe: float | None, targets: Targets, baselines: Sequence[Baseline] = ()
+) -> tuple[str, ...]:
     """Say what the numbers mean, and which differences are noise.
 
     Args:
         methods: A result for each method, fine-tuning's included.
         probe: Error of the probe, or None.
         targets: The task.
+        baselines: What needs no trained student.
 
     Returns:
-        Sentences.
+        Sentences. The first says so where no student is worth training.
     """
     scale, unit = (1.0, "") if targets.kind == "regression" else (100.0, " points")
     digits = 3 if targets.kind == "regression" else 1
 
     def shown(value: float, sign: str = "") -> str:
         return f"{scale * value:{sign}.{digits}f}"
+
+    def interval(result: MethodResult, low: float, high: float, sign: str = "") -> str:
+        return f"95 % interval {shown(low, sign)} to {shown(high, sign)}; {seeds_phrase(len(result.errors))}"
 
     plain = next(method for method in methods if method.method == "finetune")
     others = sorted((method for method in methods if method is not plain), key=lambda method: method.mean or 0.0)
@@ -103,7 +110,7 @@ def conclude(methods: Sequence[MethodResult], probe: float | None, targets: Targ
         if found.noise:
             sentences.append(
                 f"{result.method} does not differ from fine-tuning beyond noise ({shown(found.mean, '+')}{unit}, "
-                f"95 % interval {shown(found.low, '+')} to {shown(found.high, '+')})."
+                f"{interval(result, found.low, found.high, '+')})."
             )
             continue
         verb, low, high = "lowers", -found.high, -found.low
@@ -111,7 +118,7 @@ def conclude(methods: Sequence[MethodResult], probe: float | None, targets: Targ
             verb, low, high = "raises", found.low, found.high
         sentences.append(
             f"{result.method} {verb} the error by {shown(abs(found.mean))}{unit} compared with fine-tuning "
-            f"(95 % interval {shown(low)} to {shown(high)})."
+            f"({interval(result, low, high)})."
         )
     same = [result.method for result in others if result.same_as_finetune]
     if same:
@@ -123,4 +130,17 @@ def conclude(methods: Sequence[MethodResult], probe: float | None, targets: Targ
         sentences.append(
             "The probe on the teachers' features is no better than fine-tuning here: the student has little to learn from them."
         )
-    return tuple(sentences)
+    advice = _advice(methods, baselines, lambda value: shown(value) + ("" if targets.kind == "regression" else " %"))
+    return (*advice, *sentences)
+
+
+def _advice(methods: Sequence[MethodResult], baselines: Sequence[Baseline], shown: Callable[[float], str]) -> list[str]:
+    """A sentence if a baseline is as good as the best student."""
+    best = min(methods, key=lambda method: method.mean if method.mean is not None else math.inf)
+    winner = min(baselines, key=lambda one: one.error if one.error is not None else math.inf, default=None)
+    if winner is None or winner.error is None or best.mean is None or winner.error > best.mean:
+        return []
+    return [
+        f"Do not train this student: {winner.name} ({winner.what}) has an error of {shown(winner.error)}, and the best student, "
+        f"trained with {best.method}, {shown(best.mean)}."
+    ]

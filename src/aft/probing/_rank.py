@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.baselines import choose_tfidf
 from aft.data import Dataset, TaskKind, infer_targets, make_splits
 from aft.errors import UsageError
+from aft.evaluation import measure
 from aft.features import FeatureStore, open_stores
 from aft.probing._teachers import logme, probe_error
 
@@ -27,6 +29,7 @@ class TeacherRank:
         seconds: Time to compute both.
         error_name: The kind of error, as in `aft.Metrics`.
         samples: Number of validation samples.
+        tfidf_error: For texts, the error of TF-IDF with a linear model on the same samples, which needs no teacher.
     """
 
     name: str
@@ -36,6 +39,7 @@ class TeacherRank:
     seconds: float
     error_name: str
     samples: int
+    tfidf_error: float | None = None
 
     def __str__(self) -> str:
         return (
@@ -106,12 +110,19 @@ def rank(
         return samples.ids, targets.encode(samples.labels or [], samples.ids)[0]
 
     train, validation = ids_and_labels(splits.search_train), ids_and_labels(splits.validation)
+    tfidf = None
+    if all(part == "text" for part in dataset.modality):
+        texts = [
+            ([dataset.inputs[i] for i in part.tolist()], encoded)
+            for part, (_, encoded) in ((splits.search_train, train), (splits.validation, validation))
+        ]
+        tfidf = measure(targets, choose_tfidf(targets, *texts)[1](texts[1][0]), validation[1]).error
     rows = []
     for group in [*([store] for store in stores), *([stores] if len(stores) > 1 else [])]:
         start = time.perf_counter()
         metrics, score = probe_error(group, targets, train, validation), logme(group, targets, train)
         name, dim = " + ".join(store.name for store in group), sum(store.dim for store in group)
         seconds = round(time.perf_counter() - start, 3)
-        rows.append(TeacherRank(name, dim, metrics.error, score, seconds, metrics.error_name, metrics.samples))
+        rows.append(TeacherRank(name, dim, metrics.error, score, seconds, metrics.error_name, metrics.samples, tfidf))
     # If errors are equal, the narrower features come first: a single teacher is cheaper than all of them.
     return sorted(rows, key=lambda row: (row.probe_error, row.dim))

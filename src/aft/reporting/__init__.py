@@ -10,7 +10,6 @@ from aft.reporting._dots import draw_dots as draw_dots
 from aft.reporting._figure import Figure as Figure
 from aft.reporting._figure import Style as Style
 from aft.reporting._figure import styles as styles
-from aft.reporting._names import method_name as method_name
 from aft.reporting._numbers import Unit as Unit
 from aft.reporting._report import report as report
 from aft.reporting._scatter import Column as Column

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aft.reporting._names import method_name
 from aft.results import ComparisonResult, MethodResult
 
 #: Most classes for which a matrix is still readable.
@@ -73,11 +72,11 @@ def _confusion(result: MethodResult, classes: Sequence[str]) -> Confusion:
         for truth, line in enumerate(counts)
     ]  # fmt: skip
     if len(names) <= LARGEST:
-        return Confusion(method_name(result.method), names, cells, [])
+        return Confusion(result.method, names, cells, [])
     wrong = [
         (names[truth], names[answer], cell)
         for truth, line in enumerate(cells)
         for answer, cell in enumerate(line)
         if not cell.correct and cell.count
     ]
-    return Confusion(method_name(result.method), names, [], sorted(wrong, key=lambda pair: -pair[2].count)[:PAIRS])
+    return Confusion(result.method, names, [], sorted(wrong, key=lambda pair: -pair[2].count)[:PAIRS])

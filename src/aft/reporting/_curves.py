@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aft.reporting._figure import Drawing, Figure, Line, Path, Style, Text, marker
-from aft.reporting._names import method_name
 from aft.reporting._numbers import significant
 from aft.reporting._scale import Scale, spanning, tick_label
 from aft.results import ComparisonResult, MethodResult
 
 WIDTH, HEIGHT = 270.0, 180.0
+#: A line with fewer points would say little.
+FEWEST = 10
 #: Most points of a line. More would not be visible and would enlarge the page.
 POINTS = 120
 
@@ -51,7 +52,7 @@ def curve_figures(comparison: ComparisonResult, method_styles: Mapping[str, Styl
 
 
 def _lines(result: MethodResult) -> list[Points]:
-    return [_thin(curve.points) for curve in result.curve if len(curve.points) > 1]
+    return [_thin(curve.points) for curve in result.curve if len(curve.points) >= FEWEST]
 
 
 def _thin(points: Points) -> Points:
@@ -90,12 +91,12 @@ def _panel(
     drawing.add(Path.through([(across(x), up(y)) for x, y in mean], f"curve {style.css}"))
     x, y = mean[-1]
     drawing.add(marker(across(x), up(y), style.shape, style.css, 4.5))
-    drawing.add(Text(2, 14, method_name(result.method), "strong", limit=18 if behind else 30))
+    drawing.add(Text(2, 14, result.method, "strong", limit=18 if behind else 30))
     if behind:
-        drawing.add(Text(across.end, 14, "- - fine-tuning", "muted", "end"))
+        drawing.add(Text(across.end, 14, "- - finetune", "muted", "end"))
     return Figure(
         name,
-        f"Task loss over the steps, {method_name(result.method)}",
+        f"Task loss over the steps, {result.method}",
         f"From {significant(mean[0][1])} at step {mean[0][0]:,.0f} to {significant(y)} at step {x:,.0f}, the mean of {len(curves)} "
         f"{'seed' if len(curves) == 1 else 'seeds'}."
         + (f" Fine-tuning ends at {significant(base[-1][1])}." if base else ""),

@@ -1,5 +1,6 @@
 """Dot plots: rows of dots with whiskers on one axis."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,11 +92,12 @@ def draw_dots(
         label = tick_label(100 * tick if unit.percent else tick, shown)
         drawing.add(Text(axis(tick), bottom + 16, label, "muted", "middle"))
     drawing.add(Line(left, bottom, width - right, bottom, "axis"))
-    drawing.add(Text((left + width - right) / 2, bottom + 36, f"← better · {unit.axis}", "muted", "middle"))
-    for n, guide in enumerate(guides):
-        drawing.add(Line(axis(guide.value), 18 * n + 16, axis(guide.value), bottom, f"guide {guide.css}"))
-    for n, guide in enumerate(guides):
-        drawing.add(_label(guide, axis, 18 * n + 12, unit, width))
+    start = f" · axis from {unit(axis.low)}" if axis.low > 0 else ""
+    drawing.add(Text((left + width - right) / 2, bottom + 36, f"← better · {unit.axis}{start}", "muted", "middle"))
+    for n, placed in enumerate(_place_labels(guides, axis, unit, width)):
+        x = axis(placed.guide.value)
+        drawing.add(Line(x, 18 * n + 16, x, bottom, f"guide {placed.guide.css}"))
+        drawing.add(Text(placed.x, 18 * n + 12, placed.text, "muted haloed", placed.anchor))
     for n, row in enumerate(rows):
         y = top + gap * n + gap / 2
         if isinstance(row, Heading):
@@ -123,12 +125,44 @@ def _axis(dots: Sequence[Dot], guides: Sequence[Guide], start: float, end: float
     return spanning([*values, *(guide.value for guide in guides)], start, end)
 
 
-def _label(guide: Guide, axis: Scale, y: float, unit: Unit, width: float) -> Text:
-    """The label of a guide, kept within the drawing."""
-    x, text = axis(guide.value), f"{guide.label} {unit(guide.value)}" if guide.show_value else guide.label
-    half = columns(text) * LETTER / 2
-    anchor = "start" if x < half else "end" if x + half > width else "middle"
-    return Text(x, y, text, "muted haloed", anchor)
+@dataclass(frozen=True)
+class _GuideLabel:
+    """The label of a guide: its text, and where it is drawn."""
+
+    guide: Guide
+    text: str
+    x: float
+    anchor: str
+    span: tuple[float, float]
+
+
+def _place_labels(guides: Sequence[Guide], axis: Scale, unit: Unit, width: float) -> list[_GuideLabel]:
+    """Labels from top to bottom, within the drawing, in the order and on the sides where the fewest lines cross them.
+
+    The line of each guide starts below its own label, and so passes all labels further down.
+    """
+
+    def label(guide: Guide, anchor: str) -> _GuideLabel:
+        text = f"{guide.label} {unit(guide.value)}" if guide.show_value else guide.label
+        x, length = axis(guide.value), columns(text) * LETTER
+        start = {"start": x - 3, "middle": x - length / 2, "end": x + 3 - length}[anchor]
+        start = min(max(start, 0), max(width - length, 0))
+        place = {"start": start, "middle": start + length / 2, "end": start + length}[anchor]
+        return _GuideLabel(guide, text, place, anchor, (start, start + length))
+
+    def crossings(labels: Sequence[_GuideLabel]) -> int:
+        lines = [axis(one.guide.value) for one in labels]
+        return sum(
+            low - 4 < x < high + 4 for n, one in enumerate(labels) for low, high in [one.span] for x in lines[:n]
+        )
+
+    anchors = itertools.product(("middle", "start", "end"), repeat=len(guides))
+    orders = itertools.permutations(guides)
+    choices = (
+        [label(guide, anchor) for guide, anchor in zip(order, sides, strict=True)]
+        for order, sides in itertools.product(orders, list(anchors))
+    )
+    return min(choices, key=crossings)
 
 
 def _row(drawing: Drawing, row: Dot, axis: Scale, y: float) -> None:

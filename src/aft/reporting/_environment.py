@@ -5,8 +5,9 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from aft.reporting._names import method_name, short
+from aft.reporting._names import short
 from aft.reporting._numbers import seconds, share, significant
+from aft.results import seeds_phrase
 
 
 @cache
@@ -22,11 +23,11 @@ def environment() -> Environment:
     )
     filters: dict[str, Callable[..., str]] = {
         "place": lambda value: f"{value:.1f}".removesuffix(".0"),
+        "seeds_phrase": seeds_phrase,
         "short": short,
         "share": share,
         "significant": significant,
         "seconds": seconds,
-        "method": method_name,
     }
     made.filters |= filters
     return made

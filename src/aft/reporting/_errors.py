@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from aft.reporting._dots import Dot, Guide, Heading, draw_dots
 from aft.reporting._figure import Figure, Style
-from aft.reporting._names import method_name
 from aft.reporting._numbers import Unit
 from aft.results import ComparisonResult
+
+#: Style of what needs no trained student.
+BASELINE = Style("hexagon", "teacher")
 
 
 def errors_figure(
@@ -28,8 +30,13 @@ def errors_figure(
         (result for result in comparison.methods if result.error is not None), key=lambda result: result.error or 0.0
     )
     dots: list[Dot | Heading] = [
+        Dot(baseline.name, baseline.error, BASELINE, baseline.low, baseline.high)
+        for baseline in comparison.baselines
+        if baseline.error is not None
+    ]
+    dots += [
         Dot(
-            method_name(result.method),
+            result.method,
             result.error or 0.0,
             method_styles[result.method],
             result.low,
@@ -38,11 +45,12 @@ def errors_figure(
         )
         for result in known
     ]
-    if not dots:
+    if not known:
         return None
+    dots.sort(key=lambda dot: dot.value if isinstance(dot, Dot) else 0.0)
     guides = _guides(comparison)
     texts = [
-        f"{method_name(result.method)} {unit(result.error or 0.0)}"
+        f"{result.method} {unit(result.error or 0.0)}"
         + (f" ({unit.interval(result.low, result.high)})" if result.low is not None and result.high is not None else "")
         for result in known
     ]
@@ -51,7 +59,7 @@ def errors_figure(
         name,
         f"{unit.name[:1].upper()}{unit.name[1:]} by method",
         f"Lowest first: {', '.join(texts)}. Vertical lines: {', '.join(lines) or 'none'}.",
-        draw_dots(dots, guides, unit, 720),
+        draw_dots(dots, guides, unit, 600),
         draw_dots(dots, guides, unit, 340),
     )
 
@@ -84,7 +92,7 @@ def differences_figure(
     """
     dots = [
         Dot(
-            method_name(result.method) + (" (noise)" if difference.noise else ""),
+            result.method + (" (the same)" if result.same_as_finetune else " (noise)" if difference.noise else ""),
             difference.mean,
             method_styles[result.method],
             difference.low,
@@ -102,7 +110,7 @@ def differences_figure(
         name,
         "Difference from fine-tuning by method",
         f"Best first: {', '.join(f'{dot.label} {signed(dot.value)}' for dot in dots)}.",
-        draw_dots(dots, guides, signed, 720, gap=28),
+        draw_dots(dots, guides, signed, 600, gap=28),
         draw_dots(dots, guides, signed, 340),
     )
 

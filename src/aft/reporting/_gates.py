@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aft.reporting._figure import Drawing, Figure, Line, Rect, Text
-from aft.reporting._names import method_name
 from aft.reporting._numbers import share
 from aft.results import ComparisonResult, Gates
 
@@ -46,7 +45,7 @@ def gate_panels(comparison: ComparisonResult, name: str) -> list[GatesPanel]:
     panels: list[GatesPanel] = []
     for result in comparison.methods:
         for teacher, gates in result.gates.items():
-            method = method_name(result.method)
+            method = result.method
             figure = _histogram(gates, teacher, method, f"{name}-{len(panels)}")
             panels.append(
                 GatesPanel(method, teacher, gates.mean, dims.get(teacher), figure, sorted(gates.strongest, key=lambda pair: -pair[1])[:10])

@@ -70,11 +70,3 @@ def columns(text: str) -> int:
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
     )
-
-
-_METHODS = {"finetune": "fine-tuning", "aft": "AFT", "kd": "KD", "rkd": "RKD", "sp": "SP", "cka": "CKA"}
-
-
-def method_name(method: str) -> str:
-    """The name of a method on the page. An unknown method keeps its name."""
-    return _METHODS.get(method, method)

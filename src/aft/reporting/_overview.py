@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aft.reporting._names import method_name
 from aft.results import ComparisonResult
 
 
@@ -60,4 +59,4 @@ def overview(comparisons: Mapping[str, ComparisonResult]) -> Overview:
     for method in methods:
         column = [value for table in tables if (value := table.get(method)) is not None]
         means.append(f"{sum(column) / len(column):.2f}" if len(column) == len(tables) else "–")
-    return Overview([method_name(method) for method in methods], rows, means)
+    return Overview(methods, rows, means)

@@ -13,7 +13,7 @@ from aft.reporting._gates import GatesPanel, gate_panels
 from aft.reporting._numbers import Unit
 from aft.reporting._overview import overview
 from aft.reporting._quality import ladder_figure, scatter_figure
-from aft.reporting._table import TableRow, table_rows
+from aft.reporting._table import TableRow, baseline_rows, table_rows
 from aft.results import ComparisonResult, MethodResult
 
 #: Stands in the head of every page. A file without it is not replaced by a report.
@@ -34,6 +34,7 @@ class Section:
         errors: Errors by method.
         differences: Differences from fine-tuning.
         table: Methods in numbers.
+        baselines: What needs no trained student, in numbers.
         metrics: Names of all metrics.
         quality: Errors of the teachers and of the student.
         gates: Gates by teacher.
@@ -52,6 +53,7 @@ class Section:
     errors: Figure | None
     differences: Figure | None
     table: Sequence[TableRow]
+    baselines: Sequence[tuple[str, str, tuple[str, str], str, str]]
     metrics: Sequence[str]
     quality: Figure | None
     gates: Sequence[GatesPanel]
@@ -104,6 +106,7 @@ def _section(number: int, name: str, comparison: ComparisonResult, method_styles
         errors_figure(comparison, method_styles, unit, f"{prefix}-errors-figure"),
         differences_figure(comparison, method_styles, unit, f"{prefix}-differences"),
         table_rows(comparison, method_styles, unit),
+        baseline_rows(comparison, unit),
         list(dict.fromkeys(metric for result in comparison.methods for metric in result.metrics)),
         ladder_figure(comparison, method_styles, unit, f"{prefix}-quality-figure"),
         gate_panels(comparison, f"{prefix}-gate"),

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from aft.reporting._dots import Dot, Guide, Heading, draw_dots
 from aft.reporting._figure import Figure, Style
-from aft.reporting._names import method_name
 from aft.reporting._numbers import Unit
 from aft.reporting._scatter import Column, draw_scatter
 from aft.results import ComparisonResult
@@ -35,7 +34,7 @@ def ladder_figure(
     if probe.error is not None and (len(comparison.teachers) > 1 or not teachers):
         teachers.append(Dot("all teachers", probe.error, _TOGETHER, probe.low, probe.high))
     students = [
-        Dot(method_name(result.method), result.error, method_styles[result.method], result.low, result.high)
+        Dot(result.method, result.error, method_styles[result.method], result.low, result.high)
         for result in (comparison.finetune, comparison.best)
         if result is not None and result.error is not None
     ]
@@ -49,7 +48,7 @@ def ladder_figure(
         name,
         "Errors of the teachers and of the student",
         f"{', '.join(texts)}.",
-        draw_dots(rows, guides, unit, 720, gap=26),
+        draw_dots(rows, guides, unit, 600, gap=26),
         draw_dots(rows, guides, unit, 340),
     )
 
@@ -76,7 +75,7 @@ def scatter_figure(
         return None
     text = "; ".join(
         f"{number}: probe {Unit(True, 1, '')(comparison.probe.error or 0.0)}, "
-        + ", ".join(f"{method_name(result.method)} {Unit(True, 1, '')(result.error)}" for result in comparison.methods if result.error is not None)
+        + ", ".join(f"{result.method} {Unit(True, 1, '')(result.error)}" for result in comparison.methods if result.error is not None)
         for number, comparison in known
     )  # fmt: skip
     points = [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aft.reporting._figure import Drawing, Line, Style, Text, marker
-from aft.reporting._names import columns, method_name
+from aft.reporting._names import columns
 from aft.reporting._scale import spanning, tick_label
 
 
@@ -70,7 +70,7 @@ def draw_scatter(
         drawing.add(Line(across(first), up(first), across(last), up(last), "guide dotted"))
     for x, y, method in legend:
         drawing.add(marker(x + 6, y - 4, method_styles[method].shape, method_styles[method].css))
-        drawing.add(Text(x + 18, y, method_name(method), "", limit=22))
+        drawing.add(Text(x + 18, y, method, "", limit=22))
     taken: list[tuple[float, float]] = []
     for column in points:
         x, places = across(column.x), [up(error) for error in column.errors.values()]
@@ -89,7 +89,7 @@ def _legend(methods: Sequence[str], width: float) -> tuple[list[tuple[float, flo
     """Coordinates of each method's entry in the legend, and the number of lines of the legend."""
     placed, x, line = [], 0.0, 0
     for method in methods:
-        entry_width = 18 + min(columns(method_name(method)), 22) * 6.6 + 16
+        entry_width = 18 + min(columns(method), 22) * 6.6 + 16
         if x and x + entry_width > width:
             x, line = 0.0, line + 1
         placed.append((x, 14.0 + 20 * line, method))

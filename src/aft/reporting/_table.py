@@ -1,11 +1,12 @@
 """The table of methods, with every cell formatted as text."""
 
+import math
 from dataclasses import dataclass
 
+from aft.core import format_size
 from aft.reporting._figure import Style
-from aft.reporting._names import method_name
 from aft.reporting._numbers import Unit, seconds, share, significant
-from aft.results import ComparisonResult, MethodResult
+from aft.results import ComparisonResult, MethodResult, seeds_phrase
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ def table_rows(comparison: ComparisonResult, method_styles: dict[str, Style], un
     ordered = sorted(comparison.methods, key=lambda result: (result.error is None, result.error or 0.0))
     return [
         TableRow(
-            method_name(result.method),
+            result.method,
             method_styles[result.method],
             result.error is not None and result is ordered[0] and len(ordered) > 1,
             (
                 _error(result, unit),
-                unit.interval(result.low, result.high) if result.low is not None and result.high is not None else "",
+                unit.interval(result.low, result.high) + _from_seeds(result)
+                if result.low is not None and result.high is not None
+                else "",
             ),
             _normalised(result),
             share(result.gap_closed) if result.gap_closed is not None and result.method != "finetune" else "–",
@@ -64,6 +67,35 @@ def table_rows(comparison: ComparisonResult, method_styles: dict[str, Style], un
         )
         for result in ordered
     ]
+
+
+def baseline_rows(comparison: ComparisonResult, unit: Unit) -> list[tuple[str, str, tuple[str, str], str, str]]:
+    """Format what needs no trained student, lowest error first.
+
+    Returns:
+        Name, description, error with its interval, normalised error, and cost.
+    """
+    plain = comparison.finetune.error if comparison.finetune is not None else None
+    rows = []
+    for baseline in sorted(comparison.baselines, key=lambda one: math.inf if one.error is None else one.error):
+        if baseline.error is None:
+            continue
+        ends = baseline.low, baseline.high
+        cost = [
+            f"{significant(baseline.latency_ms, 2)} ms per sample" if baseline.latency_ms is not None else "",
+            format_size(baseline.bytes) if baseline.bytes is not None else "",
+        ]
+        interval = "" if ends[0] is None or ends[1] is None else unit.interval(ends[0], ends[1])
+        normalised = f"{baseline.error / plain:.2f}" if plain else "–"
+        rows.append(
+            (baseline.name, baseline.what, (unit(baseline.error), interval), normalised, ", ".join(filter(None, cost)))
+        )
+    return rows
+
+
+def _from_seeds(result: MethodResult) -> str:
+    """How many seeds an interval is from, and that those of few seeds are rough."""
+    return f" ({seeds_phrase(len(result.errors))})" if result.errors else ""
 
 
 def _error(result: MethodResult, unit: Unit) -> str:
@@ -79,7 +111,7 @@ def _normalised(result: MethodResult) -> tuple[str, str]:
         return "–", ""
     low, high = result.normalised_low, result.normalised_high
     known = result.method != "finetune" and low is not None and high is not None
-    return f"{result.normalised:.2f}", f"{low:.2f} to {high:.2f}" if known else ""
+    return f"{result.normalised:.2f}", f"{low:.2f} to {high:.2f}{_from_seeds(result)}" if known else ""
 
 
 def _difference(result: MethodResult, unit: Unit) -> tuple[str, str]:
@@ -88,7 +120,10 @@ def _difference(result: MethodResult, unit: Unit) -> tuple[str, str]:
     difference = result.difference
     if difference is None or difference.mean is None:
         return "–", ""
+    if result.same_as_finetune:
+        return "the same", ""
     ends = _ends(difference.low, difference.high, unit)
+    ends += _from_seeds(result) if ends else ""
     if difference.noise:
         return f"within noise: {unit.signed(difference.mean)}", ends
     direction = "lower" if difference.mean < 0 else "higher" if difference.mean > 0 else "different"

@@ -13,6 +13,7 @@ from aft.results._method_result import Difference as Difference
 from aft.results._method_result import Gates as Gates
 from aft.results._method_result import MethodResult as MethodResult
 from aft.results._method_result import Trial as Trial
+from aft.results._schema import Baseline as Baseline
 from aft.results._schema import ComparisonResult as ComparisonResult
 from aft.results._schema import Cost as Cost
 from aft.results._schema import Environment as Environment
@@ -20,3 +21,4 @@ from aft.results._schema import Reference as Reference
 from aft.results._schema import Student as Student
 from aft.results._schema import Task as Task
 from aft.results._schema import Teacher as Teacher
+from aft.results._seeds import seeds_phrase as seeds_phrase

@@ -84,6 +84,22 @@ class Reference(Record):
     high: Measurement = None
 
 
+class Baseline(Reference):
+    """A model that needs no trained student.
+
+    Attributes:
+        name: Its name.
+        what: What it is, in words.
+        bytes: Its size.
+        latency_ms: Milliseconds for one sample.
+    """
+
+    name: Text
+    what: Text = ""
+    bytes: Count | None = None
+    latency_ms: Measurement = None
+
+
 class Cost(Record):
     """How long the comparison took.
 
@@ -129,6 +145,7 @@ class ComparisonResult(Record):
         methods: A result for each method, in the order in which they were requested.
         probe: Error of a linear probe on the features of all teachers; without an error where it was not measured.
         majority: Error of the best constant prediction.
+        baselines: What a user would try before training a student.
         conclusions: What the numbers mean, in sentences.
         cost: How long it took.
         environment: Where it ran.
@@ -149,6 +166,7 @@ class ComparisonResult(Record):
     methods: tuple[MethodResult, ...] = Field(min_length=1)
     probe: Reference = Reference()
     majority: Reference = Reference()
+    baselines: tuple[Baseline, ...] = ()
     conclusions: tuple[Text, ...] = ()
     cost: Cost = Cost()
     environment: Environment = Environment()

@@ -1,8 +1,10 @@
 """The result of a comparison as a table of plain text."""
 
+from aft.core import format_size
 from aft.errors import printable
 from aft.results._method_result import MethodResult
-from aft.results._schema import ComparisonResult
+from aft.results._schema import Baseline, ComparisonResult
+from aft.results._seeds import seeds_phrase
 
 
 def format_table(result: ComparisonResult) -> str:
@@ -12,16 +14,35 @@ def format_table(result: ComparisonResult) -> str:
         result: The result.
 
     Returns:
-        A header, then one line per reference and per method. Errors are percentages, or for regression in the unit of
+        A header, then one line per reference, per baseline and per method. Errors are percentages, or for regression in the unit of
         the label. Unknown values are ``-``.
     """
     regression = result.task.kind == "regression"
-    lines = [f"{'':16} {'error':>15} {'normalised':>15} {'gap closed':>11} {'vs fine-tuning':>28}   beta"]
+    lines = [f"{'':16} {'error':>15} {'normalised':>15} {'gap closed':>11} {_seeds(result):>28}   beta"]
     for name, reference in (("majority", result.majority), ("probe", result.probe)):
         if reference.error is not None:
             lines.append(f"{name:16} {_error(reference.error, regression):>15}")
+    lines.extend(_baseline(baseline, result.finetune, regression) for baseline in result.baselines)
     lines.extend(_line(method, regression) for method in result.methods)
     return "\n".join(lines)
+
+
+def _seeds(result: ComparisonResult) -> str:
+    """The heading of the differences, whose intervals are rough if they are from few seeds."""
+    return "vs fine-tuning" + (f" ({seeds_phrase(len(result.seeds))})" if result.seeds else "")
+
+
+def _baseline(baseline: Baseline, plain: MethodResult | None, regression: bool) -> str:
+    known = baseline.error is not None and plain is not None and plain.mean
+    normalised = f"{baseline.error / plain.mean:.3f}" if known else "-"  # type: ignore[operator, union-attr]
+    cost = [
+        f"{baseline.latency_ms:.2g} ms a sample" if baseline.latency_ms is not None else "",
+        format_size(baseline.bytes) if baseline.bytes is not None else "",
+    ]
+    return (
+        f"{printable(baseline.name)[:17]:17}{_error(baseline.error, regression):>15} {normalised:>15} {'':11} "
+        f"{', '.join(text for text in cost if text):>28}"
+    )
 
 
 def _line(method: MethodResult, regression: bool) -> str:

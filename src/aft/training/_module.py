@@ -17,8 +17,8 @@ from aft.training._loss import TaskLoss
 
 #: Steps between two checks for NaN: each check waits for the device.
 CHECK_EVERY = 50
-#: Steps between two rows of the training log.
-LOG_EVERY = 50
+#: Steps between two rows of the training log: at most so many, and in short trainings few enough for a curve of 20 points.
+LOG_EVERY, POINTS = 50, 20
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class TrainingModule(L.LightningModule):
         self.loss = loss
         self.settings = settings
         self._unchecked: list[tuple[int, Tensor, list[str]]] = []
+        self._log_every = max(1, min(LOG_EVERY, settings.steps // POINTS))
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
         """The loss of a batch."""
@@ -102,7 +103,7 @@ class TrainingModule(L.LightningModule):
         self._unchecked.append((self.global_step, torch.isfinite(measured), batch["ids"]))
         if len(self._unchecked) >= CHECK_EVERY:
             self.check_finite()
-        if self.global_step % LOG_EVERY == 0 or self.global_step == self.settings.steps - 1:
+        if self.global_step % self._log_every == 0 or self.global_step == self.settings.steps - 1:
             values = dict(zip(row, mean_over_processes(list(row.values())), strict=True))
             for logger in self.loggers:
                 logger.log_metrics(values, step=self.global_step)

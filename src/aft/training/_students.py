@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aft.data import Dataset, Splits, Targets
-from aft.models import Student, load_backbone, weights_digest
+from aft.models import ModelSpec, Student, load_backbone, weights_digest
 from aft.runs import TrainConfig
 
 T = TypeVar("T")
@@ -81,6 +81,14 @@ class StudentFactory:
     def name(self) -> str:
         """The student's name; ``module:CLASS`` for a module."""
         return self._student if isinstance(self._student, str) else f"module:{type(self._student).__name__}"
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the students start from weights that know something: those of a hub, or of a module."""
+        if not isinstance(self._student, str):
+            return True
+        spec = ModelSpec.parse(self._student)
+        return spec.kind != "aft" and spec.options.get("weights", self._config.weights) != "random"
 
     @property
     def load_argument(self) -> str | nn.Module | None:

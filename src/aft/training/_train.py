@@ -16,6 +16,7 @@ from aft.errors import UsageError
 from aft.features import FeatureStore, open_stores
 from aft.objectives import check_options, objectives_of
 from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, Trial, open_run_directory
+from aft.training._advice import advice, validation_errors
 from aft.training._estimate import seconds_per_step
 from aft.training._overview import overview
 from aft.training._problem import Problem
@@ -102,7 +103,18 @@ def train(
         hparams, record = _choose(problem, layout, plan)
         bar.expect(hparams.steps)
         run, _ = run_training(problem, layout, run_config, hparams, search=record, started=started, progress=bar)
+    if record is not None and rank() == 0:
+        _advise(problem, min(record.trials, key=lambda trial: trial.score))
     return run
+
+
+def _advise(problem: Problem, chosen: Trial) -> None:
+    """Warn if the task needs no student, or a stronger one."""
+    if chosen.error is None:
+        return
+    errors = validation_errors(problem.dataset, problem.splits, problem.targets, problem.stores)
+    for sentence in advice(errors, chosen.error, len(problem.validation), problem.stores):
+        log.warning("%s", sentence)
 
 
 class _Plan:

@@ -1,0 +1,114 @@
+"""What a user would try before training a student, measured on the same test split."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aft.baselines import choose_tfidf, fit_tfidf
+from aft.comparison._predictions import predictions_of, sample_losses
+from aft.errors import UnknownIdError
+from aft.evaluation import draw, error_of, latency
+from aft.models import forward_all
+from aft.probing import fit_linear_probe, probe_outputs
+from aft.results import Baseline
+from aft.training import Problem
+
+#: Number of inputs that latency is measured on.
+TIMED = 16
+
+
+def measure_baselines(problem: Problem) -> list[Baseline]:
+    """Fit the baselines that suit a task. Choices are made on the validation split.
+
+    Args:
+        problem: The task.
+
+    Returns:
+        For texts TF-IDF with a linear model, on the labels and on the soft labels of a probe on the teachers' features; for a
+        pretrained student a linear probe on its features as they are.
+    """
+    found = []
+    if all(part == "text" for part in problem.dataset.modality):
+        found += [_tfidf(problem), *_distilled_tfidf(problem)]
+    if problem.students.pretrained:
+        found.append(_frozen_student(problem))
+    return found
+
+
+def _tfidf(problem: Problem) -> Baseline:
+    inputs, labels, targets = problem.dataset.inputs, problem.dataset.labels or [], problem.targets
+
+    def labelled(positions: NDArray[np.int64]) -> tuple[list[Any], NDArray[Any]]:
+        known = [i for i in positions.tolist() if labels[i] is not None]
+        return [inputs[i] for i in known], targets.encode([labels[i] for i in known], [""] * len(known))[0]
+
+    splits = problem.splits
+    penalty, _ = choose_tfidf(targets, labelled(splits.search_train), labelled(splits.validation))
+    model = fit_tfidf(targets, *labelled(splits.train), penalty)
+    kind = "ridge" if targets.kind == "regression" else "logistic"
+    return _measured(problem, "TF-IDF", f"TF-IDF of words and pairs of words, {kind} regression", model, model.bytes)
+
+
+def _distilled_tfidf(problem: Problem) -> list[Baseline]:
+    """The same on the probe's soft labels of all training samples; nothing where a store lacks validation samples."""
+    dataset, splits, targets = problem.dataset, problem.splits, problem.targets
+    labels = dataset.labels or []
+
+    def soft(train: NDArray[np.int64]) -> tuple[list[Any], NDArray[Any]]:
+        known = [i for i in train.tolist() if labels[i] is not None]
+        ids = [dataset.ids[i] for i in known]
+        fitted = ids, targets.encode([labels[i] for i in known], ids)[0]
+        outputs = probe_outputs(problem.stores, targets, fitted, [dataset.ids[i] for i in train.tolist()])
+        return [dataset.inputs[i] for i in train.tolist()], _probabilities(targets.kind, outputs)
+
+    held_out = splits.validation.tolist()
+    encoded = targets.encode([labels[i] for i in held_out], [""] * len(held_out))[0]
+    try:
+        penalty, _ = choose_tfidf(targets, soft(splits.search_train), ([dataset.inputs[i] for i in held_out], encoded))
+        model = fit_tfidf(targets, *soft(splits.train), penalty)
+    except UnknownIdError:
+        return []
+    what = "the same, fitted to the predictions of the teachers' probe for all training samples"
+    return [_measured(problem, "TF-IDF, distilled", what, model, model.bytes)]
+
+
+def _probabilities(kind: str, outputs: NDArray[Any]) -> NDArray[Any]:
+    wide = outputs.astype(np.float64)
+    if kind == "regression":
+        return np.asarray(wide[:, 0])
+    if kind == "multilabel":
+        return np.asarray(1 / (1 + np.exp(-wide)))
+    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _frozen_student(problem: Problem) -> Baseline:
+    import torch
+
+    student, samples, targets = problem.template, problem.samples, problem.targets
+    known = problem.train[samples.labelled[problem.train]]
+    features = torch.from_numpy(forward_all(student, samples.encoded(known.tolist())).features)
+    probe = fit_linear_probe(features, torch.from_numpy(samples.labels[known]), targets.kind, outputs=targets.outputs)
+
+    def predict(inputs: Sequence[Any]) -> NDArray[Any]:
+        encoded = student.backbone.encode(list(inputs))
+        outputs: NDArray[Any] = probe(torch.from_numpy(forward_all(student, encoded).features)).numpy()
+        return outputs
+
+    size = 4 * student.size()
+    return _measured(problem, "frozen student", "a linear probe on the student as it is before training", predict, size)
+
+
+def _measured(
+    problem: Problem, name: str, what: str, predict: Callable[[Sequence[Any]], NDArray[Any]], size: int
+) -> Baseline:
+    targets, inputs = problem.targets, [problem.dataset.inputs[i] for i in problem.splits.test.tolist()]
+    losses = sample_losses(targets, predictions_of(targets, predict(inputs)), problem.test_labels)
+    root = targets.kind == "regression"
+    low, high = np.quantile(draw(losses[None, None], root=root)[0], [0.025, 0.975])
+    return Baseline(
+        name=name, what=what, error=error_of(losses[None], root=root), low=float(low), high=float(high), bytes=size,
+        latency_ms=latency(predict, inputs[:TIMED], repeats=3),
+    )  # fmt: skip
