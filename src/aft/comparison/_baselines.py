@@ -1,22 +1,24 @@
 """What a user would try before training a student, measured on the same test split."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from aft.baselines import choose_tfidf, fit_tfidf
 from aft.comparison._predictions import predictions_of, sample_losses
 from aft.errors import UnknownIdError
-from aft.evaluation import draw, error_of, latency
+from aft.evaluation import draw, error_of, latency, throughput
 from aft.models import forward_all
 from aft.probing import fit_linear_probe, probe_outputs
 from aft.results import Baseline
 from aft.training import Problem
 
-#: Number of inputs that latency is measured on.
-TIMED = 16
+#: Numbers of inputs that latency and throughput are measured on.
+TIMED, BATCH = 16, 256
 
 
 def measure_baselines(problem: Problem) -> list[Baseline]:
@@ -38,6 +40,7 @@ def measure_baselines(problem: Problem) -> list[Baseline]:
 
 
 def _tfidf(problem: Problem) -> Baseline:
+    started = time.monotonic()
     inputs, labels, targets = problem.dataset.inputs, problem.dataset.labels or [], problem.targets
 
     def labelled(positions: NDArray[np.int64]) -> tuple[list[Any], NDArray[Any]]:
@@ -48,11 +51,14 @@ def _tfidf(problem: Problem) -> Baseline:
     penalty, _ = choose_tfidf(targets, labelled(splits.search_train), labelled(splits.validation))
     model = fit_tfidf(targets, *labelled(splits.train), penalty)
     kind = "ridge" if targets.kind == "regression" else "logistic"
-    return _measured(problem, "TF-IDF", f"TF-IDF of words and pairs of words, {kind} regression", model, model.bytes)
+    return _measured(
+        problem, "TF-IDF", f"TF-IDF of words and pairs of words, {kind} regression", model, model.bytes, started
+    )
 
 
 def _distilled_tfidf(problem: Problem) -> list[Baseline]:
     """The same on the probe's soft labels of all training samples; nothing where a store lacks validation samples."""
+    started = time.monotonic()
     dataset, splits, targets = problem.dataset, problem.splits, problem.targets
     labels = dataset.labels or []
 
@@ -71,7 +77,7 @@ def _distilled_tfidf(problem: Problem) -> list[Baseline]:
     except UnknownIdError:
         return []
     what = "the same, fitted to the predictions of the teachers' probe for all training samples"
-    return [_measured(problem, "TF-IDF, distilled", what, model, model.bytes)]
+    return [_measured(problem, "TF-IDF, distilled", what, model, model.bytes, started)]
 
 
 def _probabilities(kind: str, outputs: NDArray[Any]) -> NDArray[Any]:
@@ -85,8 +91,7 @@ def _probabilities(kind: str, outputs: NDArray[Any]) -> NDArray[Any]:
 
 
 def _frozen_student(problem: Problem) -> Baseline:
-    import torch
-
+    started = time.monotonic()
     student, samples, targets = problem.template, problem.samples, problem.targets
     known = problem.train[samples.labelled[problem.train]]
     features = torch.from_numpy(forward_all(student, samples.encoded(known.tolist())).features)
@@ -98,17 +103,21 @@ def _frozen_student(problem: Problem) -> Baseline:
         return outputs
 
     size = 4 * student.size()
-    return _measured(problem, "frozen student", "a linear probe on the student as it is before training", predict, size)
+    return _measured(
+        problem, "frozen student", "a linear probe on the student as it is before training", predict, size, started
+    )
 
 
 def _measured(
-    problem: Problem, name: str, what: str, predict: Callable[[Sequence[Any]], NDArray[Any]], size: int
+    problem: Problem, name: str, what: str, predict: Callable[[Sequence[Any]], NDArray[Any]], size: int, started: float
 ) -> Baseline:
+    seconds = time.monotonic() - started
     targets, inputs = problem.targets, [problem.dataset.inputs[i] for i in problem.splits.test.tolist()]
     losses = sample_losses(targets, predictions_of(targets, predict(inputs)), problem.test_labels)
     root = targets.kind == "regression"
     low, high = np.quantile(draw(losses[None, None], root=root)[0], [0.025, 0.975])
     return Baseline(
         name=name, what=what, error=error_of(losses[None], root=root), low=float(low), high=float(high), bytes=size,
-        latency_ms=latency(predict, inputs[:TIMED], repeats=3),
+        latency_ms=latency(predict, inputs[:TIMED], repeats=3), throughput=throughput(predict, inputs[:BATCH]),
+        seconds=seconds,
     )  # fmt: skip

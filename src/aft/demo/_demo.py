@@ -12,20 +12,21 @@ from pathlib import Path
 import numpy as np
 
 import aft
-from aft.core import write_json, write_text
+from aft.core import format_size, write_json, write_text
 from aft.data import Dataset
 from aft.demo._packages import unpack_mpnet
 from aft.demo._tasks import movie_sentences
 from aft.evaluation import throughput
 from aft.features import FeatureStore
 from aft.models import load_backbone
-from aft.results import Comparison, MethodResult
+from aft.results import Baseline, Comparison, MethodResult
 
 log = logging.getLogger("aft")
 
 #: Fixed before any test result was seen; see docs/demo.md.
 STUDENT = "aft:static"
 METHODS = {"finetune": "student, fine-tuned", "aft": "student, AFT", "probe-kd": "student, probe-kd"}
+BASELINES = {"TF-IDF": "TF-IDF, on labels", "TF-IDF, distilled": "TF-IDF, on the probe"}
 SPLIT_SEED = 2406_07337
 
 
@@ -46,7 +47,7 @@ class Size:
     seeds: int
 
 
-FULL = Size(labelled=1000, unlabelled=1500, test=1000, seeds=3)
+FULL = Size(labelled=1000, unlabelled=1500, test=1000, seeds=5)
 SHORT = Size(labelled=200, unlabelled=100, test=100, seeds=1)
 
 
@@ -77,8 +78,9 @@ def run_demo(out: str | Path, *, short: bool = False) -> str:
         dataset, STUDENT, store, methods=list(METHODS), seeds=size.seeds, out=directory / "comparison"
     )
     lines = [
-        f"{'':24} {'test error':>14} {'parameters':>12} {'sentences/s':>12} {'seconds':>8}",
+        f"{'':24} {'test error':>14} {'size':>10} {'sentences/s':>12} {'seconds':>8}",
         _probe_line(comparison, dataset, store, teacher, extraction_seconds),
+        *(_baseline_line(baseline) for baseline in comparison.result.baselines),
         *(_method_line(comparison, method, dataset) for method in comparison.methods),
     ]
     return "\n".join(["", *lines, "", *comparison.conclusions, "", *_locations(directory)])
@@ -127,7 +129,12 @@ def _probe_line(
     parameters = load_backbone(f"hf:{teacher}").size() + store.dim * 2 + 2
     error = comparison.result.probe.error
     speed = len(dataset) / extraction_seconds
-    return _line("teacher + linear probe", error, None, parameters, speed, extraction_seconds)
+    return _line("teacher + linear probe", error, None, 4 * parameters, speed, extraction_seconds)
+
+
+def _baseline_line(baseline: Baseline) -> str:
+    size, speed, seconds = baseline.bytes or 0, baseline.throughput or 0.0, baseline.seconds or 0.0
+    return _line(BASELINES.get(baseline.name, baseline.name), baseline.error, None, size, speed, seconds)
 
 
 def _method_line(comparison: Comparison, method: MethodResult, dataset: Dataset) -> str:
@@ -136,12 +143,12 @@ def _method_line(comparison: Comparison, method: MethodResult, dataset: Dataset)
     model = aft.load(comparison.path / "runs" / f"{name}-0")
     speed = throughput(model.predict, [dataset.inputs[i] for i in range(min(500, len(dataset)))])
     seconds = (method.search_seconds or 0.0) + (method.train_seconds or 0.0) * len(method.errors)
-    return _line(METHODS[method.method], method.mean, method.spread, model.student.size(), speed, seconds)
+    return _line(METHODS[method.method], method.mean, method.spread, 4 * model.student.size(), speed, seconds)
 
 
-def _line(name: str, error: float | None, spread: float | None, parameters: int, speed: float, seconds: float) -> str:
+def _line(name: str, error: float | None, spread: float | None, size: int, speed: float, seconds: float) -> str:
     shown = "-" if error is None else f"{100 * error:.1f} %" + (f" ± {100 * spread:.1f}" if spread else "")
-    return f"{name:24} {shown:>14} {parameters / 1e6:>10.1f} M {speed:>12,.0f} {seconds:>8.0f}"
+    return f"{name:24} {shown:>14} {format_size(size):>10} {speed:>12,.0f} {seconds:>8.0f}"
 
 
 def _locations(directory: Path) -> list[str]:

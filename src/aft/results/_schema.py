@@ -92,12 +92,16 @@ class Baseline(Reference):
         what: What it is, in words.
         bytes: Its size.
         latency_ms: Milliseconds for one sample.
+        throughput: Samples per second, in batches.
+        seconds: Duration of its fit, choices included.
     """
 
     name: Text
     what: Text = ""
     bytes: Count | None = None
     latency_ms: Measurement = None
+    throughput: Measurement = None
+    seconds: Measurement = None
 
 
 class Cost(Record):
