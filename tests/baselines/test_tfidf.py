@@ -75,3 +75,19 @@ def test_pairs_have_a_vocabulary_for_each_text():
     targets = Targets.infer(["yes" if n % 2 else "no" for n in range(60)])
     model = fit_tfidf(targets, pairs, np.arange(60) % 2, 10.0)
     assert model([("same", "other"), ("same", "same")]).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_scripts_without_spaces_have_words_of_characters():
+    good, bad = "这部电影很好看真的喜欢", "这部电影很难看真的讨厌"
+    generator = np.random.default_rng(0)
+    noise = ["".join(map(chr, generator.integers(0x4E00, 0x9000, 5))) for _ in range(100)]
+    texts = [(good if n % 2 else bad) + noise[n] for n in range(100)]
+    y = np.arange(100) % 2
+    targets = Targets("classification", ("bad", "good"))
+    assert measure(targets, fit_tfidf(targets, texts[:60], y[:60], 3.0)(texts[60:]), y[60:]).error == 0.0
+
+
+def test_words_that_never_repeat_do_no_harm():
+    texts = [f"unique{n}" for n in range(6000)]
+    targets = Targets("classification", ("a", "b"))
+    assert fit_tfidf(targets, texts, np.arange(6000) % 2, 1.0)(["other"]).shape == (1, 2)

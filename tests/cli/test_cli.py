@@ -266,3 +266,26 @@ def test_one_picture_is_predicted(aft_command, pictures, tmp_path, monkeypatch):
     assert rows_of(piped)[0]["label"] == rows_of(out)[0]["label"]
     (tmp_path / "bad.jpg").write_bytes(b"nonsense")
     assert "the image cannot be decoded" in aft_command("predict", run, tmp_path / "bad.jpg")[2]
+
+
+def test_predictions_are_of_what_the_run_was_trained_on(aft_command, run, pictures, tmp_path, monkeypatch):
+    assert "holds image; name other columns" in aft_command("predict", run, pictures)[2]
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("a,b,label\nx,y,pos\n")
+    for command in ("predict", "evaluate"):
+        err = aft_command(command, run, pairs, "--text", "a", "--text-pair", "b")[2]
+        assert "inputs of the modality text; " in err
+        assert "holds pair" in err
+    for raw, message in ((b"", "received none"), (b"caf\xe9", "line 1 of the standard input is not, at byte 3")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        assert message in aft_command("predict", run, "-")[2]
+    assert "half of a surrogate pair" in aft_command("predict", run, "--input", "caf\udce9")[2]
+
+
+def test_pairs_are_separated_by_a_tab(aft_command, tmp_path):
+    data = aft.Dataset.from_arrays([(f"a {n}", f"b {n}") for n in range(40)], ["x", "y"] * 20)
+    settings = {"method": "finetune", "beta": 0.0, "steps": 3, "progress": False}
+    run = aft.train(data, STUDENT, out=tmp_path / "run", **settings).path
+    assert len(rows_of(aft_command("predict", run, "--input", "one\ttwo")[1])) == 1
+    assert "input 1 has 0" in aft_command("predict", run, "--input", "one two")[2]
+    assert "input 1 has 2" in aft_command("predict", run, "--input", "one\ttwo\tthree")[2]

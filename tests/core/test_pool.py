@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -42,3 +44,15 @@ def test_an_object_that_cannot_be_built_is_reported_by_its_first_call():
 def test_lambdas_are_not_picklable():
     assert is_picklable(Counter)
     assert not is_picklable(lambda: None)
+
+
+def test_code_that_a_process_cannot_import_is_named(tmp_path):
+    """As a function of a notebook: it can be pickled here, and not be found there."""
+    program = (
+        "from aft.core import process_pool\n"
+        "class Made:\n    def work(self): return 1\n"
+        "with process_pool(Made, 1, 1) as call:\n    call('work').result()\n"
+    )
+    done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=False)
+    assert "UsageError: work in several processes needs code that each of them can import" in done.stderr
+    assert "pass processes=1" in done.stderr

@@ -64,15 +64,6 @@ def test_skipped_samples_are_counted_with_their_reason(pictures):
     assert shown["skipped"].startswith("1 samples, 'red/03.png': 1 x the image cannot be decoded")
 
 
-def test_words_that_were_read_as_missing_labels_are_shown(tmp_path):
-    path = tmp_path / "t.csv"
-    rows = [f"text {n},{('NA', 'a', 'b')[n % 3]}" for n in range(60)]
-    path.write_text("text,label\n" + "\n".join(rows) + "\n")
-    shown = lines(Dataset.from_table(path, text="text", label="label"))
-    assert shown["missing"] == "read as no label: 'NA' 20 times; missing= names other words"
-    assert "unlabelled" in shown["samples"]
-
-
 def test_training_and_comparison_show_it(dataset, store, tmp_path, caplog):
     caplog.set_level("INFO", logger="aft")
     aft.train(dataset, STUDENT, out=tmp_path / "r", method="finetune", beta=0, steps=5, progress=False)

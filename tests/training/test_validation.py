@@ -130,3 +130,8 @@ def test_timing_steps_leaves_no_trace(dataset):
     assert seconds_per_step(problem) > 0
     assert weights_digest(problem.template) == before
     assert torch.equal(torch.randn(3), expected)
+
+
+def test_patience_that_cannot_stop_anything_is_mentioned(dataset, tmp_path, caplog):
+    aft.train(dataset, STUDENT, out=tmp_path / "r", epochs=2, patience=3, **FINETUNE)
+    assert "patience=3 cannot stop a training of 2" in caplog.text

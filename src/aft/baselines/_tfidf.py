@@ -15,8 +15,9 @@ from aft.evaluation import calibrated_loss
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 #: The most words and pairs of words.
 FEATURES = 200_000
-#: From so many texts on, a word must occur in two of them.
-RARE = 5_000
+#: A word, a mark, or a character of a script that does not separate words by spaces.
+_UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+TOKEN = rf"(?u){_UNSPACED}|(?:(?!{_UNSPACED})\w)+|[^\w\s]"
 #: Classes with a smaller share of a soft label are left out.
 SMALLEST_SHARE = 0.02
 
@@ -131,11 +132,10 @@ def _make_vectorizers(inputs: Sequence[Any]) -> list[Any]:
             "the TF-IDF baseline needs scikit-learn, which is not installed; run pip install "
             "'adaptive-feature-transfer[train]'"
         ) from error
-    rare = 2 if len(inputs) >= RARE else 1
     return [
         TfidfVectorizer(
-            ngram_range=(1, 2), sublinear_tf=True, min_df=rare, max_features=FEATURES, dtype=np.float32,
-            token_pattern=r"(?u)\w+|[^\w\s]",  # noqa: S106
+            ngram_range=(1, 2), sublinear_tf=True, max_features=FEATURES, dtype=np.float32,
+            token_pattern=TOKEN,
         ).fit(column)
         for column in _columns(inputs)
     ]  # fmt: skip

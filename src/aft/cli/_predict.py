@@ -59,7 +59,7 @@ def predict(
         dataset = typed_inputs(run, input, bad_inputs=bad_inputs)  # type: ignore[arg-type]
     elif str(data) == "-":
         raw = sys.stdin.buffer.read()
-        values = [raw] if model.config.data.kind == "image" else raw.splitlines()
+        values = [raw] if model.config.data.kind == "image" else raw.rstrip().splitlines()
         dataset = typed_inputs(run, values, bad_inputs=bad_inputs)  # type: ignore[arg-type]
     else:
         given = {

@@ -3,14 +3,18 @@
 import multiprocessing
 import os
 import pickle
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from aft.errors import UsageError
 
 Call = Callable[..., "Future[Any]"]
 
@@ -34,13 +38,29 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
         context = multiprocessing.get_context("spawn")  # forking a multi-threaded process may deadlock
         executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(str(path), threads))
         try:
-            yield lambda method, *arguments: executor.submit(_call, method, *arguments)
+            with _importable_main():
+                yield lambda method, *arguments: executor.submit(_call, method, *arguments)
         except BaseException:
             for process in list((executor._processes or {}).values()):
                 process.terminate()
             executor.shutdown(wait=True, cancel_futures=True)
             raise
         executor.shutdown()
+
+
+@contextmanager
+def _importable_main() -> Iterator[None]:
+    """Keep new processes from running a main program that came from the standard input: its file does not exist."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    missing = file is not None and not Path(file).exists()
+    if missing:
+        del main.__file__
+    try:
+        yield
+    finally:
+        if missing:
+            main.__file__ = file
 
 
 def is_picklable(value: Any) -> bool:
@@ -62,7 +82,17 @@ def _start(path: str, threads: int) -> None:
 
     torch.set_num_threads(threads)
     _watch_parent()
-    _make = pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the parent a moment ago
+    try:
+        _make = pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the parent a moment ago
+    except Exception as error:  # whatever a user's code raises; an exception here would be lost
+        _make = partial(_fail, f"{type(error).__name__}: {error}")
+
+
+def _fail(reason: str) -> None:
+    raise UsageError(
+        f"work in several processes needs code that each of them can import; one could not ({reason}); define classes and "
+        "functions in a module of their own, or pass processes=1"
+    )
 
 
 def _call(method: str, *arguments: Any) -> Any:

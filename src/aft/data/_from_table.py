@@ -1,5 +1,6 @@
 """Samples from a table: which column means what, and what its cells must hold."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
 from aft.data._inputs import ImageBytes, ImageFiles, Inputs, Texts
 from aft.data._modality import modality_name
-from aft.errors import DataError, UsageError
+from aft.errors import DataError, UsageError, name_some
+
+log = logging.getLogger("aft")
 
 #: Words that stand for a missing label unless the caller says otherwise; pandas reads the same ones as missing.
 MISSING_LABELS = ("#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
@@ -60,7 +63,11 @@ def read_table(
     words = missing.split(",") if isinstance(missing, str) else list(missing)
     if words != list(MISSING_LABELS) and "label" in named:
         source["missing"] = ",".join(words)
-    labels, found = _labels(cells.get("label"), frozenset(word.strip() for word in words))
+    stripped = frozenset(word.strip() for word in words)
+    labels, found = _labels(cells.get("label"), stripped)
+    never = stripped - found.keys() - {""}
+    if never and "missing" in source:
+        log.warning("no label is %s, which missing= names; check the spelling", name_some(sorted(never)))
     return Contents(
         ids=_ids(cells, inputs, row_ids=row_ids),
         inputs=inputs,
@@ -96,11 +103,16 @@ def _labels(cells: list[Any] | None, missing: frozenset[str]) -> tuple[list[Any]
     found: Counter[str] = Counter()
     labels = []
     for cell in cells:
-        word = cell.strip() if isinstance(cell, str) else None
-        if word and word in missing:
+        whole = isinstance(cell, float) and cell.is_integer()
+        word = "" if cell is None else str(int(cell) if whole else cell).strip()
+        if word in missing:
             found[word] += 1
             cell = None
         labels.append(cell)
+    found.pop("", None)
+    if found:
+        words = ", ".join(f"{word!r} {count} times" for word, count in found.items())
+        log.warning("these labels are read as missing: %s; missing= names other words for that", words)
     return labels, dict(found)
 
 

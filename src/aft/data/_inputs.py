@@ -240,8 +240,7 @@ def modality_of(value: Any) -> Modality:
     if hasattr(value, "__array__") or isinstance(value, list | int | float):
         return ARRAY
     raise DataError(
-        f"an input is a string, two strings, a PIL image or an array; received {type(value).__name__}; convert it "
-        "in your dataset's __getitem__"
+        f"an input is a string, two strings, a PIL image or an array; received {type(value).__name__}; convert it"
     )
 
 
@@ -303,7 +302,10 @@ def digest_bytes(*parts: bytes) -> str:
 def _text_digest(*parts: str) -> str:
     if not all(part.strip() for part in parts):
         raise DataError("the text is empty")
-    return digest_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
+    try:
+        return digest_bytes(*(part.encode() for part in parts))
+    except UnicodeEncodeError as error:
+        raise DataError("the text holds half of a surrogate pair, which is no character") from error
 
 
 @contextmanager

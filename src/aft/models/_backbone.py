@@ -93,7 +93,7 @@ class Backbone(nn.Module, ABC):
         return self.encode([value])[0]
 
     def check_deterministic(self, inputs: Inputs) -> None:
-        """Make sure that `encode` gives the same result each time, if it is code that a user has written.
+        """Make sure that `encode` gives the same result each time, if a user has written it.
 
         Args:
             inputs: Raw inputs, of which a few are preprocessed several times.

@@ -67,6 +67,12 @@ def load_backbone(
         )
         backbone.spec = f"module:{type(name).__name__}"
         return backbone.eval()
+    for argument, function in (("preprocess", preprocess), ("train_preprocess", train_preprocess)):
+        if function is not None:
+            raise UsageError(
+                f"{argument}= belongs to a module that is passed itself; received it with {name!r}, which has its own; leave "
+                "it out"
+            )
     parsed = ModelSpec.parse(name)
     spec = ModelSpec(parsed.kind, parsed.name, {**given, **parsed.options})
     allowed = KIND_OPTIONS.get(str(spec).partition(",")[0], KIND_OPTIONS.get(spec.kind, ()))
@@ -167,7 +173,7 @@ def restore_backbone(
                 f"loading a run that trained a module needs the module; this run trained a {config['name']}; pass "
                 "it as student="
             )
-        backbone.dim = int(config["dim"])
+        backbone.dim, backbone.head, backbone._linears = int(config["dim"]), config["head"], None
         return backbone
     raise ModelError(
         f"the class of a run's student must be known; received {kind!r}; load the run with the version of aft that "

@@ -1,9 +1,7 @@
 """Any ``nn.Module`` as a teacher or student, passed directly or created by a user's factory."""
 
-import hashlib
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,11 +14,10 @@ from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR, Inputs
 from aft.errors import ModelError, UsageError
 from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach, pool_features
+from aft.models._preprocess import apply, check_alike, check_deterministic, preprocess_digest
 from aft.models._randomness import kept_random_state
 from aft.models._spec import ModelSpec
 
-#: How many inputs are preprocessed how often to see whether the preprocessing is random.
-CHECKED, DRAWS = 8, 4
 RECIPE = Recipe(lr=1e-3, epochs=30, batch_size=64)
 
 
@@ -54,19 +51,23 @@ class ModuleBackbone(Backbone):
         self.pooling = pooling or "mean"
         self.name = name
         self._captured = attach(module, layer, self.pooling)[0] if layer else None  # type: ignore[arg-type]
-        self._classifier: str | None = None
+        #: Path of the module's own classifier, once `own_head` has found one.
+        self.head: str | None = None
+        self._linears: list[tuple[str, int, bool]] | None = None
+        self._shape: list[int] | None = None
         if example is not None:
             self.measure(example)
 
     def measure(self, example: Any) -> None:
-        """Run one raw input through the module: its features give ``dim``, and its output may be that of a linear layer."""
+        """Run one raw input through the module, to learn the width of its features and which linear layers it uses."""
+        self._shape = list(example.shape) if isinstance(example, np.ndarray) else None
         training = self.training
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         with torch.no_grad():
             batch = {key: value.to(device) for key, value in self.collate(self.encode([example])).items()}
             self.dim = int(self.eval()(batch).shape[1])
             if self.layer is None:
-                self._classifier = _final_linear(self.module, lambda: self.run(batch))
+                self._linears = _linear_layers(self.module, lambda: self.run(batch))
         self.train(training)
 
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
@@ -80,10 +81,12 @@ class ModuleBackbone(Backbone):
 
     def augment(self, value: Any) -> Any:
         """Preprocess a raw input for one step of training."""
-        return self._encode(value) if self.train_preprocess is None else _tensor(self.train_preprocess(value))
+        if self.train_preprocess is None:
+            return self._encode(value)
+        return apply(self.train_preprocess, value, "train_preprocess=")
 
     def check_deterministic(self, inputs: Inputs) -> None:
-        """Make sure that the preprocessing gives the same result each time.
+        """Make sure that the preprocessing gives the same result each time, and in training one of the same form.
 
         Args:
             inputs: Raw inputs, of which a few are preprocessed several times.
@@ -91,18 +94,11 @@ class ModuleBackbone(Backbone):
         Raises:
             ModelError: It does not.
         """
-        if self.preprocess is None:
-            return
-        with kept_random_state():
-            for place in range(0, len(inputs), -(-len(inputs) // CHECKED)):
-                value = inputs[place]
-                first, *others = (self._encode(value) for _ in range(DRAWS))
-                if not all(_equal(first, other) for other in others):
-                    raise ModelError(
-                        f"preprocess= gives the same result for the same input, since results are kept; that of {self.name} "
-                        "does not; pass random augmentation as train_preprocess=, or return (module, preprocess, "
-                        "train_preprocess) from the factory"
-                    )
+        if self.preprocess is not None:
+            check_deterministic(self._encode, inputs, self.name)
+        if self.train_preprocess is not None:
+            with kept_random_state():
+                check_alike(self._encode(inputs[0]), self.augment(inputs[0]))
 
     def collate(self, encoded: Sequence[Any]) -> Batch:
         """Stack encoded inputs.
@@ -161,7 +157,7 @@ class ModuleBackbone(Backbone):
         return result
 
     def own_head(self, outputs: int) -> str | None:
-        """Find the module's own classifier: its last linear layer, if it has as many outputs as the task.
+        """Find the module's own classifier: the last linear layer that it uses with as many outputs as the task and itself.
 
         Args:
             outputs: Number C of outputs of the task.
@@ -172,17 +168,17 @@ class ModuleBackbone(Backbone):
         Raises:
             UsageError: The module ends in a linear layer with another number of outputs. Logits are not features.
         """
-        if self.layer is not None:
-            return None
-        linear = [(name, layer) for name, layer in self.module.named_modules() if isinstance(layer, nn.Linear) and name]
-        if linear and linear[-1][1].out_features == outputs:
-            name: str = linear[-1][0]
-            return name
-        if self._classifier is not None:
+        if self._linears is None:
+            return self.head
+        if self.dim == outputs:
+            self.head = next((name for name, width, _ in reversed(self._linears) if width == outputs), None)
+            return self.head
+        final = next((name for name, _, is_output in self._linears if is_output), None)
+        if final is not None:
             raise UsageError(
-                f"a student has one output per class, or returns features; {self.name} ends in the linear layer "
-                f"{self._classifier!r} with {self.dim} outputs, and the task has {outputs}; give it {outputs} outputs, or "
-                f"name the layer whose output is features with layer= ({self._classifier!r} itself, if it is a projection)"
+                f"a student has one output per class, or returns features; {self.name} ends in the linear layer {final!r} "
+                f"with {self.dim} outputs, and the task has {outputs}; give it {outputs} outputs, or name the layer whose "
+                f"output is features with layer= ({final!r} itself, if it is a projection)"
             )
         return None
 
@@ -190,19 +186,22 @@ class ModuleBackbone(Backbone):
         """A digest of the preprocessing function's source code and of the values that it holds."""
         if self.preprocess is None:
             return {"preprocess": None}
-        return {"preprocess": _digest(self.preprocess)}
+        return {"preprocess": preprocess_digest(self.preprocess)}
 
     def train_preprocessing(self) -> str | None:
         """A digest of the preprocessing for training; None if it is the same."""
-        return None if self.train_preprocess is None else _digest(self.train_preprocess)
+        return None if self.train_preprocess is None else preprocess_digest(self.train_preprocess)
 
     def config(self) -> dict[str, Any]:
-        """Name, layer, pooling and width; the module itself is code and is not saved."""
-        return {"class": "module", "name": self.name, "layer": self.layer, "pooling": self.pooling, "dim": self.dim}
+        """Name, layer, pooling, width and classifier; the module itself is code and is not saved."""
+        return {
+            "class": "module", "name": self.name, "layer": self.layer, "pooling": self.pooling, "dim": self.dim,
+            "head": self.head, "shape": self._shape,
+        }  # fmt: skip
 
     def _encode(self, item: Any) -> Any:
         if self.preprocess is not None:
-            return _tensor(self.preprocess(item))
+            return apply(self.preprocess, item)
         if isinstance(item, np.ndarray):
             return torch.from_numpy(np.ascontiguousarray(item))
         if hasattr(item, "convert"):
@@ -275,11 +274,19 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     )
 
 
-def _final_linear(module: nn.Module, run: Callable[[], Any]) -> str | None:
-    """The path of the linear layer whose output is the module's output; None if there is none."""
-    produced: dict[str, Any] = {}
+def _linear_layers(module: nn.Module, run: Callable[[], Any]) -> list[tuple[str, int, bool]]:
+    """The linear layers that a module uses, in the order of their use.
+
+    Args:
+        module: The module.
+        run: Runs it once and returns its output.
+
+    Returns:
+        Path and width of each, and whether its output is the module's output.
+    """
+    used: list[tuple[str, Tensor]] = []
     hooks = [
-        layer.register_forward_hook(lambda _layer, _inputs, output, name=name: produced.update({name: output}))
+        layer.register_forward_hook(lambda _layer, _inputs, output, name=name: used.append((name, output)))
         for name, layer in module.named_modules()
         if isinstance(layer, nn.Linear) and name
     ]
@@ -288,35 +295,4 @@ def _final_linear(module: nn.Module, run: Callable[[], Any]) -> str | None:
     finally:
         for hook in hooks:
             hook.remove()
-    return next((name for name, output in produced.items() if output is result), None)
-
-
-def _tensor(value: Any) -> Any:
-    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two results of a preprocessing are equal bit for bit."""
-    if isinstance(one, dict):
-        return isinstance(other, dict) and one.keys() == other.keys() and all(_equal(one[k], other[k]) for k in one)
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=0, equal_nan=True)
-    return bool(one == other)
-
-
-def _digest(preprocess: Any) -> str:
-    return hashlib.sha256(_identity(preprocess).encode()).hexdigest()
-
-
-def _identity(preprocess: Any) -> str:
-    """Source code of a preprocessing function or object, and the values that it holds."""
-    try:
-        source = inspect.getsource(preprocess if inspect.isroutine(preprocess) else type(preprocess))
-    except (OSError, TypeError):
-        source = ""
-    cells = [cell.cell_contents for cell in getattr(preprocess, "__closure__", None) or ()]
-    seen = [preprocess, getattr(preprocess, "__defaults__", None), cells]
-    if not inspect.isroutine(preprocess):
-        seen.append(sorted((key, repr(value)) for key, value in getattr(preprocess, "__dict__", {}).items()))
-    # Memory addresses differ from process to process.
-    return source + re.sub(r" at 0x[0-9a-f]+", "", repr(seen))
+    return [(name, int(output.shape[-1]), output is result) for name, output in used]

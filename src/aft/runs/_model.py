@@ -1,7 +1,7 @@
 """A trained student, ready to predict."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.data import MODALITIES, Inputs, Modality, Targets, check_inputs
+from aft.data import MODALITIES, Inputs, Modality, Targets, check_inputs, modality_name
 from aft.errors import DataError, RunError
 from aft.models import Batch, ModuleBackbone, Student, choose_device, forward_all, restore_backbone
 from aft.runs._layout import RunLayout
@@ -127,12 +127,20 @@ class Model:
             A dictionary of tensors with a batch dimension B.
         """
         encoded = [item for chunk in self._encode(inputs) for item in chunk]
+        if not encoded:
+            raise DataError("a batch has at least one input; received none; pass a list of inputs")
         device = next(self.student.parameters()).device
         return {key: value.to(device) for key, value in self.student.backbone.collate(encoded).items()}
 
     def _encode(self, inputs: Iterable[Any]) -> Iterator[list[Any]]:
         """Check and encode inputs, chunk by chunk."""
-        if isinstance(inputs, str | bytes):
+        if isinstance(inputs, Inputs) and inputs.modality != self.modality:
+            raise DataError(
+                f"a model takes inputs of the modality that it was trained on, {modality_name(self.modality)}; received "
+                f"{modality_name(inputs.modality)}; choose other columns, or another run"
+            )
+        several = isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Mapping)
+        if not several or hasattr(inputs, "columns"):
             raise DataError(
                 f"predict takes a sequence of inputs; received one {type(inputs).__name__}; put it into a list, or call the "
                 "model itself"
@@ -141,8 +149,19 @@ class Model:
         while chunk := list(islice(iterator, CHUNK)):
             # Those of a dataset have been read by it, and have its modality.
             checked = chunk if isinstance(inputs, Inputs) else check_inputs(chunk, self.modality, start)
+            self._check_shapes(checked, start)
             yield self.student.backbone.encode(checked)
             start += len(chunk)
+
+    def _check_shapes(self, inputs: list[Any], start: int) -> None:
+        """An array with one axis more would be taken for tokens, and averaged."""
+        shape = self.config.student.backbone.get("shape")
+        for number, value in enumerate(inputs, start):
+            if shape is not None and np.ndim(value) != len(shape):
+                raise DataError(
+                    f"an array has as many axes as those of the training, {len(shape)}; input {number} has the shape "
+                    f"{np.shape(value)}, and one of the training {tuple(shape)}; pass arrays of that kind, several in a list"
+                )
 
     def _decode(self, logits: NDArray[np.float32]) -> Iterator[Prediction]:
         wide = torch.from_numpy(logits.astype(np.float64))

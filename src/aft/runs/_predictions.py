@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from aft.core import atomic_path
 from aft.data import Dataset, ImageBytes, Inputs, OnBad, Texts, is_image, open_dataset
-from aft.errors import UnknownColumnError, UsageError
+from aft.errors import DataError, UnknownColumnError, UsageError
 from aft.runs._layout import RunLayout
 from aft.runs._model import Prediction
 from aft.runs._schema import RunConfig
@@ -90,12 +90,18 @@ def open_inputs(run: str | Path, data: str | Path, given: Mapping[str, str | Non
     stored = {} if named.keys() & {"text", "image"} or _has_no_columns(data) else config.columns
     columns: dict[str, Any] = {role: named.get(role, stored.get(role)) for role in given}
     try:
-        return open_dataset(data, **columns, **options)
+        dataset = open_dataset(data, **columns, **options)
     except UnknownColumnError as error:
         # A new table has the inputs; ids of its own, it need not have.
         if "id" in named or error.column != columns.get("id") or not error.column:
             raise
-        return open_dataset(data, **{**columns, "id": None}, **options)
+        dataset = open_dataset(data, **{**columns, "id": None}, **options)
+    if dataset.kind != config.kind:
+        raise DataError(
+            f"a run predicts what it was trained on, inputs of the modality {config.kind}; {str(data)!r} holds "
+            f"{dataset.kind}; name other columns, or another run"
+        )
+    return dataset
 
 
 def typed_inputs(run: str | Path, values: Iterable[str | bytes], *, bad_inputs: OnBad = "error") -> Dataset:
@@ -114,19 +120,46 @@ def typed_inputs(run: str | Path, values: Iterable[str | bytes], *, bad_inputs: 
     """
     kind = RunConfig.read(RunLayout(Path(run)).config).data.kind
     listed = list(values)
+    if not any(listed):
+        raise DataError("predictions need at least one input; received none; type a text, or send an image")
     inputs: Inputs
     if kind == "image":
-        inputs = ImageBytes([value.encode() if isinstance(value, str) else value for value in listed])
+        if isinstance(listed[0], str):
+            raise UsageError(
+                f"input= is a text, and this run takes images; received {listed[0]!r}; pass the image file as DATA"
+            )
+        inputs = ImageBytes([value for value in listed if isinstance(value, bytes)])
     elif kind in ("text", "pair"):
-        texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in listed]
-        pairs = [text.partition("\t") for text in texts]
-        inputs = Texts(texts) if kind == "text" else Texts([p[0] for p in pairs], [p[2] for p in pairs])
+        texts = [_decode(value, number) for number, value in enumerate(listed, 1)]
+        inputs = Texts(texts) if kind == "text" else _pairs(texts)
     else:
         raise UsageError(
             f"inputs on the command line are texts or images; this run takes arrays; use aft.load({str(run)!r})"
         )
     ids = [str(number) for number in range(1, len(listed) + 1)]
     return Dataset(ids, inputs, bad_inputs=bad_inputs)
+
+
+def _decode(value: str | bytes, number: int) -> str:
+    try:
+        return value if isinstance(value, str) else value.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"texts are UTF-8; line {number} of the standard input is not, at byte {error.start}; convert it, for example with "
+            "iconv"
+        ) from error
+
+
+def _pairs(texts: Sequence[str]) -> Texts:
+    """Texts whose two parts are separated by a tab."""
+    parts = [text.split("\t") for text in texts]
+    for number, pair in enumerate(parts, 1):
+        if len(pair) != 2:
+            raise DataError(
+                f"the two texts of a pair are separated by one tab; input {number} has {len(pair) - 1}; correct it, or pass a "
+                "table"
+            )
+    return Texts([pair[0] for pair in parts], [pair[1] for pair in parts])
 
 
 def _has_no_columns(data: str | Path) -> bool:

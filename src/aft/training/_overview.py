@@ -34,9 +34,6 @@ def overview(problem: Problem, plan: str) -> list[str]:
             f"{'of the labelled ones' if held_out else 'others'} for validation, {counts.test} for testing",
         ),
     ]
-    if dataset.missing:
-        words = ", ".join(f"{word!r} {count} times" for word, count in dataset.missing.items())
-        rows.append(("missing", f"read as no label: {words}; missing= names other words"))
     if dataset.skipped:
         reasons = Counter(skipped.reason for skipped in dataset.skipped)
         listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))

@@ -94,6 +94,12 @@ def train(
         log.info("%s is finished; nothing to do", layout.directory)
         return finished
     plan = _Plan(problem)
+    if config.patience is not None and plan.epochs <= config.patience:
+        log.warning(
+            "patience=%d cannot stop a training of %.3g epochs, and keeps its validation samples out of it",
+            config.patience,
+            plan.epochs,
+        )
     # All ranks take part in timing the steps.
     if broadcast_object(log.isEnabledFor(logging.INFO)):
         for line in overview(problem, plan.describe()):
@@ -125,6 +131,7 @@ class _Plan:
 
     Attributes:
         steps: Their number.
+        epochs: Epochs of the final training, as far as it is known.
         bar: Shows the progress.
     """
 
@@ -157,6 +164,7 @@ class _Plan:
         if self._trials and requests:
             final = requests[-1].hparams
         self._requests = len(requests)
+        self.epochs = final.steps / self._problem.steps_per_epoch(self._problem.train)
         self.steps = sum(request.hparams.steps for request in requests) + final.steps
 
 
