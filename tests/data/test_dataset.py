@@ -49,7 +49,7 @@ def test_a_data_loader_takes_unlabelled_samples_as_a_list(pictures):
 def test_unreadable_images_can_be_skipped(pictures):
     raw = (pictures / "red" / "03.png").read_bytes()
     (pictures / "red" / "03.png").write_bytes(raw[: len(raw) // 2])
-    with pytest.raises(DataError, match=r"1 of 40 that are not, first 'red/03\.png': the image cannot be decoded"):
+    with pytest.raises(DataError, match=r"of 40, 1 cannot be used, first 'red/03\.png': the image cannot be decoded"):
         Dataset.from_folder(pictures).verified()
     seen = []
     kept = Dataset.from_folder(pictures).verified("skip", seen.append)

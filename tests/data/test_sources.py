@@ -86,9 +86,9 @@ def test_folders_recognise_images_by_content_and_name_what_they_ignore(tmp_path,
     (tmp_path / "green").mkdir()
     dataset = Dataset.from_folder(tmp_path).verified()
     assert dataset.ids == ["blue/page.webp", "blue/scan.data", "red/photo", "red/photo.jfif"]
-    assert "1 files in" in caplog.text
+    assert "are not images and are ignored, 1 in all" in caplog.text
     assert "'blue/notes.txt'" in caplog.text
-    assert "contain no images: 'green'" in caplog.text
+    assert "contain no images, 1 in all: 'green'" in caplog.text
 
 
 def test_heic_images_say_what_they_need(tmp_path):

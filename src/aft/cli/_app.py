@@ -80,10 +80,19 @@ def _options() -> set[str]:
     return {str(parameter.name) for parameter in parameters if any(name.startswith("--") for name in parameter.opts)}
 
 
+class _OptionNames(logging.Formatter):
+    """Shows options where the library's messages name parameters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a message."""
+        message = super().format(record)
+        return name_options(message, _options()) if record.levelno >= logging.WARNING else message
+
+
 def _configure_logging() -> logging.Logger:
     """Log to the standard error stream. Of several ranks, only rank 0 reports progress."""
     handler = LogHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_OptionNames("%(message)s"))
     log = logging.getLogger("aft")
     log.addHandler(handler)
     log.setLevel(logging.WARNING if process_rank() > 0 else logging.INFO)

@@ -16,7 +16,7 @@ Data = Annotated[
 ]
 Text = Annotated[str | None, typer.Option(help="Column of texts.")]
 TextPair = Annotated[str | None, typer.Option(help="Column of second texts, for tasks on pairs of texts.")]
-Image = Annotated[str | None, typer.Option(help="Column of image paths.")]
+Image = Annotated[str | None, typer.Option(help="Column of image paths, or of encoded images.")]
 ImageRoot = Annotated[
     Path | None, typer.Option(help="Folder that image paths are relative to; by default the table's folder.")
 ]
@@ -29,7 +29,7 @@ Missing = Annotated[
     ),
 ]
 Id = Annotated[
-    str | None, typer.Option("--id", help="Column of unique ids; by default a hash of the text, or the image's path.")
+    str | None, typer.Option("--id", help="Column of unique ids; by default a hash of the input, or the image's path.")
 ]
 Split = Annotated[str | None, typer.Option(help="Column of splits: train, validation, test.")]
 Group = Annotated[str | None, typer.Option(help="Column of groups; a group never spans two splits.")]
@@ -77,7 +77,10 @@ Prompt = Annotated[str | None, typer.Option(help="Text to put before every input
 # ---- training ----------------------------------------------------------------------------------------------------
 Beta = Annotated[
     str,
-    typer.Option(metavar="auto|X", help="Weight of the objective; auto searches it, with lr, steps and weight decay."),
+    typer.Option(
+        metavar="auto|X",
+        help="Weight of the objective; auto searches it, with lr, steps and weight decay. A number turns the search off.",
+    ),
 ]
 Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective: fixed, balanced, or auto.")]
 Steps = Annotated[int | None, typer.Option(help="Optimiser steps; searched by default.")]

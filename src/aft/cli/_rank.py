@@ -63,4 +63,5 @@ def rank(
         typer.echo(
             f"TF-IDF with a linear model has {best.error_name} {best.tfidf_error:.4f} on the same samples: {verdict}."
         )
-    typer.echo("If the teacher is fast enough for you, deploy it with its probe: few students are as accurate.")
+    if best.tfidf_error is None or best.tfidf_error > best.probe_error:
+        typer.echo("If the teacher is fast enough for you, deploy it with its probe: few students are as accurate.")

@@ -20,7 +20,7 @@ from aft.features import FeatureStore, open_stores
 from aft.objectives import DEFAULT_METHOD, METHODS, check_options, objectives_of
 from aft.results import COMPARISON_FILE, Comparison
 from aft.runs import RunConfig, SharedSettings, TrainConfig, claim_directory
-from aft.training import Problem, expected_trials, overview, seconds_per_step
+from aft.training import Problem, expected_trials, overview, time_training
 
 log = logging.getLogger("aft")
 
@@ -133,10 +133,11 @@ def _plan(study: Study, processes: int, threads: int) -> str:
     finals = len(study.methods) * study.seeds
     longest = trials[-1].hparams.steps if trials else study.space.budget
     with limited_threads(threads):
-        seconds = (steps + finals * longest) * seconds_per_step(study.problem) / processes
+        start, per_step = time_training(study.problem)
+    seconds = ((len(trials) + finals) * start + (steps + finals * longest) * per_step) / processes
     return (
         f"up to {len(trials)} trials for the search and {finals} final trainings, {processes} at a time; about "
-        f"{format_duration(seconds)}"
+        f"{format_duration(max(1, seconds))}"
     )
 
 

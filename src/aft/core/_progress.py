@@ -36,7 +36,10 @@ class Progress:
         if not quiet and sys.stderr.isatty():
             from tqdm import tqdm  # imported on demand: it would be the slowest part of `import aft`
 
-            self._bar = tqdm(total=total, desc=label, unit=f" {unit}", smoothing=0, leave=False)
+            self._bar = tqdm(
+                total=total, desc=label, unit=f" {unit}", smoothing=0, leave=False,
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{unit}, {remaining} left{postfix}",
+            )  # fmt: skip
 
     def __call__(self, units: int) -> None:
         """Count some units as finished."""
@@ -52,6 +55,12 @@ class Progress:
                 f"{self._label}: {self._done} of {self._total} {self._unit}, about {format_duration(rest)} left"
                 + (f"; {self._note}\n" if self._note else "\n")
             )
+
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was spent on something else, so that it does not distort the estimate."""
+        self._start += seconds
+        if self._bar is not None:
+            self._bar.start_t += seconds
 
     def note(self, text: str) -> None:
         """Show a short text beside the progress."""

@@ -352,6 +352,6 @@ class Dataset:
 
     def _unreadable(self, bad: Sequence[Skipped]) -> DataError:
         return DataError(
-            f"every input must be readable; received {len(bad)} of {len(self)} that are not, first {bad[0].id!r}: "
+            f"every input must be readable; of {len(self)}, {len(bad)} cannot be used, first {bad[0].id!r}: "
             f"{bad[0].reason}; correct them, or leave them out with bad_inputs='skip'"
         )

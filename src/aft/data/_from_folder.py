@@ -74,11 +74,11 @@ def _report_ignored(root: Path, found: list[Path], images: list[Path]) -> None:
     used = set(images)
     ignored = [file.relative_to(root).as_posix() for file in found if file.is_file() and file not in used]
     if ignored:
-        log.warning("%d files in %s are not images and are ignored: %s", len(ignored), root, name_some(ignored))
+        log.warning("files in %s are not images and are ignored, %d in all: %s", root, len(ignored), name_some(ignored))
     parents = {parent for image in images for parent in image.parents}
     empty = [folder.relative_to(root).as_posix() for folder in found if folder.is_dir() and folder not in parents]
     if empty:
-        log.warning("%d folders in %s contain no images: %s", len(empty), root, name_some(empty))
+        log.warning("folders in %s contain no images, %d in all: %s", root, len(empty), name_some(empty))
 
 
 def _check_top_level(root: Path, paths: list[tuple[str, ...]]) -> None:

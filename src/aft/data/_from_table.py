@@ -47,7 +47,10 @@ def read_table(
     """
     named = {role: column for role, column in columns.items() if column is not None}
     if ("text" in named) == ("image" in named) or ("text_pair" in named and "text" not in named):
-        raise UsageError("a table needs one column of inputs; received none or several; name it with text= or image=")
+        received = ", ".join(f"{role}={named[role]!r}" for role in ("text", "text_pair", "image") if role in named)
+        raise UsageError(
+            f"a table needs one column of inputs; received {received or 'none'}; name it with text= or image="
+        )
     wanted = list(dict.fromkeys(named.values()))
     path = Path(table) if isinstance(table, str | Path) else None
     values = frame_columns(table, wanted) if path is None else read_columns(path, wanted)

@@ -244,6 +244,10 @@ def modality_of(value: Any) -> Modality:
     )
 
 
+#: What a pair of texts looks like in Python.
+PAIR_HINT = ", and a pair is a tuple of two strings"
+
+
 def check_inputs(values: Sequence[Any], modality: Modality, start: int = 0) -> list[Any]:
     """Check and convert raw inputs that belong to no dataset, as `Inputs` does for those of a dataset.
 
@@ -266,7 +270,7 @@ def check_inputs(values: Sequence[Any], modality: Modality, start: int = 0) -> l
                 continue
             found = modality_of(value)
             if found != modality and not (modality == ARRAY and found == IMAGE):
-                raise DataError(f"it is of the modality {modality_name(found)}")
+                raise DataError(f"it is of the modality {modality_name(found)}" + PAIR_HINT * (modality == TEXT_PAIR))
             item = Items(values.__getitem__, [number - start], modality)
             item.examine(0)
             checked.append(item[0])

@@ -174,7 +174,8 @@ class Targets:
         if unknown:
             raise DataError(
                 f"every label must occur in training; received {name_some(unknown)}, first at id "
-                f"{next(iter(unknown.values()))!r}; add training samples with such labels, or remove these samples"
+                f"{next(iter(unknown.values()))!r}, and training has {name_some(self.classes)}; add training samples with such "
+                "labels, or remove these samples"
             )
         return encoded, has
 

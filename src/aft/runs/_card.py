@@ -33,7 +33,7 @@ def write_card(path: Path, config: RunConfig, result: RunResult) -> None:
         f"- Data: {_escape(config.data.path)}, {counts.labelled} labelled and {counts.unlabelled} unlabelled training samples",
         f"- Training: {hparams.steps} steps of {result.batch_size} samples, learning rate {hparams.lr:g}, weight decay "
         f"{hparams.weight_decay:g}, seed {result.seed}, {objective}",
-        f"- Hyperparameters: {result.search.summary if result.search else 'given, not searched'}",
+        f"- Hyperparameters: {result.search.summary if result.search else 'not searched: given, or usual for the student'}",
         f"- Test: {result.test if result.test is not None else 'no test split'}",
         "",
         "## Teachers",

@@ -34,7 +34,12 @@ def describe_run(directory: str | Path, *, verify: bool = False) -> tuple[list[t
         ("task", f"{config.targets.kind}: {', '.join(config.targets.classes[:12]) or 'a number'}"),
         ("samples", ", ".join(f"{count:,} {name}" for name, count in result.samples)),
         ("method", f"{run.method}, {result.hparams}, batches of {result.batch_size}, seed {result.seed}"),
-        ("search", result.search.summary if result.search else "none: the hyperparameters were given"),
+        (
+            "search",
+            result.search.summary
+            if result.search
+            else "none, since beta was given; what was not given is usual for the student",
+        ),
         ("time", f"{run.seconds:.1f} s, {result.waiting_for_data:.0%} of it waiting for data"),
         ("test", f"{test.error_name} {test.error:.4f} on {test.samples:,} samples" if test else "no test split"),
     ]

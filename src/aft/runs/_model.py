@@ -112,7 +112,7 @@ class Model:
             inputs: As for `predict`.
 
         Returns:
-            ``(N, C)``.
+            ``(N, C)``; for regression standardised values: multiply by ``targets.scale`` and add ``targets.mean``.
         """
         parts = [forward_all(self.student, encoded).logits for encoded in self._encode(inputs)]
         return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)

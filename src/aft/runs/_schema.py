@@ -159,13 +159,14 @@ class RunConfig(_Document):
         Returns:
             Phrases such as ``"beta 1.0 instead of 2.0"``, the other config's value first; empty for the same training.
         """
-        ignored = ignore | {"path", "device", "workers"}
+        # Counts follow from the data and the settings.
+        ignored = ignore | {"path", "device", "workers", "counts"}
         mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
         phrases = []
         for section in ("settings", "data", "targets", "student"):
             flat = [_flatten(part) for part in (mine[section], theirs[section])]
             phrases += [
-                f"{key} {flat[1].get(key)!r} instead of {flat[0].get(key)!r}"[:160]
+                f"{key} {_shown(flat[1].get(key))} instead of {_shown(flat[0].get(key))}"[:160]
                 for key in dict.fromkeys([*flat[0], *flat[1]])
                 if key not in ignored and flat[0].get(key) != flat[1].get(key)
             ]
@@ -228,6 +229,10 @@ class RunResult(_Document):
     test: Metrics | None
     weights_sha256: str
     best_step: int | None = None
+
+
+def _shown(value: Any) -> str:
+    return "not given" if value is None else repr(value)
 
 
 def _flatten(part: dict[str, Any]) -> dict[str, Any]:

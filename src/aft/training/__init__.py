@@ -7,7 +7,7 @@ and `run_training` fits with chosen ones into a run directory. Lightning is impo
 from aft.runs import HParams as HParams
 from aft.runs import TrainConfig as TrainConfig
 from aft.runs import Trial as Trial
-from aft.training._estimate import seconds_per_step as seconds_per_step
+from aft.training._estimate import time_training as time_training
 from aft.training._fit import EarlyCheck as EarlyCheck
 from aft.training._fit import FitResult as FitResult
 from aft.training._fit import fit as fit

@@ -73,9 +73,13 @@ def advice(errors: dict[str, float], student: float, samples: int, stores: tuple
     found = []
     tfidf, probe = errors.get(TFIDF), errors.get(probe_name(stores))
     if tfidf is not None and tfidf <= student:
+        # The standard error of the difference of two shares, as if they were independent.
+        noise = (tfidf * (1 - tfidf) / samples + student * (1 - student) / samples) ** 0.5 if student < 1 else 0.0
+        verdict = "use it instead, or train a stronger student"
+        if student - tfidf <= noise:
+            verdict = "it is about as good, and needs no student"
         found.append(
-            f"{TFIDF} has an error of {tfidf:.4f} on the {samples} validation samples, and this student {student:.4f}: use it "
-            "instead, or train a stronger student"
+            f"{TFIDF} has an error of {tfidf:.4f} on the {samples} validation samples, and this student {student:.4f}: {verdict}"
         )
     if probe is not None and probe <= student:
         found.append(

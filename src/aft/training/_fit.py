@@ -5,6 +5,7 @@ import copy
 import logging
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -123,7 +124,10 @@ def fit(
     objectives: dict[str, Objective] = {}
     if hparams.beta:
         samples = problem.samples
+        started = time.monotonic()
         objectives = problem.objectives.make(method, options, student, samples, positions, seed + 1)
+        if progress is not None:
+            progress.pause(time.monotonic() - started)
     else:
         samples = problem.samples.with_stores([])
         # Without an objective, nothing is learned from unlabelled samples.
@@ -153,7 +157,7 @@ def fit(
     if validate:
         curve = ValidationCurve(
             student, lambda: problem.measure_validation(student), problem.steps_per_epoch(positions), hparams.steps,
-            config.patience, lambda point: progress.note(f"validation loss {point.loss:.4f}"),
+            config.patience, lambda point: progress.note(f"validation loss {point.loss:.3f}"),
         )  # fmt: skip
         callbacks.append(curve)
     loggers: list[Any] = []

@@ -1,6 +1,7 @@
 """The objectives of a method, made and prepared for a training."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from aft.models import Student, forward_all
 from aft.objectives import Objective, make_objective, objective_class, objectives_of
 from aft.training._encoded import EncodedDataset
 from aft.training._students import seeded
+
+log = logging.getLogger("aft")
 
 
 class ObjectiveFactory:
@@ -28,6 +31,7 @@ class ObjectiveFactory:
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._fitted: dict[str, dict[str, Any]] = {}
+        self._told: set[str] = set()
 
     def make(
         self,
@@ -75,6 +79,9 @@ class ObjectiveFactory:
         state = self._fitted.get(key)
         if state is not None:
             objective.load_fitted_state(state)
+        if state is None and name not in self._told:
+            self._told.add(name)
+            log.info("fitting %s to the teachers' features; with many classes this takes minutes", name)
         if state is None or objective.needs_student_features:
             features = None
             if objective.needs_student_features:

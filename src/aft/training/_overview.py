@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import Any
 
-from aft.errors import name_some, printable
+from aft.errors import name_some, printable, shorten
 from aft.training._problem import Problem
 
-#: Number of classes that are listed with their counts.
-CLASSES = 20
+#: Number of classes that are listed with their counts, and about the most characters of the list.
+CLASSES, WIDTH = 20, 160
 
 
 def overview(problem: Problem, plan: str) -> list[str]:
@@ -24,14 +24,14 @@ def overview(problem: Problem, plan: str) -> list[str]:
     dataset, counts = problem.dataset, problem.counts
     source = {key: value for key, value in dataset.source.items() if key not in ("kind", "path", "labels")}
     columns = ", ".join(f"{role}={column}" for role, column in source.items())
-    held_out = dataset.splits is None or "validation" not in dataset.splits
+    held_out = problem.trains_on_validation
     rows = [
         ("data", f"{dataset.source.get('path', '')}" + (f" ({columns})" if columns else "")),
         ("task", _task(problem)),
         (
             "samples",
             f"{counts.labelled} labelled and {counts.unlabelled} unlabelled for training, {counts.validation} "
-            f"{'of the labelled ones' if held_out else 'others'} for validation, {counts.test} for testing",
+            f"{'of the labelled ones' if held_out else 'more'} for validation, {counts.test} for testing",
         ),
     ]
     if dataset.skipped:
@@ -43,7 +43,7 @@ def overview(problem: Problem, plan: str) -> list[str]:
     if problem.stores:
         rows.append(("teachers", ", ".join(f"{store.name} ({store.dim} dimensions)" for store in problem.stores)))
     rows.append(("plan", plan))
-    return [f"{name:9} {printable(value)[:300]}" for name, value in rows]
+    return [f"{name:9} {shorten(printable(value))}" for name, value in rows]
 
 
 def _task(problem: Problem) -> str:
@@ -57,9 +57,13 @@ def _task(problem: Problem) -> str:
         encoded.sum(axis=0).astype(int).tolist() if targets.kind == "multilabel" else _count(encoded, targets.outputs)
     )
     ordered = sorted(zip(targets.classes, counts, strict=True), key=lambda item: -item[1])
-    shown = ", ".join(f"{name} {count}" for name, count in ordered[:CLASSES])
-    rest = f" and {len(ordered) - CLASSES} more" if len(ordered) > CLASSES else ""
-    return f"{targets.kind}{_reason(problem, labels)}; {len(ordered)} classes: {shown}{rest}"
+    shown: list[str] = []
+    for name, count in ordered[:CLASSES]:
+        shown.append(f"{name if len(name) <= 30 else name[:27] + '...'} {count}")
+        if len(", ".join(shown)) > WIDTH:
+            break
+    rest = f" and {len(ordered) - len(shown)} more" if len(ordered) > len(shown) else ""
+    return f"{targets.kind}{_reason(problem, labels)}; {len(ordered)} classes: {', '.join(shown)}{rest}"
 
 
 def _count(encoded: Any, classes: int) -> list[int]:

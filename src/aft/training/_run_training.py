@@ -1,5 +1,6 @@
 """Train with given hyperparameters into a run directory."""
 
+import logging
 import shutil
 import time
 
@@ -8,6 +9,8 @@ from aft.evaluation import measure
 from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, SearchRecord, save_tensors, write_card
 from aft.training._fit import FitResult, fit
 from aft.training._problem import Problem
+
+log = logging.getLogger("aft")
 
 
 def run_training(
@@ -43,6 +46,9 @@ def run_training(
         problem, hparams, settings.seed, method=settings.method, options=settings.options, directory=layout.directory,
         validate=not problem.trains_on_validation, progress=progress,
     )  # fmt: skip
+    if settings.patience is not None and result.curve:
+        best = min(result.curve, key=lambda point: point.loss)
+        log.info("trained for %.3g epochs, and kept the weights of epoch %.3g", result.curve[-1].epoch, best.epoch)
     run = rank_zero_first(lambda: _write_outputs(problem, layout, config, hparams, search, result, started))
     return run, result
 

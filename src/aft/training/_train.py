@@ -17,7 +17,7 @@ from aft.features import FeatureStore, open_stores
 from aft.objectives import check_options, objectives_of
 from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, Trial, open_run_directory
 from aft.training._advice import advice, validation_errors
-from aft.training._estimate import seconds_per_step
+from aft.training._estimate import time_training
 from aft.training._overview import overview
 from aft.training._problem import Problem
 from aft.training._run_training import run_training
@@ -147,14 +147,13 @@ class _Plan:
         self._count()
         if self.bar is not None:
             self.bar.expect(self.steps)
-            best = min(self._trials, key=lambda trial: trial.score)
-            self.bar.note(f"best validation loss {best.score:.4f}")
 
     def describe(self) -> str:
         """Trials, steps and seconds."""
         trials = f"up to {self._requests} trials for the search, and then " if self._requests else ""
-        seconds = self.steps * seconds_per_step(self._problem)
-        return f"{trials}the final training; about {self.steps:,} steps, {format_duration(seconds)}"
+        start, per_step = time_training(self._problem)
+        seconds = (self._requests + 1) * start + self.steps * per_step
+        return f"{trials}the final training; about {self.steps:,} steps, {format_duration(max(1, seconds))}"
 
     def _count(self) -> None:
         config, final = self._problem.config, self._problem.default_hparams(self._problem.config)
