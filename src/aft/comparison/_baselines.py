@@ -51,9 +51,7 @@ def _tfidf(problem: Problem) -> Baseline:
     penalty, _ = choose_tfidf(targets, labelled(splits.search_train), labelled(splits.validation))
     model = fit_tfidf(targets, *labelled(splits.train), penalty)
     kind = "ridge" if targets.kind == "regression" else "logistic"
-    return _measured(
-        problem, "TF-IDF", f"TF-IDF of words and pairs of words, {kind} regression", model, model.bytes, started
-    )
+    return _measured(problem, "TF-IDF", f"{kind} regression on words and pairs of words", model, model.bytes, started)
 
 
 def _distilled_tfidf(problem: Problem) -> list[Baseline]:
@@ -76,7 +74,7 @@ def _distilled_tfidf(problem: Problem) -> list[Baseline]:
         model = fit_tfidf(targets, *soft(splits.train), penalty)
     except UnknownIdError:
         return []
-    what = "the same, fitted to the predictions of the teachers' probe for all training samples"
+    what = "the same model, fitted to what the teachers' probe predicts for all training samples"
     return [_measured(problem, "TF-IDF, distilled", what, model, model.bytes, started)]
 
 

@@ -141,6 +141,6 @@ def _advice(methods: Sequence[MethodResult], baselines: Sequence[Baseline], show
     if winner is None or winner.error is None or best.mean is None or winner.error > best.mean:
         return []
     return [
-        f"Do not train this student: {winner.name} ({winner.what}) has an error of {shown(winner.error)}, and the best student, "
-        f"trained with {best.method}, {shown(best.mean)}."
+        f"Do not train this student: {winner.name} has an error of {shown(winner.error)}, the best student ({best.method}) "
+        f"{shown(best.mean)}."
     ]
