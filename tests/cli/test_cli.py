@@ -289,3 +289,16 @@ def test_pairs_are_separated_by_a_tab(aft_command, tmp_path):
     assert len(rows_of(aft_command("predict", run, "--input", "one\ttwo")[1])) == 1
     assert "input 1 has 0" in aft_command("predict", run, "--input", "one two")[2]
     assert "input 1 has 2" in aft_command("predict", run, "--input", "one\ttwo\tthree")[2]
+
+
+def test_wrong_arguments_are_one_sentence_too(aft_command, run):
+    for arguments, message in (
+        (["train", "t.csv", "--patience", "2.5"], "invalid value for '--patience'"),
+        (["evaluate", run], "missing argument 'DATA'"),
+        (["train", "t.csv", "--studnet", "x"], "no such option: --studnet"),
+        (["predict", run, "--input", "x", "--id", "id"], "only tables have columns; received --id without one"),
+    ):
+        status, _, err = aft_command(*arguments)
+        (line,) = err.splitlines()
+        assert status == 2
+        assert line.startswith(f"aft: {message}"), line

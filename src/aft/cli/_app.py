@@ -113,8 +113,9 @@ def main() -> None:
             raise KeyboardInterrupt
         sys.exit(status)
     except PARSER_ERROR as error:
-        error.message = shorten(error.message)
-        error.show()
+        command = error.ctx.command_path if getattr(error, "ctx", None) is not None else "aft"
+        message = shorten(" ".join(error.format_message().split())).rstrip(".")
+        typer.echo(f"aft: {message[:1].lower()}{message[1:]}; see {command} --help", err=True)
         sys.exit(error.exit_code)
     except AftError as error:
         typer.echo(f"aft: {name_options(str(error), _options())}", err=True)

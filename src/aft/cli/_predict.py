@@ -52,6 +52,10 @@ def predict(
             + ("neither" if data is None else "both")
             + "; name a table, folder or image, or type a text"
         )
+    columns = {"text": text, "text_pair": text_pair, "image": image, "image_root": image_root, "id": id}
+    named = [f"{role}=" for role, column in columns.items() if column is not None]
+    if named and (data is None or str(data) == "-"):
+        raise UsageError(f"only tables have columns; received {', '.join(named)} without one; leave them out")
     if out is not None:
         check_output(out, overwrite=overwrite)
     model = aft.load(run, student=student, device=device)
@@ -62,10 +66,7 @@ def predict(
         values = [raw] if model.config.data.kind == "image" else raw.rstrip().splitlines()
         dataset = typed_inputs(run, values, bad_inputs=bad_inputs)  # type: ignore[arg-type]
     else:
-        given = {
-            "text": text, "text_pair": text_pair, "image": image,
-            "image_root": None if image_root is None else str(image_root), "id": id,
-        }  # fmt: skip
+        given = {role: None if column is None else str(column) for role, column in columns.items()}
         dataset = open_inputs(run, data, given, bad_inputs=bad_inputs, row_ids=True)  # type: ignore[arg-type]
     dataset = dataset.verified(bad_inputs)  # type: ignore[arg-type]
     for skipped in dataset.skipped:

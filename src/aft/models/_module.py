@@ -146,7 +146,7 @@ class ModuleBackbone(Backbone):
             ModelError: The output is not a tensor.
         """
         output: Any = self.module(batch["input"]) if set(batch) == {"input"} else self.module(**batch)
-        while isinstance(output, tuple | list):
+        while isinstance(output, tuple | list) and output:
             output = output[0]
         if not isinstance(output, Tensor) and self._captured is None:
             raise ModelError(

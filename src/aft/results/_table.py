@@ -18,7 +18,7 @@ def format_table(result: ComparisonResult) -> str:
         the label. Unknown values are ``-``.
     """
     regression = result.task.kind == "regression"
-    lines = [f"{'':16} {'error':>15} {'normalised':>15} {'gap closed':>11} {_seeds(result):>28}   beta"]
+    lines = [f"{'':16} {'error':>15} {'normalised':>15} {'gap closed':>11} {_seeds(result):>32}   beta"]
     for name, reference in (("majority", result.majority), ("probe", result.probe)):
         if reference.error is not None:
             lines.append(f"{name:16} {_error(reference.error, regression):>15}")
@@ -41,7 +41,7 @@ def _baseline(baseline: Baseline, plain: MethodResult | None, regression: bool) 
     ]
     return (
         f"{printable(baseline.name)[:17]:17}{_error(baseline.error, regression):>15} {normalised:>15} {'':11} "
-        f"{', '.join(text for text in cost if text):>28}"
+        f"{', '.join(text for text in cost if text):>32}"
     )
 
 
@@ -53,7 +53,7 @@ def _line(method: MethodResult, regression: bool) -> str:
     beta = "-" if not method.beta else f"{method.beta:g}" + (f" ({method.weighting})" if method.weighting else "")
     return (
         f"{printable(method.method):16} {_error(method.error, regression) + spread:>15} {normalised:>15} "
-        f"{gap:>11} {_difference(method, regression):>28}   {beta}"
+        f"{gap:>11} {_difference(method, regression):>32}   {beta}"
     )
 
 
