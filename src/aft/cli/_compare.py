@@ -55,6 +55,7 @@ def compare(
     validation_fraction: o.ValidationFraction = 0.2,
     leakage: o.Leakage = "error",
     bad_inputs: o.BadInputs = "error",
+    augment: o.Augment = "none",
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,
@@ -81,7 +82,7 @@ def compare(
         "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr, "weight_decay": weight_decay, "warmup": warmup,
         "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "unlabelled": unlabelled,
         "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing, "split_seed": split_seed,
-        "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage, "layer": layer,
+        "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage, "augment": augment, "layer": layer,
         "pooling": pooling, "weights": weights, "prompt": prompt, "precision": precision, "device": device,
         "workers": workers,
     }  # fmt: skip

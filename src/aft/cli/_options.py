@@ -105,6 +105,12 @@ LabelSmoothing = Annotated[float, typer.Option(help="Fraction of each label that
 Options = Annotated[
     str | None, typer.Option(metavar="JSON", help='Options of the objective, for example {"temperature": 4}.')
 ]
+Augment = Annotated[
+    str,
+    typer.Option(
+        help="none, or clean: image students see random crops, flips and colours, with the features of the clean image."
+    ),
+]
 Workers = Annotated[int, typer.Option(help="Processes that prepare batches; 0 for none.")]
 ObjectiveBatch = Annotated[
     str, typer.Option(help="With several processes: compute the objective over the global batch, or the local share.")

@@ -49,6 +49,7 @@ def train(
     validation_fraction: o.ValidationFraction = 0.2,
     leakage: o.Leakage = "error",
     bad_inputs: o.BadInputs = "error",
+    augment: o.Augment = "none",
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,
@@ -78,7 +79,7 @@ def train(
         "warmup": warmup, "gate_lr": gate_lr, "batch_size": batch_size, "seed": seed, "task": task,
         "unlabelled": unlabelled, "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing,
         "split_seed": split_seed, "test_fraction": test_fraction, "validation_fraction": validation_fraction,
-        "leakage": leakage, "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt,
+        "leakage": leakage, "augment": augment, "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt,
         "precision": precision, "device": device, "workers": workers, "objective_batch": objective_batch,
     }  # fmt: skip
     run = aft.train(

@@ -92,6 +92,17 @@ class Backbone(nn.Module, ABC):
         """
         return self.encode([value])[0]
 
+    def enable_augmentation(self) -> None:
+        """Augment training inputs from now on.
+
+        Raises:
+            UsageError: There is no augmentation for this kind of model.
+        """
+        raise UsageError(
+            f"augment= is for image students by name; received it for {self.spec}; leave it out, and for a module pass "
+            "train_preprocess="
+        )
+
     def check_deterministic(self, inputs: Inputs) -> None:
         """Make sure that `encode` gives the same result each time, if a user has written it.
 

@@ -6,16 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aft.data import IMAGE
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
 from aft.models._hf_common import SCRATCH, make_model
 from aft.models._image import ImagePreprocessing
+from aft.models._image_backbone import ImageBackbone
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers
 
 
-class HFImage(Backbone):
+class HFImage(ImageBackbone):
     """A vision model whose class token, or the mean of its last feature map, is the features.
 
     Args:
@@ -25,8 +25,6 @@ class HFImage(Backbone):
         layer: Path of the layer whose output to use; by default the last.
         recipe: Default training settings.
     """
-
-    accepts = (IMAGE,)
 
     def __init__(
         self, model: nn.Module, images: ImagePreprocessing, *, pooling: str, layer: str | None, recipe: Recipe
@@ -41,14 +39,6 @@ class HFImage(Backbone):
         with torch.no_grad():
             self.dim = self.eval()({"image": torch.zeros(1, *images.shape)}).shape[1]
 
-    def encode(self, inputs: Any) -> list[Tensor]:
-        """Resize, crop and normalise images."""
-        return [self.images(image) for image in inputs]
-
-    def collate(self, encoded: Any) -> Batch:
-        """Stack images: ``image`` is ``(B, 3, H, W)``."""
-        return {"image": torch.stack(list(encoded))}
-
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch."""
         states = self.model(pixel_values=batch["image"]).last_hidden_state
@@ -57,10 +47,6 @@ class HFImage(Backbone):
         dims = (2, 3) if states.ndim == 4 else 1
         features: Tensor = states[:, 0] if states.ndim == 3 and self.pooling == "cls" else states.mean(dim=dims)
         return features
-
-    def preprocessing(self) -> dict[str, str | int | float | None]:
-        """Size, crop and normalisation of the images."""
-        return self.images.describe()
 
     @property
     def network(self) -> nn.Module:

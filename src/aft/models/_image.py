@@ -57,7 +57,18 @@ class ImagePreprocessing:
         resized = image.resize((max(target, round(width * scale)), max(target, round(height * scale))), method)
         left, top = (resized.width - self.size) // 2, (resized.height - self.size) // 2
         cropped = resized.crop((left, top, left + self.size, top + self.size))
-        pixels = torch.from_numpy(np.array(cropped, dtype=np.float32) / 255).permute(2, 0, 1)
+        return self.normalise(cropped)
+
+    def normalise(self, image: Any) -> Tensor:
+        """Convert an RGB image of the right size to numbers with the mean and standard deviation that the model expects.
+
+        Args:
+            image: A PIL image.
+
+        Returns:
+            ``(3, size, size)`` float32.
+        """
+        pixels = torch.from_numpy(np.array(image, dtype=np.float32) / 255).permute(2, 0, 1)
         return ((pixels - torch.tensor(self.mean).view(3, 1, 1)) / torch.tensor(self.std).view(3, 1, 1)).contiguous()
 
     def describe(self) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """Image models of timm."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from aft.data import IMAGE
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe, load_weights
 from aft.models._capture import attach
 from aft.models._image import ImagePreprocessing
+from aft.models._image_backbone import ImageBackbone
 from aft.models._layers import keep_first_layers
 from aft.models._spec import ModelSpec
 
@@ -18,7 +17,7 @@ PRETRAINED = Recipe(lr=3e-4, epochs=15, batch_size=64)
 SCRATCH = Recipe(lr=1e-3, weight_decay=0.05, epochs=40, batch_size=64)
 
 
-class TimmImage(Backbone):
+class TimmImage(ImageBackbone):
     """A timm model without its classifier; the pooled features before the classifier are the features.
 
     Args:
@@ -31,8 +30,6 @@ class TimmImage(Backbone):
         keep_layers: Number of blocks that were kept; None if the model was not shortened.
         recipe: Default training settings.
     """
-
-    accepts = (IMAGE,)
 
     def __init__(
         self, name: str, model: nn.Module, images: ImagePreprocessing, arguments: dict[str, Any], *, layer: str | None,
@@ -51,14 +48,6 @@ class TimmImage(Backbone):
         with torch.no_grad():
             self.dim = self.eval()({"image": torch.zeros(1, *images.shape)}).shape[1]
 
-    def encode(self, inputs: Sequence[Any]) -> list[Tensor]:
-        """Resize, crop and normalise images."""
-        return [self.images(image) for image in inputs]
-
-    def collate(self, encoded: Sequence[Tensor]) -> Batch:
-        """Stack images: ``image`` is ``(B, 3, H, W)``."""
-        return {"image": torch.stack(list(encoded))}
-
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch."""
         output: Tensor = self.model(batch["image"])
@@ -75,10 +64,6 @@ class TimmImage(Backbone):
             self.name, self.model, self.images, self.arguments, layer=layer, pooling=pooling or "mean",
             keep_layers=self.keep_layers, recipe=self.recipe,
         )  # fmt: skip
-
-    def preprocessing(self) -> dict[str, Any]:
-        """Size, crop and normalisation of the images."""
-        return self.images.describe()
 
     def config(self) -> dict[str, Any]:
         """The name, the arguments and the settings of the model."""
