@@ -6,7 +6,7 @@ import pytest
 
 import aft
 from aft.data import Dataset
-from aft.errors import UsageError
+from aft.errors import RunError, UsageError
 
 STUDENT = "aft:static,width=8,hidden=8,vocabulary=200"
 FAST = {"method": "finetune", "beta": 0.0, "steps": 5, "progress": False}
@@ -28,3 +28,16 @@ def test_evaluation_goes_by_content_and_says_what_was_trained_on(dataset, tmp_pa
     assert aft.evaluate(run.path, dataset, on="all").samples == 90
     with pytest.raises(UsageError, match="did you mean 'test'"):
         aft.evaluate(run.path, dataset, on="tset")
+
+
+def test_a_damaged_record_of_the_splits_is_rejected(dataset, tmp_path):
+    """Otherwise training samples would count as test samples."""
+    settings = {"method": "finetune", "beta": 0.0, "steps": 3, "progress": False}
+    run = aft.train(dataset, "aft:static,width=8,hidden=8,vocabulary=200", out=tmp_path / "r", **settings)
+    path = run.path / "splits.csv"
+    whole = path.read_bytes()
+    assert aft.evaluate(run.path, dataset).error == pytest.approx(run.error)
+    for damaged in (b"", whole[: len(whole) // 2], whole[:-5], whole.replace(b",yes", b",no", 1), b"\xff" + whole):
+        path.write_bytes(damaged)
+        with pytest.raises(RunError, match="is not what was written to it"):
+            aft.evaluate(run.path, dataset)

@@ -2,16 +2,18 @@
 
 import csv
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from aft.data import Dataset
-from aft.errors import DataError, UsageError, did_you_mean
+from aft.errors import DataError, RunError, UsageError, did_you_mean
 from aft.evaluation import Metrics, measure
 from aft.runs._layout import RunLayout
 from aft.runs._model import load
+from aft.runs._schema import SampleCounts
 
 log = logging.getLogger("aft")
 
@@ -37,14 +39,13 @@ def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: 
     Raises:
         UsageError: An unknown split.
         DataError: No labelled sample in that split.
-        RunError: There is no finished run.
+        RunError: There is no finished run, or its record of the splits is damaged.
     """
     if on not in get_args(Subset):
         raise UsageError(f"unknown split on={on!r}{did_you_mean(str(on), get_args(Subset))}")
     model = load(run, device=device, **module)
     dataset = dataset.verified()
-    with RunLayout(Path(run)).splits.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _read_splits(RunLayout(Path(run)), model.config.data.counts)
     recorded = {row["digest"]: row["split"] for row in rows}
     given = dataset.splits if dataset.splits is not None else ["test"] * len(dataset)
     splits = [recorded.get(digest, split) for digest, split in zip(dataset.digests, given, strict=True)]
@@ -68,3 +69,21 @@ def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: 
     part = dataset.subset(np.array(chosen))
     encoded, _ = model.targets.encode(part.labels or [], part.ids)
     return measure(model.targets, model.logits(part.inputs), encoded)
+
+
+def _read_splits(layout: RunLayout, counts: SampleCounts) -> list[dict[str, str]]:
+    """The rows of ``splits.csv``. If some were lost, training samples would be taken for new ones."""
+    try:
+        with layout.splits.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        found = Counter(row["split"] for row in rows), sum(row["trained"] == "yes" for row in rows)
+        lengths = {len(row["digest"]) for row in rows}
+    except (OSError, KeyError, TypeError, UnicodeDecodeError):
+        found, lengths = (Counter(), 0), set()
+    expected = (counts.validation, counts.test, counts.labelled + counts.unlabelled)
+    if (found[0]["validation"], found[0]["test"], found[1]) != expected or len(lengths) != 1:
+        raise RunError(
+            f"a run records the split of every sample; {str(layout.splits)!r} is not what was written to it; restore it from a "
+            "copy or train again"
+        )
+    return rows
