@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 #: What a repr quotes, and a word, are shown up to this many characters, and a whole message up to so many.
-LONGEST_PART, LONGEST_MESSAGE = 120, 900
+LONGEST_PART, LONGEST_MESSAGE = 140, 900
 #: Quotation marks inside words are apostrophes.
 _QUOTED = re.compile(rf"""(?<!\w)(['"])((?:\\.|(?!\1)[^\\]){{{LONGEST_PART},}})\1(?!\w)""", re.DOTALL)
 _WORD = re.compile(rf"\S{{{LONGEST_PART + 1},}}")
@@ -173,7 +173,7 @@ def shorten(message: str) -> str:
 
 def _cut(text: str, limit: int) -> str:
     """A text without its middle."""
-    end = limit // 3
+    end = limit // 2  # the end of a path says most
     return text if len(text) <= limit else f"{text[: limit - end - 3]}...{text[len(text) - end :]}"
 
 

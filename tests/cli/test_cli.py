@@ -30,6 +30,7 @@ def aft_command(monkeypatch, capsys):
         finally:
             logging.getLogger("aft").handlers.clear()
             logging.getLogger("aft").propagate = True
+            logging.getLogger("aft").setLevel(logging.NOTSET)
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 

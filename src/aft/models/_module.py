@@ -2,7 +2,8 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -65,9 +66,12 @@ class ModuleBackbone(Backbone):
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         with torch.no_grad():
             batch = {key: value.to(device) for key, value in self.collate(self.encode([example])).items()}
-            self.dim = int(self.eval()(batch).shape[1])
+            with _linear_layers(self.eval().module) as used:
+                output = self.run(batch)
+            features = pool_features(output, self.pooling) if self._captured is None else self._captured.features  # type: ignore[arg-type]
+            self.dim = int(features.shape[1])
             if self.layer is None:
-                self._linears = _linear_layers(self.module, lambda: self.run(batch))
+                self._linears = [(name, int(made.shape[-1]), made is output) for name, made in used]
         self.train(training)
 
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
@@ -274,16 +278,9 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     )
 
 
-def _linear_layers(module: nn.Module, run: Callable[[], Any]) -> list[tuple[str, int, bool]]:
-    """The linear layers that a module uses, in the order of their use.
-
-    Args:
-        module: The module.
-        run: Runs it once and returns its output.
-
-    Returns:
-        Path and width of each, and whether its output is the module's output.
-    """
+@contextmanager
+def _linear_layers(module: nn.Module) -> Iterator[list[tuple[str, Tensor]]]:
+    """A block that records the linear layers that a module uses, in the order of their use, with their outputs."""
     used: list[tuple[str, Tensor]] = []
     hooks = [
         layer.register_forward_hook(lambda _layer, _inputs, output, name=name: used.append((name, output)))
@@ -291,8 +288,7 @@ def _linear_layers(module: nn.Module, run: Callable[[], Any]) -> list[tuple[str,
         if isinstance(layer, nn.Linear) and name
     ]
     try:
-        result = run()
+        yield used
     finally:
         for hook in hooks:
             hook.remove()
-    return [(name, int(output.shape[-1]), output is result) for name, output in used]
