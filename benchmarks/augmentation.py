@@ -22,7 +22,7 @@ from aft.training import HParams, Problem, TrainConfig, TrialRequest, run_trial
 
 ROWS = Path(__file__).parent / "results" / "augmentation.jsonl"
 STUDENT = "timm:resnet10t,image_size=32,weights=random"
-SAMPLES, STEPS, RATES, AUGMENTS = 2500, 800, (1e-3, 3e-3), ("none", "clean")
+SAMPLES, STEPS, RATES, AUGMENTS = 2500, 600, (1e-3, 3e-3), ("none", "clean")
 
 
 def tasks() -> dict[str, Any]:
