@@ -7,3 +7,4 @@ from aft.baselines._tfidf import PENALTIES as PENALTIES
 from aft.baselines._tfidf import TfidfModel as TfidfModel
 from aft.baselines._tfidf import choose_tfidf as choose_tfidf
 from aft.baselines._tfidf import fit_tfidf as fit_tfidf
+from aft.baselines._tfidf import tfidf_error as tfidf_error

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aft.data import Targets
 from aft.errors import MissingExtraError
-from aft.evaluation import calibrated_loss
+from aft.evaluation import calibrated_loss, measure
 
 #: Inverse penalties of the logistic regression to choose from.
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -108,6 +108,16 @@ def choose_tfidf(
     return best[1], best[2]
 
 
+def tfidf_error(
+    targets: Targets,
+    train: tuple[Sequence[Any], NDArray[Any]],
+    validation: tuple[Sequence[Any], NDArray[Any]],
+) -> float:
+    """The validation error of the model, for the arguments of `choose_tfidf`."""
+    _, model = choose_tfidf(targets, train, validation)
+    return measure(targets, model(validation[0]), validation[1]).error
+
+
 def transform(vectorizers: Sequence[Any], inputs: Sequence[Any]) -> Any:
     """TF-IDF features of texts or pairs of texts, a sparse matrix ``(N, F)``."""
     from scipy import sparse
@@ -144,23 +154,20 @@ def _make_vectorizers(inputs: Sequence[Any]) -> list[Any]:
 def _fit_linear(
     targets: Targets, features: Any, outputs: NDArray[Any], penalty: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    from sklearn.linear_model import LogisticRegression, Ridge
-
     if targets.kind == "regression":
+        from sklearn.linear_model import Ridge
+
         ridge = Ridge(alpha=1 / penalty).fit(features, outputs)
         return ridge.coef_.reshape(1, -1).astype(np.float32), np.array([ridge.intercept_], dtype=np.float32)
     if targets.kind == "multilabel":
-        rows = [
-            _fit_logistic(LogisticRegression, features, outputs[:, c] > 0.5, None, penalty)
-            for c in range(targets.outputs)
-        ]
+        rows = [_fit_logistic(features, outputs[:, c] > 0.5, None, penalty) for c in range(targets.outputs)]
         return np.concatenate([weight for weight, _ in rows]), np.concatenate([bias for _, bias in rows])
     weights = None
     if outputs.ndim == 2:  # a soft label is several samples with weights
         rows_of, classes = np.nonzero(outputs >= np.minimum(SMALLEST_SHARE, outputs.max(axis=1, keepdims=True)))
         features, weights, outputs = features[rows_of], outputs[rows_of, classes], classes
     present, outputs = np.unique(outputs, return_inverse=True)
-    weight, bias = _fit_logistic(LogisticRegression, features, outputs, weights, penalty)
+    weight, bias = _fit_logistic(features, outputs, weights, penalty)
     if len(weight) == 1:  # two classes: one decides
         weight, bias = np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
     full = (
@@ -172,12 +179,14 @@ def _fit_linear(
 
 
 def _fit_logistic(
-    regression: Any, features: Any, labels: NDArray[Any], weights: NDArray[Any] | None, penalty: float
+    features: Any, labels: NDArray[Any], weights: NDArray[Any] | None, penalty: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    from sklearn.linear_model import LogisticRegression
+
     if len(np.unique(labels)) < 2:
         constant = 1e3 if labels[0] else -1e3
         return np.zeros((1, features.shape[1]), dtype=np.float32), np.array([constant], dtype=np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it did not converge to its own tolerance
-        model = regression(C=penalty, max_iter=100).fit(features, labels, sample_weight=weights)
+        model = LogisticRegression(C=penalty, max_iter=100).fit(features, labels, sample_weight=weights)
     return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)

@@ -79,10 +79,12 @@ def compare(
         group=group, missing=missing, bad_inputs=bad_inputs,
     )  # fmt: skip
     settings = {
-        "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr, "weight_decay": weight_decay, "warmup": warmup,
+        "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr,
+        "weight_decay": weight_decay, "warmup": warmup,
         "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "unlabelled": unlabelled,
         "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing, "split_seed": split_seed,
-        "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage, "augment": augment, "layer": layer,
+        "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage,
+        "augment": augment, "layer": layer,
         "pooling": pooling, "weights": weights, "prompt": prompt, "precision": precision, "device": device,
         "workers": workers,
     }  # fmt: skip

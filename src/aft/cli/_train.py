@@ -75,7 +75,8 @@ def train(
     )  # fmt: skip
     settings = {
         **({"method": method} if method else {}), "beta": beta, "weighting": weighting,
-        "options": o.parse_json("--options", options) or {}, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr, "weight_decay": weight_decay,
+        "options": o.parse_json("--options", options) or {},
+        "steps": steps, "epochs": epochs, "patience": patience, "lr": lr, "weight_decay": weight_decay,
         "warmup": warmup, "gate_lr": gate_lr, "batch_size": batch_size, "seed": seed, "task": task,
         "unlabelled": unlabelled, "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing,
         "split_seed": split_seed, "test_fraction": test_fraction, "validation_fraction": validation_fraction,

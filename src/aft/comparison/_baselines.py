@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from aft.baselines import choose_tfidf, fit_tfidf
 from aft.comparison._predictions import predictions_of, sample_losses
+from aft.data import is_text, labelled_samples
 from aft.errors import UnknownIdError
-from aft.evaluation import draw, error_of, latency, throughput
+from aft.evaluation import draw, error_of, latency, softmax, throughput
 from aft.models import forward_all
 from aft.probing import fit_linear_probe, probe_outputs
 from aft.results import Baseline
@@ -32,7 +33,7 @@ def measure_baselines(problem: Problem) -> list[Baseline]:
         pretrained student a linear probe on its features as they are.
     """
     found = []
-    if all(part == "text" for part in problem.dataset.modality):
+    if is_text(problem.dataset.modality):
         found += [_tfidf(problem), *_distilled_tfidf(problem)]
     if problem.students.pretrained:
         found.append(_frozen_student(problem))
@@ -41,13 +42,12 @@ def measure_baselines(problem: Problem) -> list[Baseline]:
 
 def _tfidf(problem: Problem) -> Baseline:
     started = time.monotonic()
-    inputs, labels, targets = problem.dataset.inputs, problem.dataset.labels or [], problem.targets
+    dataset, splits, targets = problem.dataset, problem.splits, problem.targets
 
     def labelled(positions: NDArray[np.int64]) -> tuple[list[Any], NDArray[Any]]:
-        known = [i for i in positions.tolist() if labels[i] is not None]
-        return [inputs[i] for i in known], targets.encode([labels[i] for i in known], [""] * len(known))[0]
+        known, encoded = labelled_samples(dataset, targets, positions.tolist())
+        return [dataset.inputs[i] for i in known], encoded
 
-    splits = problem.splits
     penalty, _ = choose_tfidf(targets, labelled(splits.search_train), labelled(splits.validation))
     model = fit_tfidf(targets, *labelled(splits.train), penalty)
     kind = "ridge" if targets.kind == "regression" else "logistic"
@@ -58,17 +58,14 @@ def _distilled_tfidf(problem: Problem) -> list[Baseline]:
     """The same on the probe's soft labels of all training samples; nothing where a store lacks validation samples."""
     started = time.monotonic()
     dataset, splits, targets = problem.dataset, problem.splits, problem.targets
-    labels = dataset.labels or []
 
     def soft(train: NDArray[np.int64]) -> tuple[list[Any], NDArray[Any]]:
-        known = [i for i in train.tolist() if labels[i] is not None]
-        ids = [dataset.ids[i] for i in known]
-        fitted = ids, targets.encode([labels[i] for i in known], ids)[0]
-        outputs = probe_outputs(problem.stores, targets, fitted, [dataset.ids[i] for i in train.tolist()])
+        known, encoded = labelled_samples(dataset, targets, train.tolist())
+        ids = [dataset.ids[i] for i in train.tolist()]
+        outputs = probe_outputs(problem.stores, targets, ([dataset.ids[i] for i in known], encoded), ids)
         return [dataset.inputs[i] for i in train.tolist()], _probabilities(targets.kind, outputs)
 
-    held_out = splits.validation.tolist()
-    encoded = targets.encode([labels[i] for i in held_out], [""] * len(held_out))[0]
+    held_out, encoded = labelled_samples(dataset, targets, splits.validation.tolist())
     try:
         penalty, _ = choose_tfidf(targets, soft(splits.search_train), ([dataset.inputs[i] for i in held_out], encoded))
         model = fit_tfidf(targets, *soft(splits.train), penalty)
@@ -82,10 +79,7 @@ def _probabilities(kind: str, outputs: NDArray[Any]) -> NDArray[Any]:
     wide = outputs.astype(np.float64)
     if kind == "regression":
         return np.asarray(wide[:, 0])
-    if kind == "multilabel":
-        return np.asarray(1 / (1 + np.exp(-wide)))
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+    return np.asarray(1 / (1 + np.exp(-wide))) if kind == "multilabel" else softmax(wide)
 
 
 def _frozen_student(problem: Problem) -> Baseline:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.comparison._predictions import predictions_of, sample_losses
+from aft.data import labelled_samples
 from aft.errors import UnknownIdError
 from aft.features import FeatureStore
 from aft.probing import probe_outputs
@@ -24,12 +25,11 @@ def probe_losses(problem: Problem, stores: Sequence[FeatureStore]) -> NDArray[np
         Losses on the test split, ``(N,)``, as `sample_losses` gives them; None if a store lacks the test samples, which no student
         needs.
     """
-    ids, labels, targets = problem.dataset.ids, problem.dataset.labels or [], problem.targets
-    known = [i for i in problem.splits.train.tolist() if labels[i] is not None]
-    train = [ids[i] for i in known]
-    encoded = targets.encode([labels[i] for i in known], train)[0]
+    ids, targets = problem.dataset.ids, problem.targets
+    known, encoded = labelled_samples(problem.dataset, targets, problem.splits.train.tolist())
+    train, test = [ids[i] for i in known], [ids[i] for i in problem.splits.test.tolist()]
     try:
-        outputs = probe_outputs(stores, targets, (train, encoded), [ids[i] for i in problem.splits.test.tolist()])
+        outputs = probe_outputs(stores, targets, (train, encoded), test)
     except UnknownIdError:
         return None
     return sample_losses(targets, predictions_of(targets, outputs), problem.test_labels)

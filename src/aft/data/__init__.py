@@ -18,6 +18,7 @@ from aft.data._inputs import ImageBytes as ImageBytes
 from aft.data._inputs import Inputs as Inputs
 from aft.data._inputs import Texts as Texts
 from aft.data._inputs import check_inputs as check_inputs
+from aft.data._labelled import labelled_samples as labelled_samples
 from aft.data._leakage import check_leakage as check_leakage
 from aft.data._modality import ARRAY as ARRAY
 from aft.data._modality import IMAGE as IMAGE
@@ -25,6 +26,7 @@ from aft.data._modality import MODALITIES as MODALITIES
 from aft.data._modality import TEXT as TEXT
 from aft.data._modality import TEXT_PAIR as TEXT_PAIR
 from aft.data._modality import Modality as Modality
+from aft.data._modality import is_text as is_text
 from aft.data._modality import modality_name as modality_name
 from aft.data._open import open_dataset as open_dataset
 from aft.data._splits import Splits as Splits

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data._images import decode_image, to_rgb
-from aft.data._modality import ARRAY, IMAGE, TEXT, TEXT_PAIR, Modality, modality_name
+from aft.data._modality import ARRAY, IMAGE, TEXT, TEXT_PAIR, Modality, is_text, modality_name
 from aft.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Inputs(ABC):
     @property
     def sort_by_length(self) -> bool:
         """Whether encoded inputs are small and vary in length, as those of texts do."""
-        return all(part == "text" for part in self.modality)
+        return is_text(self.modality)
 
     def texts(self, positions: Iterable[int]) -> list[str]:
         """All texts of some samples, for learning a vocabulary.

@@ -22,3 +22,8 @@ def modality_name(modality: Modality) -> str:
         ``+``.
     """
     return "pair" if modality == TEXT_PAIR else "+".join(modality)
+
+
+def is_text(modality: Modality) -> bool:
+    """Whether inputs of a modality consist of texts alone."""
+    return all(part == "text" for part in modality)

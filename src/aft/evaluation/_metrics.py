@@ -85,7 +85,7 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         "macro_f1": macro,
         "log_loss": _loss(targets, logits, encoded),
     }
-    probabilities = _softmax(logits)
+    probabilities = softmax(logits)
     truth = np.eye(logits.shape[1], dtype=bool)[encoded]
     values["brier"] = float(((probabilities - truth) ** 2).sum(axis=1).mean())
     values["ece"] = _calibration_error(probabilities.max(axis=1), best == encoded)
@@ -148,7 +148,8 @@ def _loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> floa
     return float(np.mean(log_sum - wide[np.arange(len(wide)), encoded]))
 
 
-def _softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities ``(N, C)`` of logits ``(N, C)``."""
     wide = logits.astype(np.float64)
     powers: NDArray[np.float64] = np.exp(wide - wide.max(axis=1, keepdims=True))
     probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)

@@ -173,7 +173,7 @@ def restore_backbone(
                 f"loading a run that trained a module needs the module; this run trained a {config['name']}; pass "
                 "it as student="
             )
-        backbone.dim, backbone.head, backbone._linears = int(config["dim"]), config["head"], None
+        backbone.dim, backbone.head = int(config["dim"]), config["head"]
         return backbone
     raise ModelError(
         f"the class of a run's student must be known; received {kind!r}; load the run with the version of aft that "

@@ -68,8 +68,7 @@ class ModuleBackbone(Backbone):
             batch = {key: value.to(device) for key, value in self.collate(self.encode([example])).items()}
             with _linear_layers(self.eval().module) as used:
                 output = self.run(batch)
-            features = pool_features(output, self.pooling) if self._captured is None else self._captured.features  # type: ignore[arg-type]
-            self.dim = int(features.shape[1])
+            self.dim = int(self._features(output).shape[1])
             if self.layer is None:
                 self._linears = [(name, int(made.shape[-1]), made is output) for name, made in used]
         self.train(training)
@@ -126,10 +125,7 @@ class ModuleBackbone(Backbone):
 
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch."""
-        output = self.run(batch)
-        if self._captured is not None:
-            return self._captured.features
-        return pool_features(output, self.pooling)  # type: ignore[arg-type]
+        return self._features(self.run(batch))
 
     @property
     def network(self) -> nn.Module:
@@ -202,6 +198,12 @@ class ModuleBackbone(Backbone):
             "class": "module", "name": self.name, "layer": self.layer, "pooling": self.pooling, "dim": self.dim,
             "head": self.head, "shape": self._shape,
         }  # fmt: skip
+
+    def _features(self, output: Tensor) -> Tensor:
+        """The features of the forward pass that returned an output."""
+        if self._captured is not None:
+            return self._captured.features
+        return pool_features(output, self.pooling)  # type: ignore[arg-type]
 
     def _encode(self, item: Any) -> Any:
         if self.preprocess is not None:

@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.baselines import choose_tfidf
-from aft.data import Dataset, TaskKind, infer_targets, make_splits
+from aft.baselines import tfidf_error
+from aft.data import Dataset, TaskKind, infer_targets, is_text, make_splits
 from aft.errors import UsageError
-from aft.evaluation import measure
 from aft.features import FeatureStore, open_stores
 from aft.probing._teachers import logme, probe_error
 
@@ -111,12 +110,12 @@ def rank(
 
     train, validation = ids_and_labels(splits.search_train), ids_and_labels(splits.validation)
     tfidf = None
-    if all(part == "text" for part in dataset.modality):
+    if is_text(dataset.modality):
         texts = [
             ([dataset.inputs[i] for i in part.tolist()], encoded)
             for part, (_, encoded) in ((splits.search_train, train), (splits.validation, validation))
         ]
-        tfidf = measure(targets, choose_tfidf(targets, *texts)[1](texts[1][0]), validation[1]).error
+        tfidf = tfidf_error(targets, *texts)
     rows = []
     for group in [*([store] for store in stores), *([stores] if len(stores) > 1 else [])]:
         start = time.perf_counter()

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.baselines import choose_tfidf
-from aft.data import Dataset, Splits, Targets
+from aft.baselines import tfidf_error
+from aft.data import Dataset, Splits, Targets, is_text, labelled_samples
 from aft.errors import UnknownIdError
-from aft.evaluation import measure
 from aft.features import FeatureStore
 from aft.probing import probe_error
 
@@ -32,20 +31,19 @@ def validation_errors(
     Returns:
         Errors by name: for texts of TF-IDF, and of a linear probe on the teachers' features.
     """
-    labels = dataset.labels or []
 
     def labelled(positions: NDArray[np.int64]) -> tuple[list[int], NDArray[Any]]:
-        known = [i for i in positions.tolist() if labels[i] is not None]
-        if len(known) > SAMPLES:
-            known = np.sort(np.random.default_rng(0).choice(known, SAMPLES, replace=False)).tolist()
-        return known, targets.encode([labels[i] for i in known], [dataset.ids[i] for i in known])[0]
+        known, encoded = labelled_samples(dataset, targets, positions.tolist())
+        if len(known) <= SAMPLES:
+            return known, encoded
+        chosen = np.sort(np.random.default_rng(0).choice(len(known), SAMPLES, replace=False))
+        return [known[i] for i in chosen.tolist()], encoded[chosen]
 
     train, validation = labelled(splits.search_train), labelled(splits.validation)
     errors = {}
-    if all(part == "text" for part in dataset.modality):
+    if is_text(dataset.modality):
         texts = [([dataset.inputs[i] for i in known], encoded) for known, encoded in (train, validation)]
-        _, model = choose_tfidf(targets, *texts)
-        errors[TFIDF] = measure(targets, model(texts[1][0]), validation[1]).error
+        errors[TFIDF] = tfidf_error(targets, *texts)
     if stores:
         ids = [([dataset.ids[i] for i in known], encoded) for known, encoded in (train, validation)]
         with suppress(UnknownIdError):  # a store needs no samples of the data's own validation split
