@@ -21,7 +21,9 @@ A message is one sentence: the rule, what was received, the remedy. However much
 """
 
 import re
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 __all__ = [
     "AftError",
@@ -40,6 +42,7 @@ __all__ = [
     "UnknownColumnError",
     "UnknownIdError",
     "UsageError",
+    "describe_exception",
     "did_you_mean",
     "name_some",
     "printable",
@@ -175,6 +178,15 @@ def _cut(text: str, limit: int) -> str:
     """A text without its middle."""
     end = limit // 2  # the end of a path says most
     return text if len(text) <= limit else f"{text[: limit - end - 3]}...{text[len(text) - end :]}"
+
+
+def describe_exception(error: BaseException) -> str:
+    """What a user's own code raised, and where: ``"ValueError: too small, in model.py, line 7"``."""
+    text = (str(error).splitlines() or [""])[0]
+    # The first frame is the caller's; libraries' frames say little about a user's code.
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if "site-packages" not in frame.filename]
+    place = f", in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {text}{place}"
 
 
 def printable(text: str) -> str:

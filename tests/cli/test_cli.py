@@ -265,6 +265,8 @@ def test_one_picture_is_predicted(aft_command, pictures, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(picture.read_bytes())))
     status, piped, _ = aft_command("predict", run, "-")
     assert rows_of(piped)[0]["label"] == rows_of(out)[0]["label"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(picture.read_bytes() * 2)))
+    assert "holds one image; received several" in aft_command("predict", run, "-")[2]
     (tmp_path / "bad.jpg").write_bytes(b"nonsense")
     assert "the image cannot be decoded" in aft_command("predict", run, tmp_path / "bad.jpg")[2]
 

@@ -241,8 +241,8 @@ def test_a_users_module_is_not_changed_by_a_comparison_that_resumes(tmp_path):
     values = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
     data = Dataset.from_arrays(values, np.where(values[:, 0] > 0, "up", "down").tolist())
     features = aft.extract(data, nn.Identity(), name="same", out=tmp_path / "f", progress=False)
-    module = nn.Linear(3, 4)
-    before = module.weight.detach().clone()
+    module = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    before = module[0].weight.detach().clone()
     given = {"methods": ["kd"], "seeds": 2, "lr": 0.01, "weight_decay": 0.0, "beta": 1.0, **SETTINGS}
     first = aft.compare(data, module, features, out=tmp_path / "c", **given)
     rows = (tmp_path / "c" / "trainings.jsonl").read_text().splitlines()
@@ -250,7 +250,7 @@ def test_a_users_module_is_not_changed_by_a_comparison_that_resumes(tmp_path):
     (tmp_path / "c" / "trainings.jsonl").write_text("".join(row + "\n" for row in rows if '"final"' not in row))
     again = aft.compare(data, module, features, out=tmp_path / "c", **given)
     assert [m.errors for m in again.methods] == [m.errors for m in first.methods]
-    assert torch.equal(module.weight, before)
+    assert torch.equal(module[0].weight, before)
 
 
 def test_methods_with_objectives_need_a_teacher(dataset, tmp_path):

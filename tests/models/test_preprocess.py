@@ -57,6 +57,39 @@ def test_what_a_function_may_return(numbers, tmp_path, preprocess):
     assert aft.train(numbers, module(), preprocess=preprocess, out=tmp_path / "r", **FAST).error is not None
 
 
+def impossible(values):
+    raise ValueError("too small")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("role", ["preprocess", "train_preprocess"])
+def test_a_function_that_fails_is_one_sentence(numbers, tmp_path, role, workers):
+    with pytest.raises(
+        ModelError, match=r"ndarray \(ValueError: too small, in test_preprocess.py, line \d+\)"
+    ) as caught:
+        aft.train(numbers, module(), **{role: impossible}, workers=workers, out=tmp_path / "r", **FAST)
+    assert str(caught.value).startswith(f"{role}= takes every input; it failed on one of the type")
+    assert "\n" not in str(caught.value)
+
+
+class FailsLater:
+    """Fails in training, and not where the form of its results is checked."""
+
+    def __init__(self):
+        self.parent = os.getpid()
+
+    def __call__(self, values):
+        if os.getpid() != self.parent:
+            raise ValueError("too small")
+        return values
+
+
+def test_an_error_in_a_worker_is_one_sentence(numbers, tmp_path):
+    with pytest.raises(ModelError, match=r"^train_preprocess= takes every input; .*too small") as caught:
+        aft.train(numbers, module(), train_preprocess=FailsLater(), workers=1, out=tmp_path / "r", **FAST)
+    assert "Traceback" not in str(caught.value)
+
+
 def test_a_function_that_works_in_place_leaves_the_data_alone(tmp_path):
     def in_place(values):
         values += 1
@@ -159,8 +192,6 @@ def test_the_classifier_is_the_layer_whose_output_is_the_modules():
             UsageError, match=f"ends in the linear layer 'first' with {made.first.out_features} outputs"
         ):
             student(made, wrong)
-    log = student(nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2), nn.LogSoftmax(1)), 2)
-    assert (log.head, log.dim) == (None, 8)
 
 
 def test_a_run_remembers_its_classifier(numbers, tmp_path):

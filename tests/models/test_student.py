@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from aft.errors import UsageError
+from aft.errors import ModelError, UsageError
 from aft.models import Student, load_backbone
 from tests.models.conftest import TEXTS
 
@@ -28,6 +28,82 @@ def test_logits_of_another_task_are_not_taken_for_features():
     assert Student(load_backbone(module, role="student", example=example, layer="2"), 7).dim == 3
     features = nn.Sequential(*module, nn.Tanh())  # ends in something else, so its output is features
     assert Student(load_backbone(features, role="student", example=example), 7).dim == 3
+
+
+class Ending(nn.Module):
+    """A classifier whose logits a function changes."""
+
+    def __init__(self, function, outputs=3):
+        super().__init__()
+        self.net, self.function = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, outputs)), function
+
+    def forward(self, x):
+        return self.function(self.net(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda logits: logits.softmax(1), "softmax"),
+        (lambda logits: logits.log_softmax(1), "log-softmax"),
+        (torch.sigmoid, "sigmoid"),
+    ],
+)
+def test_probabilities_are_neither_logits_nor_features(function, name):
+    example = np.zeros(4, np.float32)
+    with pytest.raises(UsageError, match=rf"returns the {name} of the linear layer 'net.2'; remove it"):
+        Student(load_backbone(Ending(function), role="student", example=example), 3)
+    with pytest.raises(UsageError, match="layer 'net.2' with 3 outputs, and the task has 7"):
+        Student(load_backbone(Ending(function), role="student", example=example), 7)
+
+
+def test_logits_of_every_token_are_rejected():
+    backbone = load_backbone(classifier(), role="student", example=np.zeros((9, 4), np.float32))
+    with pytest.raises(UsageError, match=r"logits \(B, C\); Sequential returns .* layer '2' with 3 axes; pool them"):
+        Student(backbone, 3)
+
+
+def test_a_linear_layer_is_its_own_classifier():
+    example, x = np.zeros(4, np.float32), torch.randn(5, 4)
+    module = nn.Linear(4, 3)
+    student = Student(load_backbone(module, role="student", example=example), 3)
+    output = student({"input": x})
+    assert torch.equal(output.logits, module(x))
+    assert torch.equal(output.features, x)
+    assert list(student.feature_parameters()) == []
+    assert student.size() == 15
+    with pytest.raises(UsageError, match="ends in one linear layer with 3 outputs, and the task has 7"):
+        Student(load_backbone(nn.Linear(4, 3), role="student", example=example), 7)
+
+
+def test_parameters_of_features_are_all_but_the_classifiers():
+    module, example = classifier(), np.zeros(4, np.float32)
+    student = Student(load_backbone(module, role="student", example=example), 3)
+    assert [p.shape for p in student.feature_parameters()] == [(6, 4), (6,)]
+    student = Student(load_backbone(module, role="student", example=example, layer="0"), 3)
+    assert len(list(student.feature_parameters())) == 4
+
+
+@pytest.mark.parametrize(
+    ("example", "received"),
+    [
+        (np.zeros(4, np.int64), r"\(1, 4\) int64"),
+        (np.zeros(5, np.float32), r"\(1, 5\) float32"),
+    ],
+)
+def test_a_module_that_fails_is_named_with_what_it_received(example, received):
+    with pytest.raises(
+        ModelError, match=rf"Sequential failed on {received} \(RuntimeError: .*convert its inputs in pre"
+    ):
+        load_backbone(classifier(), role="student", example=example)
+
+
+def test_a_users_line_that_fails_is_named():
+    def failing(logits):
+        raise KeyError("colour")
+
+    with pytest.raises(ModelError, match=r"\(KeyError: 'colour', in test_student.py, line \d+\); correct the module"):
+        load_backbone(Ending(failing), role="student", example=np.zeros(4, np.float32))
 
 
 def classifier():

@@ -20,7 +20,14 @@ def doubled(values):
     return torch.from_numpy(values) * 2
 
 
-class Wide(nn.Linear):
+class Net(nn.Sequential):
+    """A module whose output is features."""
+
+    def __init__(self, inputs, width):
+        super().__init__(nn.Linear(inputs, width), nn.ReLU())
+
+
+class Wide(Net):
     """Another class with equal weights."""
 
 
@@ -31,24 +38,24 @@ def numbers():
 
 
 def test_the_preprocessing_must_be_that_of_the_training(numbers, tmp_path):
-    run = aft.train(numbers, nn.Linear(3, 4), preprocess=halved, out=tmp_path / "r", **FAST)
+    run = aft.train(numbers, Net(3, 4), preprocess=halved, out=tmp_path / "r", **FAST)
     inputs = [numbers.inputs[n] for n in range(5)]
-    assert len(aft.load(run.path, student=nn.Linear(3, 4), preprocess=halved).predict(inputs)) == 5
+    assert len(aft.load(run.path, student=Net(3, 4), preprocess=halved).predict(inputs)) == 5
     for other in (doubled, None):
         with pytest.raises(RunError, match="pass the preprocess= that it was trained with"):
-            aft.load(run.path, student=nn.Linear(3, 4), preprocess=other)
+            aft.load(run.path, student=Net(3, 4), preprocess=other)
 
 
 def test_a_module_of_another_class_is_rejected(numbers, tmp_path):
-    run = aft.train(numbers, nn.Linear(3, 4), out=tmp_path / "r", **FAST)
-    with pytest.raises(RunError, match="received student= of the class Wide, and the run trained a Linear"):
+    run = aft.train(numbers, Net(3, 4), out=tmp_path / "r", **FAST)
+    with pytest.raises(RunError, match="received student= of the class Wide, and the run trained a Net"):
         aft.load(run.path, student=Wide(3, 4))
 
 
 def test_a_module_of_another_shape_is_rejected(numbers, tmp_path):
-    run = aft.train(numbers, nn.Linear(3, 4), out=tmp_path / "r", **FAST)
+    run = aft.train(numbers, Net(3, 4), out=tmp_path / "r", **FAST)
     with pytest.raises(RunError, match="does not fit the student"):
-        aft.load(run.path, student=nn.Linear(3, 5))
+        aft.load(run.path, student=Net(3, 5))
 
 
 def test_changed_code_of_a_factory_is_mentioned(dataset, tmp_path, caplog, monkeypatch):

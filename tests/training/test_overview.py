@@ -50,7 +50,7 @@ def test_everything_about_the_data_is_shown(dataset, store):
 )
 def test_the_task_is_shown_with_its_reason(labels, settings, expected):
     values = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32)
-    shown = lines(Dataset.from_arrays(values, labels), nn.Linear(3, 4), **settings)
+    shown = lines(Dataset.from_arrays(values, labels), nn.Sequential(nn.Linear(3, 4), nn.ReLU()), **settings)
     assert shown["task"].startswith(expected)
     if "25" in expected:
         assert shown["task"].endswith("and 5 more")

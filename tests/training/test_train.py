@@ -6,7 +6,16 @@ from torch import nn
 
 import aft
 from aft.data import Dataset
-from aft.errors import DataError, LeakageError, NonFiniteError, OutOfMemoryError, RunError, UnknownIdError, UsageError
+from aft.errors import (
+    DataError,
+    LeakageError,
+    ModelError,
+    NonFiniteError,
+    OutOfMemoryError,
+    RunError,
+    UnknownIdError,
+    UsageError,
+)
 from aft.features import FeatureStore
 from aft.runs import RunLayout, gate_weights
 from tests.conftest import letters, sentences
@@ -359,3 +368,17 @@ def test_overwrite_repairs_what_is_damaged(dataset, tmp_path):
     assert aft.train(dataset, STUDENT, out=tmp_path / "r", overwrite=True, **PLAIN).error == run.error
     (run.path / "config.json").write_text("{")
     assert aft.train(dataset, STUDENT, out=tmp_path / "r", overwrite=True, **PLAIN).error == run.error
+
+
+def test_a_linear_student_learns_logits_and_no_features(tmp_path):
+    values = np.random.default_rng(0).standard_normal((80, 3)).astype(np.float32)
+    data = Dataset.from_arrays(values, np.where(values[:, 0] > 0, "up", "down").tolist())
+    teacher = aft.extract(data, nn.Identity(), name="same", out=tmp_path / "f", progress=False)
+    with pytest.raises(UsageError, match="'aft' trains what computes .* nothing to train before its classifier"):
+        aft.train(data, nn.Linear(3, 2), teacher, out=tmp_path / "a", method="aft", beta=1.0, **FAST)
+    run = aft.train(data, nn.Linear(3, 2), teacher, out=tmp_path / "b", method="probe-kd", beta=1.0, **FAST)
+    model = aft.load(run.path, student=nn.Linear(3, 2))
+    assert model.student.size() == 8
+    assert len(model(list(values))) == 80
+    with pytest.raises(ModelError, match=r"Linear failed on \(1, 4\) float32"):
+        model(np.zeros(4, np.float32))

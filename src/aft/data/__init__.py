@@ -12,6 +12,7 @@ from aft.data._dataset import Skipped as Skipped
 from aft.data._holdout import SPLITS as SPLITS
 from aft.data._holdout import assign_splits as assign_splits
 from aft.data._holdout import hold_out as hold_out
+from aft.data._images import holds_several_images as holds_several_images
 from aft.data._images import is_image as is_image
 from aft.data._infer import infer_targets as infer_targets
 from aft.data._inputs import ImageBytes as ImageBytes

@@ -22,6 +22,8 @@ IMAGE_SUFFIXES = frozenset(
 SIGNATURES = (
     b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"P5\n", b"P6\n", b"\x00\x00\x00\x0cjP  ",
 )  # fmt: skip
+#: Last bytes of PNG and JPEG files.
+PNG_END, JPEG_END = b"IEND\xaeB`\x82", b"\xff\xd9"
 #: Brands of HEIC files, which Pillow cannot decode by itself.
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -84,6 +86,16 @@ def is_image(path: Path) -> bool:
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     bmp = head[:2] == b"BM" and head[6:10] == bytes(4)
     return head.startswith(SIGNATURES) or webp or bmp or head[4:8] == b"ftyp"
+
+
+def holds_several_images(raw: bytes) -> bool:
+    """Whether bytes are several PNG or JPEG files, one after the other; of these, Pillow would decode the first."""
+    from PIL import Image
+
+    if not any(end + start in raw for end in (PNG_END, JPEG_END) for start in SIGNATURES[:2]):
+        return False
+    with Image.open(io.BytesIO(raw)) as image:
+        return image.format != "MPO"  # a camera's second view, in the file's own format
 
 
 def _scale_floats(image: "Image") -> "Image":

@@ -21,10 +21,15 @@ def explain_out_of_memory(batch_size: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # Torch's CPU allocator raises a plain RuntimeError.
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             raise OutOfMemoryError(
                 f"a batch must fit in memory; {batch_size} samples do not; lower batch_size=, or use "
                 "precision='bf16' on an accelerator"
             ) from error
         raise
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception says that an accelerator, or main memory, is full."""
+    # Torch's CPU allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -4,7 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,14 +12,36 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 
 from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR, Inputs
-from aft.errors import ModelError, UsageError
+from aft.errors import AftError, ModelError, UsageError, describe_exception
 from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach, pool_features
-from aft.models._preprocess import apply, check_alike, check_deterministic, preprocess_digest
+from aft.models._memory import is_out_of_memory
+from aft.models._preprocess import apply, check_alike, check_deterministic, forms, preprocess_digest
 from aft.models._randomness import kept_random_state
 from aft.models._spec import ModelSpec
 
 RECIPE = Recipe(lr=1e-3, epochs=30, batch_size=64)
+
+#: What follows a classifier where a module returns probabilities instead of logits.
+PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": lambda logits: logits.softmax(-1),
+    "log-softmax": lambda logits: logits.log_softmax(-1),
+    "sigmoid": torch.sigmoid,
+}
+
+
+class _Linear(NamedTuple):
+    """A linear layer that a module uses.
+
+    Attributes:
+        name: Its path; empty for the module itself.
+        width: Number of its outputs.
+        ends: ``"logits"`` if its output is the module's; the name of one of `PROBABILITIES` if the module returns these; else None.
+    """
+
+    name: str
+    width: int
+    ends: str | None
 
 
 class ModuleBackbone(Backbone):
@@ -54,7 +76,8 @@ class ModuleBackbone(Backbone):
         self._captured = attach(module, layer, self.pooling)[0] if layer else None  # type: ignore[arg-type]
         #: Path of the module's own classifier, once `own_head` has found one.
         self.head: str | None = None
-        self._linears: list[tuple[str, int, bool]] | None = None
+        self._linears: list[_Linear] | None = None
+        self._axes = 2
         self._shape: list[int] | None = None
         if example is not None:
             self.measure(example)
@@ -70,7 +93,8 @@ class ModuleBackbone(Backbone):
                 output = self.run(batch)
             self.dim = int(self._features(output).shape[1])
             if self.layer is None:
-                self._linears = [(name, int(made.shape[-1]), made is output) for name, made in used]
+                self._linears = [_Linear(name, int(made.shape[-1]), _ends(made, output)) for name, made in used]
+                self._axes = output.ndim
         self.train(training)
 
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
@@ -145,7 +169,15 @@ class ModuleBackbone(Backbone):
         Raises:
             ModelError: The output is not a tensor.
         """
-        output: Any = self.module(batch["input"]) if set(batch) == {"input"} else self.module(**batch)
+        try:
+            output: Any = self.module(batch["input"]) if set(batch) == {"input"} else self.module(**batch)
+        except Exception as error:  # it is the user's code
+            if isinstance(error, AftError) or is_out_of_memory(error):
+                raise
+            raise ModelError(
+                f"a module takes batches of what its preprocessing returns; {self.name or type(self.module).__name__} failed on "
+                f"{forms(batch)} ({describe_exception(error)}); correct the module, or convert its inputs in preprocess="
+            ) from error
         while isinstance(output, tuple | list) and output:
             output = output[0]
         if not isinstance(output, Tensor) and self._captured is None:
@@ -163,24 +195,35 @@ class ModuleBackbone(Backbone):
             outputs: Number C of outputs of the task.
 
         Returns:
-            The path of the classifier; None if the module's output is features.
+            The path of the classifier, which is empty if the module is one linear layer; None if its output is features.
 
         Raises:
-            UsageError: The module ends in a linear layer with another number of outputs. Logits are not features.
+            UsageError: The module ends in a linear layer with another number of outputs, or returns probabilities. Neither
+                logits nor probabilities are features.
         """
         if self._linears is None:
             return self.head
-        if self.dim == outputs:
-            self.head = next((name for name, width, _ in reversed(self._linears) if width == outputs), None)
-            return self.head
-        final = next((name for name, _, is_output in self._linears if is_output), None)
-        if final is not None:
+        final = next((layer for layer in reversed(self._linears) if layer.ends), None)
+        layer = "one linear layer" if final is None or not final.name else f"the linear layer {final.name!r}"
+        if final is not None and self.dim != outputs:
             raise UsageError(
-                f"a student has one output per class, or returns features; {self.name} ends in the linear layer {final!r} "
-                f"with {self.dim} outputs, and the task has {outputs}; give it {outputs} outputs, or name the layer whose "
-                f"output is features with layer= ({final!r} itself, if it is a projection)"
+                f"a student has one output per class, or returns features; {self.name} ends in {layer} with {self.dim} outputs, "
+                f"and the task has {outputs}; give it {outputs} outputs, or name the layer whose output is features with layer="
+                + (f" ({final.name!r} itself, if it is a projection)" if final.name else "")
             )
-        return None
+        if final is not None and final.ends in PROBABILITIES:
+            raise UsageError(
+                f"a student returns logits, since the losses turn them into probabilities; {self.name} returns the "
+                f"{final.ends} of {layer}; remove it"
+            )
+        if final is not None and self._axes != 2:
+            raise UsageError(
+                f"a student returns logits (B, C); {self.name} returns the outputs of {layer} with {self._axes} axes; pool them, "
+                "or name the layer whose output is features with layer="
+            )
+        if self.dim == outputs:
+            self.head = next((linear.name for linear in reversed(self._linears) if linear.width == outputs), None)
+        return self.head
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """A digest of the preprocessing function's source code and of the values that it holds."""
@@ -287,10 +330,19 @@ def _linear_layers(module: nn.Module) -> Iterator[list[tuple[str, Tensor]]]:
     hooks = [
         layer.register_forward_hook(lambda _layer, _inputs, output, name=name: used.append((name, output)))
         for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and name
+        if isinstance(layer, nn.Linear)
     ]
     try:
         yield used
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _ends(made: Tensor, output: Tensor) -> str | None:
+    """How a module's output is made of that of a linear layer; see `_Linear`."""
+    if made is output:
+        return "logits"
+    if made.shape != output.shape:
+        return None
+    return next((name for name, function in PROBABILITIES.items() if torch.allclose(function(made), output)), None)

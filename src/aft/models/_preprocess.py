@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from aft.data import Inputs
-from aft.errors import ModelError
+from aft.errors import AftError, ModelError, describe_exception
 from aft.models._randomness import kept_random_state
 
 Preprocess = Callable[[Any], Any]
@@ -32,9 +32,17 @@ def apply(preprocess: Preprocess, value: Any, role: str = "preprocess=") -> Tens
         A tensor, or a dict of tensors. Arrays become tensors, of float32 if they have fractions.
 
     Raises:
-        ModelError: The function returns something else.
+        ModelError: The function fails, or returns something else.
     """
-    result = preprocess(value.copy() if isinstance(value, np.ndarray) else value)
+    try:
+        result = preprocess(value.copy() if isinstance(value, np.ndarray) else value)
+    except AftError:
+        raise
+    except Exception as error:  # it is the user's code
+        raise ModelError(
+            f"{role} takes every input; it failed on one of the type {type(value).__name__} ({describe_exception(error)}); "
+            "correct the function, or leave the input out"
+        ) from error
     if isinstance(result, Mapping):
         return {str(key): _tensor(part, role) for key, part in result.items()}
     return _tensor(result, role)
@@ -110,6 +118,13 @@ def _stable(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_stable(key)}: {_stable(part)}" for key, part in value.items()) + "}"
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+
+
+def forms(tensors: Mapping[str, Tensor]) -> str:
+    """Shapes and types of named tensors, for messages; a single one needs no name."""
+    if set(tensors) == {"input"}:
+        return _form(tensors["input"])
+    return ", ".join(f"{name}: {_form(part)}" for name, part in tensors.items())
 
 
 def _tensor(value: Any, role: str) -> Tensor:

@@ -1,5 +1,6 @@
 """The small model that is trained and deployed."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -40,11 +41,13 @@ class Student(nn.Module):
         own = backbone.own_head(outputs) if isinstance(backbone, ModuleBackbone) else None
         self.head: nn.Linear | None = None
         self._captured = None
+        self._own: str | None = None  # path of the backbone's own classifier
         if own is not None and isinstance(backbone, ModuleBackbone):
             classifier = backbone.module.get_submodule(own)
             assert isinstance(classifier, nn.Linear)
             self.dim = classifier.in_features
-            self._captured = attach(backbone.module, own, side="input")[0]
+            self._own = f"module.{own}".rstrip(".")
+            self._captured = attach(backbone, self._own, side="input")[0]
         else:
             self.dim = backbone.dim
             self.head = nn.Linear(backbone.dim, outputs)
@@ -65,6 +68,11 @@ class Student(nn.Module):
         assert self._captured is not None
         logits = self.backbone.run(batch)
         return StudentOutput(logits, self._captured.features)
+
+    def feature_parameters(self) -> Iterator[nn.Parameter]:
+        """The parameters that compute the features: all but those of the classifier."""
+        named = self.backbone.named_parameters()
+        return (parameter for name, parameter in named if not self._own or not name.startswith(f"{self._own}."))
 
     def size(self) -> int:
         """Number of parameters."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from aft.core import atomic_path
-from aft.data import Dataset, ImageBytes, Inputs, OnBad, Texts, is_image, open_dataset
+from aft.data import Dataset, ImageBytes, Inputs, OnBad, Texts, holds_several_images, is_image, open_dataset
 from aft.errors import DataError, UnknownColumnError, UsageError
 from aft.runs._layout import RunLayout
 from aft.runs._model import Prediction
@@ -128,7 +128,12 @@ def typed_inputs(run: str | Path, values: Iterable[str | bytes], *, bad_inputs: 
             raise UsageError(
                 f"input= is a text, and this run takes images; received {listed[0]!r}; pass the image file as DATA"
             )
-        inputs = ImageBytes([value for value in listed if isinstance(value, bytes)])
+        images = [value for value in listed if isinstance(value, bytes)]
+        if any(holds_several_images(value) for value in images):
+            raise DataError(
+                "the standard input holds one image; received several, one after the other; pass their folder as DATA"
+            )
+        inputs = ImageBytes(images)
     elif kind in ("text", "pair"):
         texts = [_decode(value, number) for number, value in enumerate(listed, 1)]
         inputs = Texts(texts) if kind == "text" else _pairs(texts)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from aft.core import Progress, rank, rank_zero_first, world_size
+from aft.errors import AftError
 from aft.models import Student, explain_out_of_memory
 from aft.objectives import Objective, Weighting
 from aft.runs import CurvePoint, HParams, RunLayout, TrainConfig
@@ -199,7 +200,7 @@ def fit(
 def _loader(samples: EncodedDataset, sampler: StepSampler, batch_size: int, config: TrainConfig) -> "_ResumableLoader":
     dataset: Any = samples if world_size() == 1 else ShardedDataset(samples, batch_size, config.objective_batch)
     return _ResumableLoader(
-        dataset,
+        _Reporting(dataset),
         batch_size=None,  # the sampler yields whole steps, and a dataset returns their batches
         sampler=sampler,
         collate_fn=identity,
@@ -223,8 +224,28 @@ def _run_trainer(
         raise KeyboardInterrupt from error
 
 
+class _Reporting(torch.utils.data.Dataset[Any]):
+    """A dataset that returns its errors: what a worker raises would arrive with a traceback for a message."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def __getitem__(self, step: Any) -> Any:
+        try:
+            return self._dataset[step]
+        except AftError as error:
+            return error
+
+
 class _ResumableLoader(DataLoader[dict[str, Any]]):
     """A loader whose sampler already knows its first step; Lightning only has to be told that it can resume."""
+
+    def __iter__(self) -> Any:
+        """The batches; an error that a worker returned is raised here."""
+        for batch in super().__iter__():
+            if isinstance(batch, AftError):
+                raise batch
+            yield batch
 
     def state_dict(self) -> dict[str, Any]:
         return {}

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from aft.data import Targets
+from aft.errors import UsageError
 from aft.models import Student, forward_all
 from aft.objectives import Objective, make_objective, objective_class, objectives_of
 from aft.training._encoded import EncodedDataset
@@ -72,6 +73,11 @@ class ObjectiveFactory:
             options = {"task": self._targets.kind, "outputs": self._targets.outputs, **options}
         dims = {store.name: store.dim for store in samples.stores}
         objective = seeded(lambda: make_objective(name, dims, student.dim, options), seed)
+        if not objective.needs_logits and not _has_trainable_features(student):
+            raise UsageError(
+                f"the objective {name!r} trains what computes the student's features; this student has nothing to train before "
+                "its classifier; use the method 'probe-kd' or 'finetune', or another student"
+            )
         if not objective.needs_preparation:
             return objective
         known = positions[samples.labelled[positions]] if objective.needs_targets else positions
@@ -90,3 +96,8 @@ class ObjectiveFactory:
         if state is None:
             self._fitted[key] = objective.fitted_state()
         return objective
+
+
+def _has_trainable_features(student: Student) -> bool:
+    """Whether anything before the classifier can be trained."""
+    return any(parameter.requires_grad for parameter in student.feature_parameters())
