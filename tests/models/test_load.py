@@ -5,6 +5,7 @@ import torch
 from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR
 from aft.errors import ModelError, UsageError
 from aft.models import ModelSpec, Student, forward_all, load_backbone, restore_backbone, weights_digest
+from aft.models._hub import PROXIES, hub_access
 from tests.models.conftest import TEXTS
 
 
@@ -43,7 +44,28 @@ def test_models_that_need_the_hub_say_what_to_do_without_it(monkeypatch):
             load_backbone(name)
     monkeypatch.setattr("timm.create_model", lambda *a, **k: (_ for _ in ()).throw(OSError("no network")))
     with pytest.raises(ModelError, match="weights='random'"):
+        load_backbone("timm:resnet18", role="student")
+    with pytest.raises(ModelError, match="downloaded file as weights=$"):
         load_backbone("timm:resnet18")
+
+
+def test_where_the_hub_has_no_address_its_cache_is_used_at_once(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    def unresolved(*_):
+        raise OSError("name or service not known")
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("socket.getaddrinfo", unresolved)
+    for name in (*PROXIES, *map(str.lower, PROXIES)):
+        monkeypatch.delenv(name, raising=False)
+    for name, offline in (("bert-base-uncased", True), (str(tmp_path), False)):
+        with hub_access(name):
+            assert constants.HF_HUB_OFFLINE is offline
+        assert constants.HF_HUB_OFFLINE is False
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    with hub_access("bert-base-uncased"):
+        assert constants.HF_HUB_OFFLINE is False
 
 
 def test_a_backbone_checks_the_modality_of_a_dataset(folders):

@@ -13,6 +13,7 @@ from aft.models._backbone import Backbone, load_weights
 from aft.models._hf_common import PRETRAINED, SCRATCH, encoder_of, make_model, without_pooler
 from aft.models._hf_image import HFImage, image_preprocessing
 from aft.models._hf_text import HFText, is_decoder
+from aft.models._hub import first_sentence
 from aft.models._layers import keep_first_layers, set_depth
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers, train_tokenizer
@@ -189,9 +190,8 @@ def _finish(model: nn.Module, keep_layers: int | None, weights: str) -> nn.Modul
 
 def not_found(spec: ModelSpec, error: Exception) -> ModelError:
     """The error for a model that could not be loaded by its name."""
-    reason = " ".join(str(error).split())[:160]
     return ModelError(
         f"{spec.kind}: needs the name of a model on the hub or of a local folder; {spec.name!r} could not be loaded "
-        f"({reason}); without a network, download the model elsewhere and point to its folder: "
+        f"({first_sentence(error)}); without a network, download the model elsewhere and point to its folder: "
         f"{spec.kind}:/path/to/folder"
     )

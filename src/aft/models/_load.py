@@ -1,6 +1,7 @@
 """Load a backbone by its name, or from the config of a run."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ from torch import nn
 
 from aft.errors import ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Role
+from aft.models._hub import hub_access
 from aft.models._module import ModuleBackbone, load_python
 from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec
 
 #: Students that aft provides itself, ``aft:NAME``.
 BUILT_IN = ("static", "transformer")
+#: Kinds whose names may be those of models on the hub.
+HUB_KINDS = ("timm", "hf", "st")
 
 
 def load_backbone(
@@ -79,27 +83,32 @@ def load_backbone(
     for key in spec.options:
         if key not in allowed:
             raise UsageError(f"{spec.kind}:{spec.name} has no option {key!r}{did_you_mean(key, allowed)}")
+    with hub_access(spec.name) if spec.kind in HUB_KINDS else nullcontext():
+        backbone = _load(spec, role, texts, example)
+    backbone.spec = str(spec)
+    return backbone.eval()
+
+
+def _load(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None, example: Any) -> Backbone:
+    """Load a model by its kind."""
     if spec.kind == "timm":
         from aft.models._timm import load_timm
 
-        backbone = load_timm(spec)
-    elif spec.kind == "hf":
+        return load_timm(spec, role)
+    if spec.kind == "hf":
         from aft.models._hf import load_hf
 
         learns = "vocabulary" in spec.options or spec.options.get("weights") == "random"
-        backbone = load_hf(spec, texts() if texts is not None and learns else None)
-    elif spec.kind == "st" and role == "student":
+        return load_hf(spec, texts() if texts is not None and learns else None)
+    if spec.kind == "st" and role == "student":
         raise UsageError(f"st: models are teachers; received {str(spec)!r} as a student; load the same folder with hf:")
-    elif spec.kind == "st":
+    if spec.kind == "st":
         from aft.models._st import load_st
 
-        backbone = load_st(spec)
-    elif spec.kind == "python":
-        backbone = load_python(spec, example, role=role)
-    else:
-        backbone = _make_built_in(spec, role, texts)
-    backbone.spec = str(spec)
-    return backbone.eval()
+        return load_st(spec)
+    if spec.kind == "python":
+        return load_python(spec, example, role=role)
+    return _make_built_in(spec, role, texts)
 
 
 def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None) -> Backbone:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
-from aft.models._backbone import Backbone, Batch, Recipe, load_weights
+from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach
+from aft.models._hub import first_sentence
 from aft.models._image import ImagePreprocessing
 from aft.models._image_backbone import ImageBackbone
 from aft.models._layers import keep_first_layers
@@ -84,12 +85,13 @@ class TimmImage(ImageBackbone):
         )  # fmt: skip
 
 
-def load_timm(spec: ModelSpec) -> TimmImage:
+def load_timm(spec: ModelSpec, role: Role) -> TimmImage:
     """Load ``timm:NAME``.
 
     Args:
         spec: The name with its options ``weights``, ``layer``, ``pooling``, ``image_size`` and
             ``keep_layers``.
+        role: ``"teacher"`` or ``"student"``, for messages.
 
     Returns:
         The backbone.
@@ -117,11 +119,10 @@ def load_timm(spec: ModelSpec) -> TimmImage:
     try:
         model = timm.create_model(spec.name, pretrained=weights == "pretrained", **arguments)
     except Exception as error:  # the hub's client raises many types of exceptions
-        reason = " ".join(str(error).split())[:160]
         raise ModelError(
-            f"timm:{spec.name} needs its weights from the hub; they could not be loaded ({reason}); without a "
-            "network, start from random weights with weights='random', or pass the path of a downloaded file as "
-            "weights="
+            f"timm:{spec.name} needs its weights from the hub; they could not be loaded ({first_sentence(error)}); without a "
+            "network, pass the path of a downloaded file as weights="
+            + (", or start from random weights with weights='random'" if role == "student" else "")
         ) from error
     if options.get("keep_layers"):
         keep_first_layers(model, options["keep_layers"])
