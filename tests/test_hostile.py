@@ -239,7 +239,7 @@ def plain_student():
     """A python: factory."""
     from tests.conftest import letters
 
-    return torch.nn.Linear(26, 4), letters
+    return torch.nn.Sequential(torch.nn.Linear(26, 4), torch.nn.ReLU()), letters
 
 
 def test_code_that_a_run_names_is_run_only_when_told(dataset, tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def test_another_process_can_be_sent_a_problem(dataset, store):
     assert same(one, two)
 
 
-ONE = nn.Linear(26, 4)
+ONE = nn.Sequential(nn.Linear(26, 4), nn.ReLU())
 
 
 def one_module_again_and_again():

@@ -18,18 +18,19 @@ def format_table(result: ComparisonResult) -> str:
         the label. Unknown values are ``-``.
     """
     regression = result.task.kind == "regression"
-    lines = [f"{'':16} {'error':>15} {'normalised':>15} {'gap closed':>11} {_seeds(result):>32}   beta"]
+    seeds = seeds_phrase(len(result.seeds)) if result.seeds else ""
+    lines = [_row(seeds, "error", "normalised", "gap closed", "vs fine-tuning", "beta")]
     for name, reference in (("majority", result.majority), ("probe", result.probe)):
         if reference.error is not None:
-            lines.append(f"{name:16} {_error(reference.error, regression):>15}")
+            lines.append(_row(name, _error(reference.error, regression)))
     lines.extend(_baseline(baseline, result.finetune, regression) for baseline in result.baselines)
     lines.extend(_line(method, regression) for method in result.methods)
     return "\n".join(lines)
 
 
-def _seeds(result: ComparisonResult) -> str:
-    """The heading of the differences, whose intervals are rough if they are from few seeds."""
-    return "vs fine-tuning" + (f" ({seeds_phrase(len(result.seeds))})" if result.seeds else "")
+def _row(name: str, error: str, normalised: str = "", gap: str = "", difference: str = "", beta: str = "") -> str:
+    """A line of at most 100 characters."""
+    return f"{printable(name)[:16]:16}{error:>14}{normalised:>11}{gap:>11}{difference:>32}  {beta}".rstrip()
 
 
 def _baseline(baseline: Baseline, plain: MethodResult | None, regression: bool) -> str:
@@ -39,10 +40,8 @@ def _baseline(baseline: Baseline, plain: MethodResult | None, regression: bool) 
         f"{baseline.latency_ms:.2g} ms a sample" if baseline.latency_ms is not None else "",
         format_size(baseline.bytes) if baseline.bytes is not None else "",
     ]
-    return (
-        f"{printable(baseline.name)[:17]:17}{_error(baseline.error, regression):>15} {normalised:>15} {'':11} "
-        f"{', '.join(text for text in cost if text):>32}"
-    )
+    cheap = ", ".join(text for text in cost if text)
+    return _row(baseline.name, _error(baseline.error, regression), normalised, difference=cheap)
 
 
 def _line(method: MethodResult, regression: bool) -> str:
@@ -51,10 +50,8 @@ def _line(method: MethodResult, regression: bool) -> str:
     normalised = "-" if method.normalised is None else f"{method.normalised:.3f}"
     gap = "-" if method.gap_closed is None else f"{100 * method.gap_closed:.0f} %"
     beta = "-" if not method.beta else f"{method.beta:g}" + (f" ({method.weighting})" if method.weighting else "")
-    return (
-        f"{printable(method.method):16} {_error(method.error, regression) + spread:>15} {normalised:>15} "
-        f"{gap:>11} {_difference(method, regression):>32}   {beta}"
-    )
+    error = _error(method.error, regression) + spread
+    return _row(method.method, error, normalised, gap, _difference(method, regression), beta)
 
 
 def _error(value: float | None, regression: bool) -> str:
