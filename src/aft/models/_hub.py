@@ -1,0 +1,49 @@
+"""Hugging Face's hub, and machines that cannot reach it."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+#: Environment variables of proxies: with one, a name need not resolve here.
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+
+
+@contextmanager
+def hub_access(name: str) -> Iterator[None]:
+    """A block that may download a model. Where the hub's address does not resolve, its cache is used at once.
+
+    The hub's client would try six times for each file, which takes half a minute, before it looks at the cache.
+
+    Args:
+        name: Name of the model, or its folder, which needs no hub.
+    """
+    try:
+        from huggingface_hub import constants
+    except ImportError:
+        yield
+        return
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not (Path(name).exists() or _is_reachable(constants.ENDPOINT))
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _is_reachable(endpoint: str) -> bool:
+    """Whether a host's address is known, or a proxy's business."""
+    if any(os.environ.get(name) or os.environ.get(name.lower()) for name in PROXIES):
+        return True
+    try:
+        socket.getaddrinfo(urlsplit(endpoint).hostname, None)
+    except OSError:
+        return False
+    return True
+
+
+def first_sentence(error: Exception) -> str:
+    """What a client of the hub says first; the rest is advice on its own settings."""
+    return " ".join(str(error).split()).partition(". ")[0][:160]
