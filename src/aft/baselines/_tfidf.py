@@ -1,25 +1,21 @@
 """A linear model on TF-IDF features of words and pairs of words, by scikit-learn."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.baselines._linear import PENALTIES, fit_linear
 from aft.data import Targets
 from aft.errors import MissingExtraError
 from aft.evaluation import calibrated_loss, measure
 
-#: Inverse penalties of the logistic regression to choose from.
-PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 #: The most words and pairs of words.
 FEATURES = 200_000
 #: A word, a mark, or a character of a script that does not separate words by spaces.
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 TOKEN = rf"(?u){_UNSPACED}|(?:(?!{_UNSPACED})\w)+|[^\w\s]"
-#: Classes with a smaller share of a soft label are left out.
-SMALLEST_SHARE = 0.02
 
 
 class TfidfModel:
@@ -76,7 +72,7 @@ def fit_tfidf(targets: Targets, inputs: Sequence[Any], outputs: NDArray[Any], pe
         MissingExtraError: scikit-learn is not installed.
     """
     vectorizers = _make_vectorizers(inputs)
-    weight, bias = _fit_linear(targets, transform(vectorizers, inputs), outputs, penalty)
+    weight, bias = fit_linear(targets, transform(vectorizers, inputs), outputs, penalty)
     return TfidfModel(targets, vectorizers, weight, bias)
 
 
@@ -99,7 +95,7 @@ def choose_tfidf(
     features, held_out = transform(vectorizers, train[0]), transform(vectorizers, validation[0])
     best: tuple[float, float, TfidfModel] | None = None
     for penalty in PENALTIES:
-        weight, bias = _fit_linear(targets, features, train[1], penalty)
+        weight, bias = fit_linear(targets, features, train[1], penalty)
         logits = np.asarray(held_out @ weight.T + bias)
         loss = calibrated_loss(targets, logits, validation[1])
         if best is None or loss < best[0]:
@@ -149,44 +145,3 @@ def _make_vectorizers(inputs: Sequence[Any]) -> list[Any]:
         ).fit(column)
         for column in _columns(inputs)
     ]  # fmt: skip
-
-
-def _fit_linear(
-    targets: Targets, features: Any, outputs: NDArray[Any], penalty: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    if targets.kind == "regression":
-        from sklearn.linear_model import Ridge
-
-        ridge = Ridge(alpha=1 / penalty).fit(features, outputs)
-        return ridge.coef_.reshape(1, -1).astype(np.float32), np.array([ridge.intercept_], dtype=np.float32)
-    if targets.kind == "multilabel":
-        rows = [_fit_logistic(features, outputs[:, c] > 0.5, None, penalty) for c in range(targets.outputs)]
-        return np.concatenate([weight for weight, _ in rows]), np.concatenate([bias for _, bias in rows])
-    weights = None
-    if outputs.ndim == 2:  # a soft label is several samples with weights
-        rows_of, classes = np.nonzero(outputs >= np.minimum(SMALLEST_SHARE, outputs.max(axis=1, keepdims=True)))
-        features, weights, outputs = features[rows_of], outputs[rows_of, classes], classes
-    present, outputs = np.unique(outputs, return_inverse=True)
-    weight, bias = _fit_logistic(features, outputs, weights, penalty)
-    if len(weight) == 1:  # two classes: one decides
-        weight, bias = np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
-    full = (
-        np.zeros((targets.outputs, weight.shape[1]), dtype=np.float32),
-        np.full(targets.outputs, -1e3, dtype=np.float32),
-    )
-    full[0][present], full[1][present] = weight, bias
-    return full
-
-
-def _fit_logistic(
-    features: Any, labels: NDArray[Any], weights: NDArray[Any] | None, penalty: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    from sklearn.linear_model import LogisticRegression
-
-    if len(np.unique(labels)) < 2:
-        constant = 1e3 if labels[0] else -1e3
-        return np.zeros((1, features.shape[1]), dtype=np.float32), np.array([constant], dtype=np.float32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it did not converge to its own tolerance
-        model = LogisticRegression(C=penalty, max_iter=100).fit(features, labels, sample_weight=weights)
-    return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)

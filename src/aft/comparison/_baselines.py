@@ -12,7 +12,7 @@ from aft.baselines import choose_tfidf, fit_tfidf
 from aft.comparison._predictions import predictions_of, sample_losses
 from aft.data import is_text, labelled_samples
 from aft.errors import UnknownIdError
-from aft.evaluation import draw, error_of, latency, softmax, throughput
+from aft.evaluation import draw, error_of, latency, soft_labels, throughput
 from aft.models import forward_all
 from aft.probing import fit_linear_probe, probe_outputs
 from aft.results import Baseline
@@ -63,7 +63,7 @@ def _distilled_tfidf(problem: Problem) -> list[Baseline]:
         known, encoded = labelled_samples(dataset, targets, train.tolist())
         ids = [dataset.ids[i] for i in train.tolist()]
         outputs = probe_outputs(problem.stores, targets, ([dataset.ids[i] for i in known], encoded), ids)
-        return [dataset.inputs[i] for i in train.tolist()], _probabilities(targets.kind, outputs)
+        return [dataset.inputs[i] for i in train.tolist()], soft_labels(targets, outputs)
 
     held_out, encoded = labelled_samples(dataset, targets, splits.validation.tolist())
     try:
@@ -73,13 +73,6 @@ def _distilled_tfidf(problem: Problem) -> list[Baseline]:
         return []
     what = "the same model, fitted to what the teachers' probe predicts for all training samples"
     return [_measured(problem, "TF-IDF, distilled", what, model, model.bytes, started)]
-
-
-def _probabilities(kind: str, outputs: NDArray[Any]) -> NDArray[Any]:
-    wide = outputs.astype(np.float64)
-    if kind == "regression":
-        return np.asarray(wide[:, 0])
-    return np.asarray(1 / (1 + np.exp(-wide))) if kind == "multilabel" else softmax(wide)
 
 
 def _frozen_student(problem: Problem) -> Baseline:

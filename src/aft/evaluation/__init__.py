@@ -13,4 +13,5 @@ from aft.evaluation._metrics import Metrics as Metrics
 from aft.evaluation._metrics import calibrated_loss as calibrated_loss
 from aft.evaluation._metrics import confusion as confusion
 from aft.evaluation._metrics import measure as measure
+from aft.evaluation._metrics import soft_labels as soft_labels
 from aft.evaluation._metrics import softmax as softmax

@@ -156,6 +156,14 @@ def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     return probabilities
 
 
+def soft_labels(targets: Targets, outputs: NDArray[Any]) -> NDArray[np.float64]:
+    """What outputs ``(N, C)`` predict: probabilities ``(N, C)``, or for regression values ``(N,)``."""
+    wide = outputs.astype(np.float64)
+    if targets.kind == "regression":
+        return np.asarray(wide[:, 0])
+    return np.asarray(1 / (1 + np.exp(-wide))) if targets.kind == "multilabel" else softmax(wide)
+
+
 def _calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
     """Expected calibration error: gap of confidence and accuracy over bins of equal width, weighted by size."""
     if not np.isfinite(confidence).all():

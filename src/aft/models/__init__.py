@@ -7,6 +7,7 @@ frozen backbone, and a `Student` is a backbone with a linear head. `load_backbon
 
 from aft.models._backbone import Backbone as Backbone
 from aft.models._backbone import Batch as Batch
+from aft.models._backbone import LinearStart as LinearStart
 from aft.models._backbone import Recipe as Recipe
 from aft.models._backbone import Role as Role
 from aft.models._backbone import weights_digest as weights_digest

@@ -183,6 +183,29 @@ class Backbone(nn.Module, ABC):
         )
 
 
+class LinearStart(Backbone):
+    """A backbone that can take over a linear model of its inputs before it is trained."""
+
+    @abstractmethod
+    def linear_inputs(self, encoded: Sequence[Any]) -> Any:
+        """What the linear model is fitted on, a sparse matrix ``(N, V)`` of scipy.
+
+        Args:
+            encoded: N encoded inputs.
+        """
+
+    @abstractmethod
+    def start_from(self, weight: Tensor) -> Tensor:
+        """Take over a linear model.
+
+        Args:
+            weight: ``(C, V)``.
+
+        Returns:
+            The weight ``(C, d)`` with which a head computes the model's outputs from the features.
+        """
+
+
 def weights_digest(module: nn.Module) -> str:
     """SHA-256 over a module's parameters and buffers, in the order of their names.
 

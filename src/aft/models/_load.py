@@ -14,7 +14,7 @@ from aft.models._module import ModuleBackbone, load_python
 from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec
 
 #: Students that aft provides itself, ``aft:NAME``.
-BUILT_IN = ("static", "transformer")
+BUILT_IN = ("ngrams", "static", "transformer")
 #: Kinds whose names may be those of models on the hub.
 HUB_KINDS = ("timm", "hf", "st")
 
@@ -108,10 +108,10 @@ def _load(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None
         return load_st(spec)
     if spec.kind == "python":
         return load_python(spec, example, role=role)
-    return _make_built_in(spec, role, texts)
+    return _make_built_in(spec, role, texts, example)
 
 
-def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None) -> Backbone:
+def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None, example: Any) -> Backbone:
     if spec.name not in BUILT_IN:
         raise UsageError(
             f"unknown model aft:{spec.name}{did_you_mean(f'aft:{spec.name}', [f'aft:{name}' for name in BUILT_IN])}"
@@ -125,6 +125,11 @@ def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str
         from aft.models._static import make_static
 
         return make_static(spec, listed)
+    if spec.name == "ngrams":
+        from aft.models._ngrams import make_ngrams
+
+        paired = isinstance(example, tuple)
+        return make_ngrams(spec, list(zip(listed[::2], listed[1::2], strict=True)) if listed and paired else listed)
     from aft.models._hf import make_transformer
 
     return make_transformer(spec, listed)
@@ -155,6 +160,10 @@ def restore_backbone(
         from aft.models._hf_text import HFText
 
         return HFText.restore(config, assets) if kind == "hf-text" else HFImage.restore(config, assets)
+    if kind == "ngrams":
+        from aft.models._ngrams import NgramText
+
+        return NgramText.restore(config, assets)
     if kind == "static":
         from aft.models._static import StaticText
 

@@ -31,6 +31,7 @@ KIND_OPTIONS: dict[str, tuple[str, ...]] = {
     "hf": ("layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary"),
     "st": ("prompt", "max_length"),
     "python": ("layer", "pooling", "weights"),
+    "aft:ngrams": ("width", "hidden", "vocabulary", "dropout"),
     "aft:static": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "embeddings"),
     "aft:transformer": (
         "width", "layers", "heads", "vocabulary", "max_length", "dropout", "prompt", "pooling", "layer",

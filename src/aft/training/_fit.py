@@ -123,16 +123,18 @@ def fit(
     positions = problem.train if positions is None else positions
     student = problem.students.new(seed)
     objectives: dict[str, Objective] = {}
+    started = time.monotonic()
     if hparams.beta:
         samples = problem.samples
-        started = time.monotonic()
+        problem.starts.apply(student, samples, positions)
         objectives = problem.objectives.make(method, options, student, samples, positions, seed + 1)
-        if progress is not None:
-            progress.pause(time.monotonic() - started)
     else:
         samples = problem.samples.with_stores([])
         # Without an objective, nothing is learned from unlabelled samples.
         positions = positions[samples.labelled[positions]]
+        problem.starts.apply(student, samples, positions)
+    if progress is not None:
+        progress.pause(time.monotonic() - started)
     terms = []
     if hparams.weighting is not None:
         weighting = Weighting(hparams.weighting, hparams.beta)

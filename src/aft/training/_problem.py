@@ -18,6 +18,7 @@ from aft.features import FeatureStore
 from aft.models import ModuleBackbone, Recipe, Student, choose_device, forward_all
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
 from aft.training._encoded import EncodedDataset
+from aft.training._linear_start import LinearStarts
 from aft.training._objectives import ObjectiveFactory
 from aft.training._search import SearchSpace
 from aft.training._students import StudentFactory
@@ -40,6 +41,7 @@ class Problem:
         stores: The teachers' feature stores.
         students: Makes fresh students.
         objectives: Makes objectives.
+        starts: Fits the linear models that some students start from.
         samples: The training and validation samples, encoded and joined with the teachers' features.
         train: Positions in `samples` of the samples for the final training.
         search_train: Positions of the samples that the hyperparameter search trains on.
@@ -54,6 +56,7 @@ class Problem:
     stores: tuple[FeatureStore, ...]
     students: StudentFactory
     objectives: ObjectiveFactory
+    starts: LinearStarts
     samples: EncodedDataset
     train: NDArray[np.int64]
     search_train: NDArray[np.int64]
@@ -120,7 +123,7 @@ class Problem:
                 samples.truncated, len(samples), students.template.backbone.limit(),
             )  # fmt: skip
         return cls(
-            config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), samples, train,
+            config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), LinearStarts(targets), samples, train,
             search_train, validation, device,
         )  # fmt: skip
 

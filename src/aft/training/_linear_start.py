@@ -1,0 +1,58 @@
+"""Students that start from a linear model: on labels or, with teachers, on what a probe on their features predicts."""
+
+import hashlib
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aft.baselines import choose_penalty, fit_linear
+from aft.data import Targets
+from aft.evaluation import soft_labels
+from aft.models import LinearStart, Student
+from aft.probing import fit_linear_probe
+from aft.training._encoded import EncodedDataset
+
+
+class LinearStarts:
+    """Fits the linear models that students start from, and keeps them: they are the same for every seed and hyperparameter.
+
+    Args:
+        targets: The task.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def apply(self, student: Student, samples: EncodedDataset, positions: NDArray[np.int64]) -> None:
+        """Let a student start from a linear model, if its kind has one. Nothing is fitted on other samples than the given ones.
+
+        Args:
+            student: The student before training.
+            samples: The samples, with the teachers' features, if there are any.
+            positions: The samples that will be trained on.
+        """
+        if not isinstance(student.backbone, LinearStart):
+            return
+        key = hashlib.sha256(repr([store.name for store in samples.stores]).encode() + positions.tobytes()).hexdigest()
+        if key not in self._fitted:
+            self._fitted[key] = self._fit(student, samples, positions)
+        student.start_from(*self._fitted[key])
+
+    def _fit(self, student: Student, samples: EncodedDataset, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        outputs = self._outputs(samples, positions) if samples.stores else samples.labels[positions]
+        assert isinstance(student.backbone, LinearStart)
+        features = student.backbone.linear_inputs(samples.encoded(positions.tolist()))
+        penalty = choose_penalty(self._targets, features, outputs)
+        weight, bias = fit_linear(self._targets, features, outputs, penalty)
+        return torch.from_numpy(weight), torch.from_numpy(bias)
+
+    def _outputs(self, samples: EncodedDataset, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What a probe on the teachers' features, fitted on the labelled samples, predicts for all samples."""
+        known = positions[samples.labelled[positions]]
+        train, every = (torch.cat(list(samples.features(p).values()), dim=1).float() for p in (known, positions))
+        labels = torch.from_numpy(samples.labels[known])
+        probe = fit_linear_probe(train, labels, self._targets.kind, outputs=self._targets.outputs)
+        return soft_labels(self._targets, probe(every).numpy())
