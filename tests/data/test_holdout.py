@@ -70,3 +70,22 @@ def test_many_integer_classes_are_stratified_by_class():
 def test_many_numbers_that_hardly_repeat_are_stratified_by_decile():
     held = hold_out([f"d{n}" for n in range(100)], list(range(100)), fraction=0.2, seed=0)
     assert [int(held[start : start + 10].sum()) for start in range(0, 100, 10)] == [2] * 10
+
+
+@pytest.mark.parametrize("classes", [5, 30])
+@pytest.mark.parametrize("joined", [False, True])
+def test_label_sets_that_hardly_repeat_are_stratified_by_their_rarest_class(classes, joined):
+    chosen = np.random.default_rng(0).random((400, classes)) < 0.3
+    sets = [tuple(str(c) for c in np.flatnonzero(row)) for row in chosen]
+    labels = ["|".join(names) or "none" for names in sets] if joined else sets
+    digests = [f"d{n}" for n in range(400)]
+    held = hold_out(digests, labels, fraction=0.2, seed=0)
+    assert 70 <= held.sum() <= 90
+    for name in map(str, range(classes)):
+        has = np.array([name in names for names in sets])
+        assert 0.1 < held[has].mean() < 0.3
+
+
+def test_a_few_different_numbers_are_stratified_too():
+    held = hold_out([f"d{n}" for n in range(20)], [n / 3 for n in range(20)], fraction=0.2, seed=0)
+    assert 3 <= held.sum() <= 5

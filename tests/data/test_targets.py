@@ -92,3 +92,10 @@ def test_a_column_of_unique_values_is_not_a_column_of_labels():
     with pytest.raises(DataError, match="received 50 classes for 50 labels"):
         infer_targets(dataset, range(50))
     assert len(infer_targets(dataset, range(50), "classification").classes) == 50
+
+
+def test_integers_are_widened_by_missing_labels_anywhere_in_the_column():
+    labels = [float(n % 3) for n in range(30)] + [None] * 10
+    data = Dataset.from_arrays([f"t{n}" for n in range(40)], labels)
+    assert infer_targets(data, range(30)).kind == "classification"
+    assert infer_targets(data.subset(range(30)), range(30)).kind == "regression"

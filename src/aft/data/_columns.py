@@ -2,11 +2,11 @@
 
 import csv
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aft.data._targets import is_missing
 from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean, name_some
 
 #: Longest cell of a CSV file in characters. Without a limit, an unclosed quote would silently swallow the
@@ -77,6 +77,7 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
     names = list(getattr(frame, "column_names", None) or frame.columns)
     _require(type(frame).__name__, wanted, names)
     columns = {column: _frame_cells(frame[column]) for column in wanted}
+    _name_classes(columns, getattr(getattr(frame, "schema", None), "metadata", None))
     if not next(iter(columns.values())):
         raise DataError("a table needs at least one row; received an empty one; check the data")
     return columns
@@ -85,11 +86,7 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
 def _frame_cells(column: Any) -> list[Any]:
     convert = getattr(column, "to_pylist", None) or getattr(column, "to_list", None)
     assert convert is not None  # Arrow has the one, pandas and polars have the other
-    return [None if _is_missing(cell) else cell for cell in convert()]
-
-
-def _is_missing(cell: Any) -> bool:
-    return type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and math.isnan(cell))
+    return [None if is_missing(cell) else cell for cell in convert()]
 
 
 def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -> None:
@@ -97,6 +94,8 @@ def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -
         if column not in present:
             known = did_you_mean(column, [str(name) for name in present])
             raise UnknownColumnError(f"{str(table)!r} has no column {column!r}{known}", column)
+        if list(present).count(column) > 1:
+            raise DataError(f"columns have different names; {str(table)!r} has several named {column!r}; rename them")
 
 
 def _read_csv(path: Path, wanted: Sequence[str], delimiter: str | None) -> dict[str, list[Any]]:
@@ -180,7 +179,6 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
         with parquet.ParquetFile(path) as file:
             _require(path, wanted, file.schema_arrow.names)
             columns: dict[str, list[Any]] = {column: [] for column in wanted}
-            names = _class_names(file.schema_arrow.metadata)
             decompressed, most = 0, max(LARGEST_SIZE, LARGEST_RATIO * path.stat().st_size)
             for batch in file.iter_batches(128, columns=list(wanted)):
                 cells = [batch.column(column) for column in wanted]
@@ -194,8 +192,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
                     )
                 for column, part in zip(wanted, cells, strict=True):
                     columns[column] += part.to_pylist()
-            for column in set(wanted) & set(names):
-                columns[column] = [_class_name(value, names[column]) for value in columns[column]]
+            _name_classes(columns, file.schema_arrow.metadata)
     except MemoryError as error:
         raise DataError(
             f"the cells of a table must fit into memory; one of {str(path)!r} does not; check it for repeated "
@@ -206,6 +203,13 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
             f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again"
         ) from error
     return columns
+
+
+def _name_classes(columns: dict[str, list[Any]], metadata: Any) -> None:
+    """Replace the indices of classes by their names, in the columns for which the metadata has them."""
+    names = _class_names(metadata if isinstance(metadata, dict) else None)
+    for column in set(columns) & set(names):
+        columns[column] = [_class_name(value, names[column]) for value in columns[column]]
 
 
 def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:

@@ -12,10 +12,9 @@ from aft.data._contents import Contents
 from aft.data._from_folder import read_folder
 from aft.data._from_map import Columns, read_map
 from aft.data._from_table import MISSING_LABELS, read_table
-from aft.data._holdout import assign_splits
 from aft.data._inputs import Inputs
 from aft.data._modality import IMAGE, Modality, modality_name
-from aft.data._targets import clean_label
+from aft.data._targets import clean_labels, is_missing
 from aft.errors import DataError, UsageError, name_some
 
 OnBad = Literal["error", "skip"]
@@ -98,9 +97,9 @@ class Dataset:
             )
         self.ids = list(ids)
         self.inputs = inputs
-        self.labels = None if labels is None else [clean_label(label) for label in labels]
+        self.labels = None if labels is None else clean_labels(labels)
         self.splits = None if splits is None else list(splits)
-        self.groups = None if groups is None else [None if g is None or g == "" else str(g) for g in groups]
+        self.groups = None if groups is None else [None if is_missing(g) or g == "" else str(g) for g in groups]
         self.source = dict(source or {})
         self.missing = dict(missing or {})
         self.skipped = list(skipped)
@@ -210,8 +209,7 @@ class Dataset:
         Example:
             >>> Dataset.from_arrays(images, labels, ids=[f"image-{i}" for i in range(len(images))])
         """
-        given = None if splits is None else assign_splits(splits)
-        return cls.from_map(Columns(inputs, targets), ids=ids, splits=given, groups=groups)
+        return cls.from_map(Columns(inputs, targets), ids=ids, splits=splits, groups=groups)
 
     @classmethod
     def from_map(

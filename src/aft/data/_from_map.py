@@ -1,14 +1,17 @@
 """Samples from any map-style dataset: torch's, torchvision's, Hugging Face's, or arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from aft.data._contents import Contents
+from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
 from aft.data._inputs import Items, modality_of
 from aft.data._modality import modality_name
-from aft.data._targets import clean_label
+from aft.data._targets import clean_labels
 from aft.errors import DataError
 
 Key = str | int
@@ -20,14 +23,15 @@ class Columns:
     Run configs record the name of this class as the source, so it must not change.
 
     Args:
-        inputs: N inputs.
+        inputs: N inputs, in the order of the samples whatever their index.
         targets: N targets, or None.
 
     Raises:
-        DataError: The lengths differ.
+        DataError: The lengths differ, or one of them is no sequence.
     """
 
     def __init__(self, inputs: Any, targets: Any) -> None:
+        inputs, targets = by_position(inputs, "inputs"), by_position(targets, "targets")
         if targets is not None and len(targets) != len(inputs):
             raise DataError(
                 f"every input needs one target; received {len(inputs)} inputs and {len(targets)} targets; make the "
@@ -42,6 +46,37 @@ class Columns:
         if self._targets is None:
             return (self._inputs[index],)
         return self._inputs[index], self._targets[index]
+
+
+def by_position(values: Any, role: str) -> Any:
+    """Values in the order of the samples: a series of pandas would be read by its index, and an array of Arrow as scalars.
+
+    Args:
+        values: A sequence, an array, or a series; None is returned as it is.
+        role: What they are, for messages.
+
+    Returns:
+        Something whose items are found by their positions.
+
+    Raises:
+        DataError: A data frame of several columns that are no numbers, or something without an order.
+    """
+    if values is None or isinstance(values, list | tuple):
+        return values
+    if hasattr(values, "columns"):  # a data frame: its rows are the samples
+        array = values.to_numpy() if hasattr(values, "to_numpy") else None
+        if array is None or array.dtype.kind not in "fiub":
+            raise DataError(
+                f"{role} are one column, or columns of numbers; received a {type(values).__name__} of others; use "
+                "Dataset.from_table, or pass one column"
+            )
+        return array
+    convert = getattr(values, "to_pylist", None) or getattr(values, "to_list", None)
+    if convert is not None:
+        return convert()
+    if isinstance(values, str | bytes | Mapping) or not (hasattr(values, "__len__") and hasattr(values, "__getitem__")):
+        raise DataError(f"{role} are a sequence; received {type(values).__name__}; pass a list or an array")
+    return values
 
 
 def read_map(
@@ -71,16 +106,20 @@ def read_map(
     modality = modality_of(fetch(0))
     inputs = Items(fetch, range(size), modality)
     labels = None
-    if label is not None and _has(dataset[0], label):
+    if label is not None and any(_has(dataset[i], label) for i in range(size)):
         labels = _labels(dataset, label)
     if ids is None:
-        ids = [str(_pick(dataset[i], id)) for i in range(size)] if id is not None else content_ids(inputs)
+        ids = [_pick(dataset[i], id) for i in range(size)] if id is not None else content_ids(inputs)
+    ids = [str(value) for value in by_position(ids, "ids")]
+    splits = None if splits is None else assign_splits(by_position(splits, "splits"))
+    groups = by_position(groups, "groups")
     source = {"kind": modality_name(modality), "path": type(dataset).__name__}
     return Contents(ids, inputs, labels, splits, groups, source)
 
 
 def _labels(dataset: Any, key: Key) -> list[Any]:
-    labels = [clean_label(_pick(dataset[i], key)) for i in range(len(dataset))]
+    items = (dataset[i] for i in range(len(dataset)))
+    labels = clean_labels([item[key] if _has(item, key) else None for item in items])
     # The ClassLabel feature of Hugging Face's datasets: an index into names, -1 for an unlabelled sample.
     names = getattr(getattr(dataset, "features", {}).get(key), "names", None) if hasattr(dataset, "features") else None
     if names:
@@ -97,12 +136,14 @@ def _pick_all(dataset: Any, keys: Sequence[Key], index: int) -> Any:
 
 def _pick(item: Any, key: Key) -> Any:
     if not _has(item, key):
-        known = list(item) if isinstance(item, dict) else f"{type(item).__name__} of {len(item)}"
+        known = list(item) if isinstance(item, dict) else f"an item of the type {type(item).__name__}"
         raise DataError(f"every item needs {key!r}; received {known}; name the key with input= or label=")
     return item[key]
 
 
 def _has(item: Any, key: Key) -> bool:
+    if isinstance(item, str | bytes | np.ndarray):
+        return False  # its letters and numbers are no fields
     try:
         item[key]
     except (KeyError, IndexError, TypeError):

@@ -63,7 +63,7 @@ def read_table(
     }
     if image_root is not None:
         source["image_root"] = str(image_root)
-    words = missing.split(",") if isinstance(missing, str) else list(missing)
+    words = missing.split(",") if isinstance(missing, str) else [str(word) for word in missing]
     if words != list(MISSING_LABELS) and "label" in named:
         source["missing"] = ",".join(words)
     stripped = frozenset(word.strip() for word in words)
@@ -89,7 +89,7 @@ def _inputs(cells: dict[str, list[Any]], root: Path) -> Inputs:
     contents = [_image_bytes(cell) for cell in cells["image"]]
     if any(content is not None for content in contents):
         return ImageBytes([content or b"" for content in contents])
-    paths = [cell["path"] if isinstance(cell, dict) else cell for cell in cells["image"]]
+    paths = [cell.get("path") if isinstance(cell, dict) else cell for cell in cells["image"]]
     return ImageFiles([_image_path(root, str(path or ""), row) for row, path in enumerate(paths, start=1)])
 
 
@@ -125,11 +125,15 @@ def _ids(cells: dict[str, list[Any]], inputs: Inputs, *, row_ids: bool) -> list[
     if row_ids:
         return [str(row) for row in range(1, len(inputs) + 1)]
     if isinstance(inputs, ImageFiles):
-        return [str(cell["path"] if isinstance(cell, dict) else cell) for cell in cells["image"]]
+        return [str(cell.get("path") if isinstance(cell, dict) else cell) for cell in cells["image"]]
     return content_ids(inputs)
 
 
 def _text(cell: Any) -> str:
+    if isinstance(cell, bytes | list | dict):
+        raise DataError(
+            f"a text is a string; received {type(cell).__name__}, {cell!r:.60}; convert the column, or name another with text="
+        )
     return "" if cell is None else str(cell)
 
 

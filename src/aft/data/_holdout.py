@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data._targets import guess_task
+from aft.data._targets import SEPARATOR, class_names, guess_task
 from aft.errors import DataError, UsageError, did_you_mean
 
 SPLITS = ("train", "validation", "test")
@@ -156,16 +156,30 @@ def _rank(members: list[int], digests: Sequence[str], groups: Sequence[str | Non
 
 
 def _strata(labels: Sequence[Any]) -> list[Any]:
-    """Stratum of each sample: its class, or its decile if the labels are more than 20 numbers that hardly repeat."""
+    """Stratum of each sample: its class, the rarest of its classes, or the decile of its number.
+
+    Numbers are classes if they repeat, and deciles otherwise.
+    """
     present = [label for label in labels if label is not None]
+    task = guess_task(labels)
+    joined = any(isinstance(label, str) and SEPARATOR in label for label in present)
+    if task == "multilabel" or (joined and len(present) < REPEATED * len(set(present))):
+        return _rarest(labels)
     numbers: list[float] = []
     try:
         numbers = [float(label) for label in present]
     except (TypeError, ValueError):
         numbers = []
     distinct = len(set(numbers))
-    repeated = len(numbers) >= REPEATED * distinct and guess_task(labels) == "classification"
-    if distinct > 20 and not repeated:
+    repeated = len(numbers) >= REPEATED * distinct
+    if (distinct > 20 or task == "regression") and not (repeated and (task == "classification" or distinct <= 20)):
         edges = np.quantile(numbers, np.linspace(0, 1, 11)[1:-1])
         return [None if label is None else int(np.searchsorted(edges, float(label))) for label in labels]
     return [None if label is None else str(label) for label in labels]
+
+
+def _rarest(labels: Sequence[Any]) -> list[Any]:
+    """The rarest class of each sample, so that few strata are small, and each class is on both sides if it can be."""
+    sets = [None if label is None else class_names(label) for label in labels]
+    counts = Counter(name for names in sets for name in names or ())
+    return [None if names is None else min(names, key=lambda n: (counts[n], n), default="") for names in sets]

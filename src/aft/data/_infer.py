@@ -6,7 +6,7 @@ from typing import Literal
 
 from aft.data._dataset import Dataset
 from aft.data._label_warnings import label_warnings
-from aft.data._targets import Targets, TaskKind
+from aft.data._targets import Targets, TaskKind, guess_task
 from aft.errors import DataError
 
 log = logging.getLogger("aft")
@@ -29,8 +29,13 @@ def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | L
     """
     if task == "auto" and dataset.source.get("labels") == "folders":
         task = "classification"  # folders named 000 to 101 are classes, not numbers
-    labels = [(dataset.labels or [])[position] for position in positions]
-    targets = Targets.infer(labels, task)
+    every = dataset.labels or []
+    labels = [every[position] for position in positions]
+    kind = task
+    if task == "auto" and any(label is not None for label in labels):
+        # Missing labels anywhere in a column widen its integers, not only those in training.
+        kind = guess_task(labels, complete=all(label is not None for label in every))
+    targets = Targets.infer(labels, kind)
     labelled = sum(label is not None for label in labels)
     if task == "auto" and targets.kind == "classification" and len(targets.classes) > max(20, 0.9 * labelled):
         raise DataError(

@@ -199,8 +199,13 @@ class Items(Inputs):
 
     def __getitem__(self, index: int) -> Any:
         value = self._fetch(self._indices[index])
-        if self.modality == ARRAY:
+        found = modality_of(value)
+        if self.modality == ARRAY and found in (ARRAY, IMAGE):
             return as_array(value)
+        if found != self.modality:
+            raise DataError(
+                f"it is of the modality {modality_name(found)}, and the first input of the modality {modality_name(self.modality)}"
+            )
         if self.modality == IMAGE:
             return to_rgb(value)
         return tuple(value) if self.modality == TEXT_PAIR else value
@@ -288,7 +293,13 @@ def as_array(value: Any) -> NDArray[Any]:
     Raises:
         DataError: The input is not numeric.
     """
-    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    try:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu()
+            value = value.float() if value.is_floating_point() else value  # NumPy has no bfloat16
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"an array input is one array of numbers; {str(error).splitlines()[0]:.120}") from error
     if array.dtype.kind not in "fiub":
         raise DataError(f"an array input holds numbers; received {array.dtype}")
     return np.ascontiguousarray(array, dtype=np.float32 if array.dtype.kind == "f" else array.dtype)

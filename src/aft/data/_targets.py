@@ -16,27 +16,50 @@ Label = str | float | tuple[str, ...]
 
 #: Separates the labels of one cell in a multilabel table.
 SEPARATOR = "|"
+#: Types of pandas' missing values.
+MISSING_TYPES = ("NAType", "NaTType")
 
 
-def clean_label(value: Any) -> Any:
-    """Normalise a label: strip strings, unwrap scalars, and turn collections into tuples of class names.
+def clean_labels(values: Sequence[Any]) -> list[Any]:
+    """Normalise labels: strip strings, unwrap scalars, and turn collections into tuples of class names.
+
+    Lists of names or numbers name a sample's classes. Arrays hold a 0 or 1 for each class, and so do lists of one length of
+    zeros and ones in which a number occurs twice, as it would not in a list of classes.
 
     Args:
-        value: The label as the source gives it.
+        values: The labels as the source gives them.
 
     Returns:
-        A string, a number or a tuple of strings; None for a missing label.
+        Strings, numbers or tuples of strings; None for a missing label.
 
     Raises:
-        DataError: An array that is neither one number nor a 0/1 vector of classes.
+        DataError: An array that is neither one number nor a 0/1 vector of classes, or a list with a missing class.
     """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    lists = [value for value in values if isinstance(value, list | tuple)]
+    binary = all(isinstance(part, int) and part in (0, 1) for value in lists for part in value)
+    repeats = any(len(set(value)) < len(value) for value in lists) if binary else False
+    vectors = repeats and len({len(value) for value in lists}) == 1
+    return [_vector(list(value)) if vectors and isinstance(value, list | tuple) else _clean(value) for value in values]
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, or pandas' words for them."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in MISSING_TYPES
+
+
+def _clean(value: Any) -> Any:
+    if is_missing(value):
         return None
     if isinstance(value, str):
         return value.strip() or None
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         return value.item()
     if isinstance(value, list | tuple | set):
+        if any(map(is_missing, value)):
+            raise DataError(
+                f"a list of labels names classes; received {value!r:.80}, in which one is missing; leave it out, or the whole "
+                "label"
+            )
         return tuple(str(part) for part in value)
     if hasattr(value, "tolist"):
         return _vector(value.tolist())
@@ -119,7 +142,7 @@ class Targets:
                 )
             return cls("regression", (), float(values.mean()), scale)
         counts = Counter(
-            name for label in present for name in (_names(label) if kind == "multilabel" else [_class_name(label)])
+            name for label in present for name in (class_names(label) if kind == "multilabel" else [_class_name(label)])
         )
         if len(counts) < 2 and kind == "classification":
             raise DataError(
@@ -166,7 +189,7 @@ class Targets:
         else:
             encoded = np.zeros((len(labels), len(self.classes)), dtype=np.float32)
             for i in np.flatnonzero(has).tolist():
-                for name in _names(labels[i]):
+                for name in class_names(labels[i]):
                     if name in position:
                         encoded[i, position[name]] = 1
                     else:
@@ -180,11 +203,12 @@ class Targets:
         return encoded, has
 
 
-def guess_task(labels: Sequence[Any]) -> TaskKind:
+def guess_task(labels: Sequence[Any], *, complete: bool | None = None) -> TaskKind:
     """The task that labels look like; see `Targets.infer`.
 
     Args:
         labels: Labels; None where a sample has none.
+        complete: Whether none is missing in the column that they are from; by default whether none is missing among them.
 
     Returns:
         The task. Integers are classes, however many there are.
@@ -196,7 +220,8 @@ def guess_task(labels: Sequence[Any]) -> TaskKind:
         fractional = any(not _number(label).is_integer() for label in present)
     except DataError:
         return "classification"
-    complete = len(present) == len(labels)
+    if complete is None:
+        complete = len(present) == len(labels)
     floats = complete and any(isinstance(label, float) for label in present)
     return "regression" if fractional or floats else "classification"
 
@@ -211,7 +236,8 @@ def _class_name(label: Any) -> str:
     return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
 
 
-def _names(label: Any) -> list[str]:
+def class_names(label: Any) -> list[str]:
+    """The classes that a label of a multilabel task names."""
     parts = label if isinstance(label, tuple) else str(label).split(SEPARATOR)
     return [text for part in parts if (text := str(part).strip())]
 

@@ -257,10 +257,12 @@ class Problem:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over ids, inputs, labels and splits."""
+        """SHA-256 over ids, inputs, labels, splits and groups."""
         state = hashlib.sha256()
         for column in (self.dataset.ids, self.dataset.digests, self.dataset.labels, self.dataset.splits):
             state.update(repr(column).encode("utf-8", "surrogatepass"))
+        if self.dataset.groups is not None:
+            state.update(repr(self.dataset.groups).encode("utf-8", "surrogatepass"))
         return state.hexdigest()
 
     def run_config(self, settings: TrainConfig | None = None) -> RunConfig:
