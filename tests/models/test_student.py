@@ -59,7 +59,7 @@ def test_probabilities_are_neither_logits_nor_features(function, name):
 
 def test_logits_of_every_token_are_rejected():
     backbone = load_backbone(classifier(), role="student", example=np.zeros((9, 4), np.float32))
-    with pytest.raises(UsageError, match=r"logits \(B, C\); Sequential returns .* layer '2' with 3 axes; pool them"):
+    with pytest.raises(UsageError, match=r"logits \(B, C\) of one .* layer '2', with 3 axes; pool before it"):
         Student(backbone, 3)
 
 

@@ -135,3 +135,23 @@ def test_timing_steps_leaves_no_trace(dataset):
 def test_patience_that_cannot_stop_anything_is_mentioned(dataset, tmp_path, caplog):
     aft.train(dataset, STUDENT, out=tmp_path / "r", epochs=2, patience=3, **FINETUNE)
     assert "patience=3 cannot stop a training of 2" in caplog.text
+
+
+def test_a_training_that_was_stopped_stays_stopped_when_it_resumes(noise, tmp_path, monkeypatch):
+    settings = {"epochs": 60, "lr": 0.05, "patience": 3, **FINETUNE}
+    whole = aft.train(noise, STUDENT, out=tmp_path / "whole", **settings)
+    monkeypatch.setattr("aft.training._checkpoint.EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "aft.training._run_training._write_outputs", lambda *_: 1 / 0
+        )  # after the last step, before the run
+        with pytest.raises(ZeroDivisionError):
+            aft.train(noise, STUDENT, out=tmp_path / "part", **settings)
+    resumed = aft.train(noise, STUDENT, out=tmp_path / "part", **settings)
+    assert resumed.result.best_step == whole.result.best_step
+    assert resumed.result.weights_sha256 == whole.result.weights_sha256
+
+
+def test_an_epoch_sees_every_labelled_sample(dataset):
+    problem = Problem.build(dataset, STUDENT, [], TrainConfig(epochs=10, batch_size=128))  # all samples in one batch
+    assert problem.default_hparams(problem.config).steps == 10

@@ -3,6 +3,7 @@
 `TfidfModel` is a linear model on words and pairs of words, fitted on labels or on a teacher's soft labels.
 """
 
+from aft.baselines._linear import ABSENT as ABSENT
 from aft.baselines._linear import PENALTIES as PENALTIES
 from aft.baselines._linear import choose_penalty as choose_penalty
 from aft.baselines._linear import fit_linear as fit_linear

@@ -13,6 +13,8 @@ from aft.evaluation import softmax
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 #: Classes with a smaller share of a soft label are left out.
 SMALLEST_SHARE = 0.02
+#: Bias of a class that no sample has.
+ABSENT = -1e3
 #: Folds of the cross-validation. Of more samples than this, one fold is enough.
 FOLDS, MANY = 5, 2000
 
@@ -76,13 +78,16 @@ def fit_linear(
         rows_of, classes = np.nonzero(outputs >= np.minimum(SMALLEST_SHARE, outputs.max(axis=1, keepdims=True)))
         features, weights, outputs = features[rows_of], outputs[rows_of, classes], classes
     present, outputs = np.unique(outputs, return_inverse=True)
-    weight, bias = _fit_logistic(features, outputs, weights, penalty)
-    if len(weight) == 1:  # two classes: one decides
-        weight, bias = np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
     full = (
-        np.zeros((targets.outputs, weight.shape[1]), dtype=np.float32),
-        np.full(targets.outputs, -1e3, dtype=np.float32),
+        np.zeros((targets.outputs, features.shape[1]), dtype=np.float32),
+        np.full(targets.outputs, ABSENT, dtype=np.float32),
     )
+    if len(present) == 1:
+        full[1][present] = -ABSENT
+        return full
+    weight, bias = _fit_logistic(features, outputs, weights, penalty)
+    if len(present) == 2:  # one row decides
+        weight, bias = np.concatenate([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
     full[0][present], full[1][present] = weight, bias
     return full
 
@@ -93,7 +98,7 @@ def _fit_logistic(
     from sklearn.linear_model import LogisticRegression
 
     if len(np.unique(labels)) < 2:
-        constant = 1e3 if labels[0] else -1e3
+        constant = -ABSENT if labels[0] else ABSENT
         return np.zeros((1, features.shape[1]), dtype=np.float32), np.array([constant], dtype=np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it did not converge to its own tolerance

@@ -10,7 +10,7 @@ from typing import Any
 
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._training_spec import TrainingSpec
-from aft.models import ModelSpec, weights_digest
+from aft.models import ModelSpec, ModuleBackbone, weights_digest
 from aft.training import SEARCH_SEED, TRIALS, Problem, SearchResult, SearchSpace, Trial, search
 
 #: A problem, or what builds it: a process that needs few of many problems builds few.
@@ -76,7 +76,10 @@ class Study:
         for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits, dataset.groups):
             state.update(repr(column).encode("utf-8", "surrogatepass"))
         name = problem.students.name
-        student = weights_digest(problem.template) if name.startswith("module:") else _without_folders(name)
+        backbone = problem.template.backbone
+        student: Any = _without_folders(name)
+        if name.startswith("module:") and isinstance(backbone, ModuleBackbone):
+            student = [weights_digest(problem.template), *backbone.identity()]
         teachers = [(store.name, store.fingerprint) for store in problem.stores]
         settings = problem.config.model_dump(mode="json", exclude_defaults=True, exclude=TRAINED_WITH)
         described = {"student": student, "teachers": teachers, "settings": settings}

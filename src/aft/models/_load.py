@@ -1,5 +1,6 @@
 """Load a backbone by its name, or from the config of a run."""
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -145,7 +146,7 @@ def restore_backbone(
     Args:
         config: The result of `Backbone.config`.
         assets: Directory that `Backbone.save_assets` wrote to.
-        module: For a run that trained a module: that module, or its ``python:`` name.
+        module: For a run that trained a module: that module, which is copied, or its ``python:`` name.
         preprocess: The preprocessing of the module.
 
     Returns:
@@ -175,7 +176,7 @@ def restore_backbone(
     if kind == "module":
         if isinstance(module, nn.Module):
             backbone = ModuleBackbone(
-                module, preprocess, layer=config["layer"], pooling=config["pooling"], name=config["name"]
+                copy.deepcopy(module), preprocess, layer=config["layer"], pooling=config["pooling"], name=config["name"]
             )
         elif module is not None:
             options = {key: config[key] for key in ("layer", "pooling") if config[key]}

@@ -1,7 +1,10 @@
 """Any ``nn.Module`` as a teacher or student, passed directly or created by a user's factory."""
 
+import copy
+import hashlib
 import importlib
 import inspect
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -16,12 +19,14 @@ from aft.errors import AftError, ModelError, UsageError, describe_exception
 from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach, pool_features
 from aft.models._memory import is_out_of_memory
-from aft.models._preprocess import apply, check_alike, check_deterministic, forms, preprocess_digest
+from aft.models._preprocess import apply, check_alike, check_deterministic, forms, preprocess_digest, source_of
 from aft.models._randomness import kept_random_state
 from aft.models._spec import ModelSpec
 
 RECIPE = Recipe(lr=1e-3, epochs=30, batch_size=64)
 
+#: The modules that factories have returned.
+_RETURNED: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 #: What follows a classifier where a module returns probabilities instead of logits.
 PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda logits: logits.softmax(-1),
@@ -30,18 +35,22 @@ PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class _Linear(NamedTuple):
-    """A linear layer that a module uses.
+class _Final(NamedTuple):
+    """The linear layer that a module ends in.
 
     Attributes:
         name: Its path; empty for the module itself.
-        width: Number of its outputs.
-        ends: ``"logits"`` if its output is the module's; the name of one of `PROBABILITIES` if the module returns these; else None.
+        ends: ``"logits"`` if its output is the module's, or the name of one of `PROBABILITIES` that the module returns.
+        calls: How often a forward pass uses it.
     """
 
     name: str
-    width: int
-    ends: str | None
+    ends: str
+    calls: int
+
+    def __str__(self) -> str:
+        """The layer in messages."""
+        return f"the linear layer {self.name!r}" if self.name else "one linear layer"
 
 
 class ModuleBackbone(Backbone):
@@ -76,14 +85,15 @@ class ModuleBackbone(Backbone):
         self._captured = attach(module, layer, self.pooling)[0] if layer else None  # type: ignore[arg-type]
         #: Path of the module's own classifier, once `own_head` has found one.
         self.head: str | None = None
-        self._linears: list[_Linear] | None = None
+        self._examined = False
+        self._final: _Final | None = None
         self._axes = 2
         self._shape: list[int] | None = None
         if example is not None:
             self.measure(example)
 
     def measure(self, example: Any) -> None:
-        """Run one raw input through the module, to learn the width of its features and which linear layers it uses."""
+        """Run one raw input through the module, to learn the width of its features and which linear layer it ends in."""
         self._shape = list(example.shape) if isinstance(example, np.ndarray) else None
         training = self.training
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
@@ -93,8 +103,7 @@ class ModuleBackbone(Backbone):
                 output = self.run(batch)
             self.dim = int(self._features(output).shape[1])
             if self.layer is None:
-                self._linears = [_Linear(name, int(made.shape[-1]), _ends(made, output)) for name, made in used]
-                self._axes = output.ndim
+                self._examined, self._final, self._axes = True, _final(used, output), output.ndim
         self.train(training)
 
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
@@ -189,7 +198,7 @@ class ModuleBackbone(Backbone):
         return result
 
     def own_head(self, outputs: int) -> str | None:
-        """Find the module's own classifier: the last linear layer that it uses with as many outputs as the task and itself.
+        """Find the module's own classifier: the linear layer that it ends in, with as many outputs as the task.
 
         Args:
             outputs: Number C of outputs of the task.
@@ -198,31 +207,38 @@ class ModuleBackbone(Backbone):
             The path of the classifier, which is empty if the module is one linear layer; None if its output is features.
 
         Raises:
-            UsageError: The module ends in a linear layer with another number of outputs, or returns probabilities. Neither
-                logits nor probabilities are features.
+            UsageError: It cannot be told whether the output is logits or features, or which features the classifier sees; or
+                the output is probabilities, or logits of another task.
         """
-        if self._linears is None:
+        final = self._final
+        if not self._examined:
             return self.head
-        final = next((layer for layer in reversed(self._linears) if layer.ends), None)
-        layer = "one linear layer" if final is None or not final.name else f"the linear layer {final.name!r}"
-        if final is not None and self.dim != outputs:
+        if final is None and self.dim != outputs:
+            return None
+        if final is None:
             raise UsageError(
-                f"a student has one output per class, or returns features; {self.name} ends in {layer} with {self.dim} outputs, "
+                f"a student ends in a linear layer with one output per class, or returns features; {self.name} ends in something "
+                f"else, with {self.dim} columns for the task's {outputs}, which may be either; end it in nn.Linear, or name the "
+                "layer whose output is features with layer="
+            )
+        if self.dim != outputs:
+            raise UsageError(
+                f"a student has one output per class, or returns features; {self.name} ends in {final} with {self.dim} outputs, "
                 f"and the task has {outputs}; give it {outputs} outputs, or name the layer whose output is features with layer="
                 + (f" ({final.name!r} itself, if it is a projection)" if final.name else "")
             )
-        if final is not None and final.ends in PROBABILITIES:
+        if final.ends in PROBABILITIES:
             raise UsageError(
                 f"a student returns logits, since the losses turn them into probabilities; {self.name} returns the "
-                f"{final.ends} of {layer}; remove it"
+                f"{final.ends} of {final}; remove it"
             )
-        if final is not None and self._axes != 2:
+        if self._axes != 2 or final.calls > 1:
+            found = f"with {self._axes} axes" if self._axes != 2 else f"which it uses {final.calls} times"
             raise UsageError(
-                f"a student returns logits (B, C); {self.name} returns the outputs of {layer} with {self._axes} axes; pool them, "
-                "or name the layer whose output is features with layer="
+                f"a student returns logits (B, C) of one classifier; {self.name} returns the outputs of {final}, {found}; pool "
+                "before it, or name the layer whose output is features with layer="
             )
-        if self.dim == outputs:
-            self.head = next((linear.name for linear in reversed(self._linears) if linear.width == outputs), None)
+        self.head = final.name
         return self.head
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
@@ -234,6 +250,11 @@ class ModuleBackbone(Backbone):
     def train_preprocessing(self) -> str | None:
         """A digest of the preprocessing for training; None if it is the same."""
         return None if self.train_preprocess is None else preprocess_digest(self.train_preprocess)
+
+    def identity(self) -> tuple[str, str]:
+        """Digests of the module's layers, as its repr shows them, and of its class's source code."""
+        module, code = repr(self.module), source_of(type(self.module))
+        return hashlib.sha256(module.encode()).hexdigest(), hashlib.sha256(code.encode()).hexdigest()
 
     def config(self) -> dict[str, Any]:
         """Name, layer, pooling, width and classifier; the module itself is code and is not saved."""
@@ -310,6 +331,9 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
             f"the factory of a {role} must return an nn.Module, (module, preprocess) or (module, preprocess, "
             f"train_preprocess); {spec.name!r} returned {type(network).__name__}"
         )
+    if network in _RETURNED:
+        network = copy.deepcopy(network)  # the factory returns one module again and again, which others train
+    _RETURNED.add(network)
     if weights not in ("pretrained", "random"):
         load_weights(network, weights)
     return ModuleBackbone(
@@ -323,12 +347,30 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     )
 
 
+class _Used(NamedTuple):
+    """A linear layer at work.
+
+    Attributes:
+        name: Its path.
+        output: The tensor that it returned.
+        copy: What that tensor held then: a later layer may work in place.
+        version: How often it had been changed in place.
+    """
+
+    name: str
+    output: Tensor
+    copy: Tensor
+    version: int
+
+
 @contextmanager
-def _linear_layers(module: nn.Module) -> Iterator[list[tuple[str, Tensor]]]:
-    """A block that records the linear layers that a module uses, in the order of their use, with their outputs."""
-    used: list[tuple[str, Tensor]] = []
+def _linear_layers(module: nn.Module) -> Iterator[list[_Used]]:
+    """A block that records the linear layers that a module uses, in the order of their use."""
+    used: list[_Used] = []
     hooks = [
-        layer.register_forward_hook(lambda _layer, _inputs, output, name=name: used.append((name, output)))
+        layer.register_forward_hook(
+            lambda _layer, _inputs, output, name=name: used.append(_Used(name, output, output.clone(), output._version))
+        )
         for name, layer in module.named_modules()
         if isinstance(layer, nn.Linear)
     ]
@@ -339,10 +381,24 @@ def _linear_layers(module: nn.Module) -> Iterator[list[tuple[str, Tensor]]]:
             hook.remove()
 
 
-def _ends(made: Tensor, output: Tensor) -> str | None:
-    """How a module's output is made of that of a linear layer; see `_Linear`."""
-    if made is output:
-        return "logits"
-    if made.shape != output.shape:
+def _final(used: Sequence[_Used], output: Tensor) -> _Final | None:
+    """The layer that a module with this output ends in."""
+    for layer in reversed(used):
+        ends = _ends(layer, output)
+        if ends is not None:
+            return _Final(layer.name, ends, sum(other.name == layer.name for other in used))
+    return None
+
+
+def _ends(layer: _Used, output: Tensor) -> str | None:
+    """How a module's output is made of that of a linear layer; see `_Final`."""
+    if layer.output is output:
+        return "logits" if layer.version == output._version else None
+    if layer.copy.shape != output.shape:
         return None
-    return next((name for name, function in PROBABILITIES.items() if torch.allclose(function(made), output)), None)
+    made, returned = layer.copy.double(), output.double()
+    if layer.copy.dtype != output.dtype and torch.equal(made, returned):
+        return "logits"  # in another precision
+    return next(
+        (name for name, function in PROBABILITIES.items() if torch.allclose(function(made), returned, atol=1e-4)), None
+    )

@@ -3,7 +3,9 @@
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -96,15 +98,61 @@ def check_alike(plain: Any, augmented: Any) -> None:
 
 def preprocess_digest(preprocess: Preprocess) -> str:
     """SHA-256 of a function's source code and of the values that it holds, the same in every process."""
-    try:
-        source = inspect.getsource(preprocess if inspect.isroutine(preprocess) else type(preprocess))
-    except (OSError, TypeError):
-        source = ""
     cells = [cell.cell_contents for cell in getattr(preprocess, "__closure__", None) or ()]
     seen = [preprocess, getattr(preprocess, "__defaults__", None), cells]
     if not inspect.isroutine(preprocess):
         seen.append(sorted((key, _stable(value)) for key, value in getattr(preprocess, "__dict__", {}).items()))
-    return hashlib.sha256((source + _stable(seen)).encode("utf-8", "surrogatepass")).hexdigest()
+    described = source_of(preprocess if inspect.isroutine(preprocess) else type(preprocess)) + _stable(seen)
+    held = "".join(_held(preprocess, set()))
+    return hashlib.sha256((described + held).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def source_of(code: Any) -> str:
+    """The source code of a function or class; empty if it is not known."""
+    try:
+        return inspect.getsource(code)
+    except (OSError, TypeError):
+        return ""
+
+
+def _held(value: Any, seen: set[int]) -> Iterator[str]:
+    """What a function or an object uses and its repr does not show: arrays, objects, and its module's functions and values."""
+    if id(value) in seen or isinstance(value, ModuleType | type | str | bytes | int | float | complex | None):
+        return
+    seen.add(id(value))
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy() if value.dtype != torch.bfloat16 else value.detach().cpu().float().numpy()
+    if isinstance(value, np.ndarray):
+        yield f"{value.dtype}{value.shape}{hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()}"
+    elif isinstance(value, partial):
+        yield f"partial{_stable(value.args)}{_stable(value.keywords)}"
+        yield source_of(value.func)
+        yield from _held([value.func, value.args, value.keywords], seen)
+    elif inspect.ismethod(value):
+        yield from _held(value.__self__, seen)
+        yield from _held(value.__func__, seen)
+    elif inspect.isfunction(value):
+        yield from _held(value.__defaults__, seen)
+        yield from _held([cell.cell_contents for cell in value.__closure__ or ()], seen)
+        for name in value.__code__.co_names:
+            part: Any = value.__globals__.get(name)
+            # Functions and classes of other modules have versions of their own.
+            foreign = inspect.isroutine(part) or isinstance(part, type)
+            if not isinstance(part, ModuleType | None) and not (foreign and part.__module__ != value.__module__):
+                yield f"{name}={_stable(part)}{source_of(part)}"
+                yield from _held(part, seen)
+    elif isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            yield from _held(value[key], seen)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for part in sorted(value, key=str) if isinstance(value, set | frozenset) else value:
+            yield from _held(part, seen)
+    else:
+        inside = getattr(value, "__dict__", None)
+        if inside:
+            yield f"{type(value).__qualname__}{source_of(type(value)) if type(value).__module__ == '__main__' else ''}"
+            yield from (f"{key}={_stable(part)}" for key, part in sorted(inside.items()))
+            yield from _held(inside, seen)
 
 
 def _stable(value: Any) -> str:

@@ -188,7 +188,7 @@ def load(
 
     Args:
         run: The run directory.
-        student: For a run that trained a module: that module. For a run that trained a ``python:`` student: its name, since
+        student: For a run that trained a module: that module, which is copied. For a run that trained a ``python:`` student: its name, since
             loading a run never executes code that the run names.
         preprocess: The preprocessing of a module.
         device: ``"auto"``, or a device of torch's.
@@ -224,6 +224,14 @@ def _check_module(backbone: ModuleBackbone, student: nn.Module | str | None, con
             f"a run's weights belong to the module that was trained; received student= of the class "
             f"{type(student).__name__}, and the run trained a {trained}; pass that module"
         )
+    module, code = backbone.identity()
+    if config.student.module not in (None, module):
+        raise RunError(
+            "a run's weights belong to the module that was trained; the layers of student= differ from that module's, as their "
+            "repr shows; pass a module with the same layers and settings"
+        )
+    if config.student.code not in (None, code):
+        log.warning("the source code of the module has changed since the run was trained")
     if repr(backbone.preprocessing()) == config.student.preprocessing:
         return
     if isinstance(student, nn.Module):

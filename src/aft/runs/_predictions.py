@@ -87,7 +87,10 @@ def open_inputs(run: str | Path, data: str | Path, given: Mapping[str, str | Non
     config = RunConfig.read(RunLayout(Path(run)).config).data
     named = {role: column for role, column in given.items() if column is not None}
     # A table with other inputs than the run's: nothing can be said of its other columns.
-    stored = {} if named.keys() & {"text", "image"} or _has_no_columns(data) else config.columns
+    stored = {} if named.keys() & {"text", "image"} or _has_no_columns(data) else dict(config.columns)
+    if Path(data).resolve().parent != Path(config.path).resolve().parent:
+        # Elsewhere, files of the same names are other images.
+        stored.pop("image_root", None)
     columns: dict[str, Any] = {role: named.get(role, stored.get(role)) for role in given}
     try:
         dataset = open_dataset(data, **columns, **options)

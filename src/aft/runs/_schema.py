@@ -123,6 +123,8 @@ class StudentConfig(_Model):
         preprocessing: A description of the preprocessing.
         initial_weights: SHA-256 of the initial weights.
         train_preprocessing: A digest of the preprocessing for training, if there is one of its own.
+        module: For a module a digest of its layers, as its repr shows them.
+        code: For a module a digest of its class's source code.
     """
 
     name: str
@@ -130,6 +132,8 @@ class StudentConfig(_Model):
     preprocessing: str
     initial_weights: str
     train_preprocessing: str | None = None
+    module: str | None = None
+    code: str | None = None
 
 
 class RunConfig(_Document):

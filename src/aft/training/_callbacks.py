@@ -1,11 +1,15 @@
-"""Lightning callbacks: the time that steps take, and stopping early."""
+"""Lightning callbacks: the time that steps take, stopping early, and state that would be lost."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as L
+import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from aft.errors import ModelError
 
 
 class Stopwatch(Callback):
@@ -63,3 +67,33 @@ class StopEarly(Callback):
         if trainer.global_step == self._step < trainer.max_steps and not self._keep_going():
             self.stopped = True
             trainer.should_stop = True
+
+
+class SavedState(Callback):
+    """Makes sure that what a training changes is saved: buffers outside the state dict would be lost with the training.
+
+    Args:
+        student: The student.
+    """
+
+    def __init__(self, student: nn.Module) -> None:
+        saved = student.state_dict().keys()
+        self._student = student
+        self._before: dict[str, Tensor] = {
+            name: value.clone() for name, value in student.named_buffers() if name not in saved
+        }
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Compare after the first step.
+
+        Raises:
+            ModelError: A buffer has changed that is not saved.
+        """
+        buffers = dict(self._student.named_buffers())
+        changed = [name for name, value in self._before.items() if not torch.equal(buffers[name].cpu(), value.cpu())]
+        if changed:
+            raise ModelError(
+                f"what a module learns is in its state_dict; training changes its buffer {changed[0]!r}, which is not; register it "
+                "without persistent=False"
+            )
+        self._before = {}

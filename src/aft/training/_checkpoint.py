@@ -1,11 +1,13 @@
 """Checkpoints: a training that resumes from one ends exactly as if it had not been interrupted."""
 
 import errno
+import random
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
@@ -63,7 +65,11 @@ class Checkpoints(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The random state of every process."""
-        state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+        drawn: Any = np.random.get_state()  # noqa: NPY002 - a module may use it
+        _, keys, *rest = drawn
+        state: dict[str, Any] = {
+            "cpu": torch.get_rng_state(), "python": random.getstate(), "numpy": [torch.from_numpy(keys.astype(np.int64)), *rest],
+        }  # fmt: skip
         if torch.cuda.is_available():
             state["cuda"] = torch.cuda.get_rng_state_all()
         return {"ranks": all_gather_object(state)}
@@ -74,6 +80,9 @@ class Checkpoints(Callback):
             return  # there are more processes than before: this one starts with its own seed
         state = state_dict["ranks"][rank()]
         torch.set_rng_state(state["cpu"].cpu())
+        random.setstate(state["python"])
+        keys, *rest = state["numpy"]
+        np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
         if "cuda" in state and torch.cuda.is_available():
             # A machine with fewer devices than before has no use for the other states.
             torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda"][: torch.cuda.device_count()]])

@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader
 
 from aft.core import Progress, rank, rank_zero_first, world_size
 from aft.errors import AftError
-from aft.models import Student, explain_out_of_memory
+from aft.models import Student, explain_out_of_memory, kept_random_state, seed_all
 from aft.objectives import Objective, Weighting
 from aft.runs import CurvePoint, HParams, RunLayout, TrainConfig
-from aft.training._callbacks import StopEarly, Stopwatch
+from aft.training._callbacks import SavedState, StopEarly, Stopwatch
 from aft.training._checkpoint import Checkpoints, latest_checkpoint, step_of
 from aft.training._csv_logger import CsvLogger
 from aft.training._distributed import broadcast_buffers, trainer_options
@@ -153,7 +153,7 @@ def fit(
     progress = progress or Progress(hparams.steps, "", "", quiet=True)
     progress.skip(start)
     stopwatch, stopper, curve = Stopwatch(progress), None, None
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [SavedState(student)]
     if early_check is not None:
         stopper = StopEarly(early_check.step, lambda: early_check.keep_going(student))
         callbacks.append(stopper)
@@ -170,7 +170,7 @@ def fit(
         loggers = _loggers(layout, start) if rank() == 0 else []
     sampler = StepSampler(BatchSchedule(make_streams(positions, samples.labelled, batch_size), seed), start)
     loader = _loader(samples, sampler, batch_size, config)
-    with _quiet(), forked_rng():
+    with _quiet(), forked_rng(), kept_random_state():
         trainer = L.Trainer(
             **trainer_options(problem.device),
             precision=PRECISIONS[config.precision],
@@ -187,6 +187,7 @@ def fit(
         if world_size() > 1:
             module.to(problem.device)
             broadcast_buffers(module)
+        seed_all(seed, rank())  # Python and NumPy, for modules that use them
         torch.manual_seed(seed + rank())
         _run_trainer(trainer, module, loader, checkpoint, batch_size)
     student.to(problem.device)  # Lightning moves it off an accelerator

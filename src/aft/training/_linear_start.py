@@ -7,12 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aft.baselines import choose_penalty, fit_linear
+from aft.baselines import ABSENT, choose_penalty, fit_linear
 from aft.data import Targets
 from aft.evaluation import soft_labels
 from aft.models import LinearStart, Student
 from aft.probing import fit_linear_probe
 from aft.training._encoded import EncodedDataset
+
+#: How much smaller than all other logits the one of a class is that has no sample.
+UNLIKELY = 5.0
 
 
 class LinearStarts:
@@ -47,6 +50,9 @@ class LinearStarts:
         features = student.backbone.linear_inputs(samples.encoded(positions.tolist()))
         penalty = choose_penalty(self._targets, features, outputs)
         weight, bias = fit_linear(self._targets, features, outputs, penalty)
+        present = bias > ABSENT
+        # What has not been seen in training is unlikely, and not impossible: training could not leave such a bias.
+        bias = np.maximum(bias, bias[present].min() - UNLIKELY) if present.any() else np.zeros_like(bias)
         return torch.from_numpy(weight), torch.from_numpy(bias)
 
     def _outputs(self, samples: EncodedDataset, positions: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import lightning.pytorch as L
 import torch
 from torch import Tensor, nn
 
-from aft.errors import NonFiniteError, name_some
+from aft.errors import ModelError, NonFiniteError, name_some
 from aft.models import Student, StudentOutput
 from aft.objectives import Objective, Weighting, all_gather
 from aft.training._distributed import all_finite, mean_over_processes
@@ -133,6 +133,11 @@ class TrainingModule(L.LightningModule):
         """AdamW. Biases and norms are not decayed, and gates have a learning rate of their own."""
         s = self.settings
         trained = [p for p in self.student.parameters() if p.requires_grad]
+        if not trained:
+            raise ModelError(
+                "a student has parameters to train; all of this one are frozen; set requires_grad of some, or use its features as "
+                "they are"
+            )
         groups: list[dict[str, Any]] = [
             {"params": [p for p in trained if p.ndim >= 2]},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},

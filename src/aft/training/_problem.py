@@ -215,10 +215,9 @@ class Problem:
         return labelled / min(labelled, self._labelled_per_step())
 
     def _steps_for(self, epochs: float | None) -> int:
-        labelled, per_step = self.counts.labelled, self._labelled_per_step()
-        return (
-            self.recipe.steps_for(labelled, per_step) if epochs is None else max(1, round(epochs * labelled / per_step))
-        )
+        if epochs is None:
+            return self.recipe.steps_for(self.counts.labelled, self._labelled_per_step())
+        return max(1, round(epochs * self.steps_per_epoch(self.train)))
 
     def measure_validation(self, student: Student) -> tuple[float, float]:
         """A student's loss, at the best temperature, and error on the validation split."""
@@ -274,6 +273,8 @@ class Problem:
         settings = settings or self.config
         source = {key: str(value) for key, value in self.dataset.source.items() if key not in ("kind", "path")}
         backbone = self.template.backbone
+        own = backbone if isinstance(backbone, ModuleBackbone) else None
+        module, code = own.identity() if own is not None else (None, None)
         return RunConfig(
             settings=settings,
             data=DataConfig(
@@ -288,6 +289,6 @@ class Problem:
             student=StudentConfig(
                 name=self.students.name, backbone=backbone.config(), preprocessing=repr(backbone.preprocessing()),
                 initial_weights=self.students.initial_digest(settings.seed),
-                train_preprocessing=backbone.train_preprocessing() if isinstance(backbone, ModuleBackbone) else None,
+                train_preprocessing=own.train_preprocessing() if own is not None else None, module=module, code=code,
             ),
         )  # fmt: skip

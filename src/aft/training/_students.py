@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aft.data import Dataset, Splits, Targets
+from aft.errors import ModelError, name_some
 from aft.models import ModelSpec, Student, load_backbone, weights_digest
 from aft.runs import TrainConfig
 
@@ -36,7 +37,13 @@ def forked_rng() -> AbstractContextManager[None]:
 
 
 def _initial_state(student: Student) -> tuple[dict[str, Tensor], str]:
-    """A copy of a student's weights, since a user's factory may return one module again and again, and their digest."""
+    """A copy of a student's weights, and their digest."""
+    other = [name for name, value in student.state_dict().items() if not isinstance(value, Tensor)]
+    if other:
+        raise ModelError(
+            f"a module's state is tensors, since nothing else is saved; received {name_some(other)}; make it buffers, or leave it out "
+            "of the state"
+        )
     return {name: value.detach().clone() for name, value in student.state_dict().items()}, weights_digest(student)
 
 

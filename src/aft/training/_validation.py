@@ -67,9 +67,19 @@ class ValidationCurve(Callback):
             return
         if self.best is point:
             self._best = {name: value.detach().cpu().clone() for name, value in self._student.state_dict().items()}
-        waited = len(self.points) - 1 - self.points.index(self.best or point)
-        if broadcast_object(waited >= self._patience):
+        if broadcast_object(self._is_exhausted()):
             trainer.should_stop = True
+
+    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """Stop again where a training that resumes had been stopped."""
+        if broadcast_object(self._is_exhausted()):
+            trainer.should_stop = True
+
+    def _is_exhausted(self) -> bool:
+        """Whether the loss has not improved for so long."""
+        if self._patience is None or self.best is None:
+            return False
+        return len(self.points) - 1 - self.points.index(self.best) >= self._patience
 
     def on_train_end(self, *_: Any) -> None:
         """Return to the best weights."""
