@@ -234,12 +234,12 @@ def test_opening_an_unfinished_comparison(tmp_path):
 def test_table(tmp_path):
     assert str(Comparison(tmp_path, full_result())) == "\n".join(
         [
-            "2 seeds, rough           error normalised gap closed                  vs fine-tuning  beta",
-            "majority                50.0 %",
-            "probe                   15.0 %",
-            "TF-IDF                  40.0 %      1.280                      0.1 ms a sample, 10 B",
-            "finetune          31.2 % ± 9.0      1.000          -                                  -",
-            "aft               25.0 % ± 0.0      0.800       40 %      -6.2 (-10.0 to -1.0)        1 (balanced)",
+            "2 seeds, rough            error normalised gap closed                  vs fine-tuning  beta",
+            "majority                 50.0 %",
+            "probe                    15.0 %",
+            "TF-IDF                   40.0 %      1.280                      0.1 ms a sample, 10 B",
+            "finetune           31.2 % ± 9.0      1.000          -                                  -",
+            "aft                25.0 % ± 0.0      0.800       40 %      -6.2 (-10.0 to -1.0)        1 (balanced)",
         ]
     )
 
@@ -256,11 +256,11 @@ def test_table_of_a_regression(tmp_path):
     result = ComparisonResult(task=Task(kind="regression"), methods=methods, majority=Reference(error=4.0))
     assert str(Comparison(tmp_path, result)) == "\n".join(
         [
-            "                         error normalised gap closed                  vs fine-tuning  beta",
-            "majority                 4.000",
-            "finetune         2.500 ± 0.250      1.000          -                                  -",
-            "kd               2.500 ± 0.250      1.000          -                        the same  -",
-            "aft              2.400 ± 0.100      0.960          - -0.100 (-0.300 to +0.100) noise  10 (fixed)",
+            "                          error normalised gap closed                  vs fine-tuning  beta",
+            "majority                  4.000",
+            "finetune          2.500 ± 0.250      1.000          -                                  -",
+            "kd                2.500 ± 0.250      1.000          -                        the same  -",
+            "aft               2.400 ± 0.100      0.960          - -0.100 (-0.300 to +0.100) noise  10 (fixed)",
         ]
     )
 

@@ -49,7 +49,7 @@ def test_a_comparison_has_the_baselines(dataset, store, tmp_path):
         assert baseline.bytes > 1000
     assert "TF-IDF, distilled" in str(table)
     assert any(sentence.startswith("Do not train this student: TF-IDF") for sentence in table.conclusions)
-    pictures = aft.Dataset.from_arrays([[float(n), n % 2] for n in range(60)], ["a", "b"] * 30)
+    pictures = aft.Dataset.from_arrays([[float(n), n % 2, 1.0] for n in range(60)], ["a", "b"] * 30)
     other = aft.extract(pictures, aft_flatten(), name="t", out=tmp_path / "f", progress=False)
     table = aft.compare(
         pictures, aft_flatten(), other, methods=["finetune"], seeds=1, beta=1.0, steps=4, lr=1e-5, weight_decay=0.0,

@@ -107,7 +107,7 @@ def test_a_factory_may_return_its_augmentation(numbers, tmp_path):
 
 def test_another_augmentation_is_another_run(numbers, tmp_path):
     aft.train(numbers, module(), preprocess=plain, train_preprocess=noisy, out=tmp_path / "r", **FAST)
-    with pytest.raises(aft.errors.RunError, match="train_preprocessing"):
+    with pytest.raises(aft.errors.RunError, match="another train preprocessing"):
         aft.train(numbers, module(), preprocess=plain, train_preprocess=flipped, out=tmp_path / "r", **FAST)
 
 

@@ -79,7 +79,7 @@ Beta = Annotated[
     str,
     typer.Option(
         metavar="auto|X",
-        help="Weight of the objective; auto searches it, with lr, steps and weight decay. A number turns the search off.",
+        help="Weight of the objective; auto searches it, with lr, steps and weight decay. A number is used as it is.",
     ),
 ]
 Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective: fixed, balanced, or auto.")]

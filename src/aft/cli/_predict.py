@@ -58,6 +58,10 @@ def predict(
         raise UsageError(f"only tables have columns; received {', '.join(named)} without one; leave them out")
     if out is not None:
         check_output(out, overwrite=overwrite)
+        if data is not None and out.resolve() == data.resolve():
+            raise UsageError(
+                f"predictions have a file of their own; received out= and DATA {str(out)!r}; choose another out="
+            )
     model = aft.load(run, student=student, device=device)
     if input is not None:
         dataset = typed_inputs(run, input, bad_inputs=bad_inputs)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from typing import Any
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._training_spec import TrainingSpec
 from aft.models import ModelSpec, ModuleBackbone, weights_digest
-from aft.training import SEARCH_SEED, TRIALS, Problem, SearchResult, SearchSpace, Trial, search
+from aft.training import SEARCH_SEED, Problem, SearchResult, SearchSpace, Trial, expected_trials, search
 
 #: A problem, or what builds it: a process that needs few of many problems builds few.
 ProblemSource = Problem | Callable[[], Problem]
@@ -77,9 +77,10 @@ class Study:
             state.update(repr(column).encode("utf-8", "surrogatepass"))
         name = problem.students.name
         backbone = problem.template.backbone
-        student: Any = _without_folders(name)
         if name.startswith("module:") and isinstance(backbone, ModuleBackbone):
-            student = [weights_digest(problem.template), *backbone.identity()]
+            student: Any = [weights_digest(problem.template), *backbone.identity()]
+        else:
+            student = _without_folders(name)
         teachers = [(store.name, store.fingerprint) for store in problem.stores]
         settings = problem.config.model_dump(mode="json", exclude_defaults=True, exclude=TRAINED_WITH)
         described = {"student": student, "teachers": teachers, "settings": settings}
@@ -87,8 +88,8 @@ class Study:
         return state.hexdigest()[:24]
 
     def size(self) -> int:
-        """The most trainings that the study can need."""
-        return len(self.methods) * (TRIALS + self.seeds)
+        """How many trainings the study needs, if none diverges."""
+        return len(expected_trials(self.methods, self.space)) + len(self.methods) * self.seeds
 
     def plan(self) -> Plan:
         """Yield the trainings that can run next, until none is left."""

@@ -9,6 +9,7 @@ from aft.data._dataset import Dataset as Dataset
 from aft.data._dataset import OnBad as OnBad
 from aft.data._dataset import Sample as Sample
 from aft.data._dataset import Skipped as Skipped
+from aft.data._dataset import check_dataset as check_dataset
 from aft.data._holdout import SPLITS as SPLITS
 from aft.data._holdout import assign_splits as assign_splits
 from aft.data._holdout import hold_out as hold_out
@@ -19,6 +20,7 @@ from aft.data._inputs import ImageBytes as ImageBytes
 from aft.data._inputs import Inputs as Inputs
 from aft.data._inputs import Texts as Texts
 from aft.data._inputs import check_inputs as check_inputs
+from aft.data._label_warnings import contradictions as contradictions
 from aft.data._labelled import labelled_samples as labelled_samples
 from aft.data._leakage import check_leakage as check_leakage
 from aft.data._modality import ARRAY as ARRAY

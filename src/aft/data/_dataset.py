@@ -41,6 +41,19 @@ class Skipped(NamedTuple):
     reason: str
 
 
+def check_dataset(dataset: Any) -> None:
+    """Make sure that samples come as a `Dataset`.
+
+    Raises:
+        UsageError: They do not.
+    """
+    if not isinstance(dataset, Dataset):
+        raise UsageError(
+            f"samples come as an aft.Dataset; received {type(dataset).__name__}; read them with Dataset.from_table, from_folder, "
+            "from_arrays or from_map"
+        )
+
+
 class Dataset:
     """The samples of a task: ids and inputs, and where the data has them, labels, splits and groups.
 

@@ -88,8 +88,8 @@ def hold_out(
     by_stratum = _units_by_stratum(_units(digests, groups), strata)
     if sum(map(len, by_stratum.values())) < 2:
         raise DataError(
-            "a held-out split needs at least two labelled samples or groups; received fewer; label more samples, "
-            "or add a split column"
+            "a held-out split needs at least two labelled samples, with different inputs and of different groups; received fewer; "
+            "label more samples, or add a split column"
         )
     held = np.zeros(len(digests), dtype=bool)
     carried = 0.0

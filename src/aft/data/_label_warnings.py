@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from aft.data._targets import Targets
 from aft.errors import name_some
@@ -10,6 +11,26 @@ from aft.errors import name_some
 #: Names that often stand for a missing label.
 MISSING = frozenset({"na", "n/a", "nan", "none", "null", "missing", "unknown", "?", "-"})
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+
+def contradictions(digests: Sequence[str], labels: Sequence[Any]) -> list[str]:
+    """Say how many inputs have several labels.
+
+    Args:
+        digests: Digest of each input.
+        labels: Labels of the same samples; None where a sample has none.
+
+    Returns:
+        A sentence; none where equal inputs have equal labels.
+    """
+    found: dict[str, set[Any]] = defaultdict(set)
+    for digest, label in zip(digests, labels, strict=True):
+        if label is not None:
+            found[digest].add(label)
+    several = sum(len(different) > 1 for different in found.values())
+    if not several:
+        return []
+    return [f"{several} inputs occur with different labels, which nothing can learn; check them"]
 
 
 def label_warnings(targets: Targets) -> list[str]:

@@ -1,6 +1,7 @@
 """Read vectors from ``.npy``, Parquet or JSON lines files of other tools. No code from a file is ever run."""
 
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 from aft.errors import MissingExtraError, StoreError, UsageError, did_you_mean, name_some
 
 Array = NDArray[Any]
+log = logging.getLogger("aft")
+
+#: Names of columns that hold labels, and not features.
+NOT_FEATURES = ("label", "labels", "target", "targets", "class", "y", "split")
 #: Rows that are decoded at once.
 CHUNK = 4096
 
@@ -76,6 +81,8 @@ class _NumpyFile(VectorFile):
     def __init__(self, path: Path, ids: Path) -> None:
         try:
             array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError as error:
+            raise StoreError(f"imported features are a file; there is no file {str(path)!r}; check the path") from error
         except (OSError, ValueError, EOFError) as error:
             raise StoreError(
                 f"imported features must be a .npy array of numbers; {str(path)!r} is not ({error}); "
@@ -83,7 +90,8 @@ class _NumpyFile(VectorFile):
             ) from error
         if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "fiu":
             raise StoreError(
-                f"imported features must be an (N, D) array of numbers; received {array!r:.80}; save it with numpy.save"
+                f"imported features must be an (N, D) array of numbers; received the shape {getattr(array, 'shape', '?')} of "
+                f"{getattr(array, 'dtype', type(array).__name__)}; save it with numpy.save"
             )
         self._array = array
         self.dim = array.shape[1]
@@ -102,10 +110,14 @@ class _NumpyFile(VectorFile):
 def _read_ids(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise UsageError(f"ids are a file; there is no file {str(path)!r}; check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"ids must be a UTF-8 text file with one id per line; {str(path)!r} is not ({error}); check the path"
         ) from error
+    if "" in lines:
+        raise UsageError(f"every row needs an id; line {lines.index('') + 1} of {str(path)!r} is empty; fill it in")
     try:
         return [str(json.loads(line)) if line.startswith('"') else line for line in lines]
     except ValueError as error:
@@ -145,6 +157,8 @@ class _ParquetFile(VectorFile):
                 )
             self._list = vector_field or (lists[0] if lists else None)
             self._columns = [self._list] if self._list else numbers
+            if not self._list:
+                _check_names(numbers, path)
             if not self._columns or (self._list and self._list not in lists):
                 raise UsageError(
                     f"vectors must be a column of lists of numbers, or one column of numbers per dimension; "
@@ -199,6 +213,17 @@ class _ParquetFile(VectorFile):
         return rows
 
 
+def _check_names(columns: list[str], path: Path) -> None:
+    """Say which columns are taken for dimensions, and refuse those that are probably labels."""
+    suspicious = [name for name in columns if name.lower() in NOT_FEATURES]
+    if suspicious:
+        raise UsageError(
+            f"every column of numbers beside the ids is a dimension; {str(path)!r} has one named {suspicious[0]!r}, which would tell "
+            "the label; remove it, or put the vectors into one column of lists"
+        )
+    log.info("the %d columns %s are the dimensions", len(columns), name_some(columns))
+
+
 def _unreadable_parquet(path: Path, error: Exception) -> StoreError:
     reason = " ".join(str(error).split())[:120]
     return StoreError(f"{str(path)!r} is not a readable Parquet file ({reason}); write it again")
@@ -225,6 +250,8 @@ class _JsonLinesFile(VectorFile):
                     f"{len(vector)} values; check this line"
                 )
         self.ids = _check_ids(ids, path)
+        if not ids:
+            raise StoreError(f"imported features have at least one line; {str(path)!r} is empty; check the file")
 
     def chunks(self) -> Iterator[Array]:
         held: list[list[float]] = []

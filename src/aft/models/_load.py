@@ -72,6 +72,11 @@ def load_backbone(
         )
         backbone.spec = f"module:{type(name).__name__}"
         return backbone.eval()
+    if not isinstance(name, str):
+        raise UsageError(
+            f"a {role} is a name, or a module; received {name!r:.60}; pass a string such as 'timm:resnet18', or an instance of "
+            "nn.Module"
+        )
     for argument, function in (("preprocess", preprocess), ("train_preprocess", train_preprocess)):
         if function is not None:
             raise UsageError(

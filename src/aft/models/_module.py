@@ -318,13 +318,20 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     if not callable(factory):
         raise ModelError(f"python: needs a factory; {path!r} has no callable {attribute!r}; check the name")
     weights = spec.options.get("weights", "pretrained")
-    takes_weights = "weights" in inspect.signature(factory).parameters
+    takes_weights = "weights" in _parameters(factory)
     if weights == "random" and not takes_weights:
         raise UsageError(
             f"weights='random' needs a factory with a parameter named weights; {spec.name!r} has none; add the "
             "parameter to it"
         )
-    made = factory(weights=weights) if takes_weights and weights in ("pretrained", "random") else factory()
+    try:
+        made = factory(weights=weights) if takes_weights and weights in ("pretrained", "random") else factory()
+    except AftError:
+        raise
+    except Exception as error:  # it is the user's code
+        raise ModelError(
+            f"a factory is called without arguments, or with weights=; {spec.name!r} failed ({describe_exception(error)}); correct it"
+        ) from error
     network, preprocess, train_preprocess = (*made, None, None)[:3] if isinstance(made, tuple) else (made, None, None)
     if not isinstance(network, nn.Module):
         raise ModelError(
@@ -345,6 +352,14 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
         example=example,
         name=spec.name,
     )
+
+
+def _parameters(factory: Callable[..., Any]) -> Sequence[str]:
+    """Names of a function's parameters; none where they are not known."""
+    try:
+        return list(inspect.signature(factory).parameters)
+    except (TypeError, ValueError):
+        return []
 
 
 class _Used(NamedTuple):

@@ -86,13 +86,20 @@ class ModelSpec:
             if key not in OPTIONS or not equals:
                 raise UsageError(f"unknown option {pair!r} of model {text!r}{did_you_mean(key, OPTIONS)}")
             try:
-                options[key] = OPTIONS[key](value)
+                options[key] = _checked(key, OPTIONS[key](value))
             except ValueError as error:
-                raise UsageError(
-                    f"option {key} is {'a whole number' if OPTIONS[key] is int else 'a number'}; received {value!r} "
-                    f"in {text!r}; correct it"
-                ) from error
+                allowed = "a whole number from 1 on" if OPTIONS[key] is int else "a number from 0 to less than 1"
+                raise UsageError(f"option {key} is {allowed}; received {value!r} in {text!r}; correct it") from error
         return cls(kind, name, options)
 
     def __str__(self) -> str:
         return ",".join([f"{self.kind}:{self.name}", *(f"{key}={value}" for key, value in self.options.items())])
+
+
+def _checked(key: str, value: Any) -> Any:
+    """A value within the limits of its option: sizes are positive, and rates fractions."""
+    if isinstance(value, int) and value < 1:
+        raise ValueError(key)
+    if isinstance(value, float) and not 0 <= value < 1:
+        raise ValueError(key)
+    return value

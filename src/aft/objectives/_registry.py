@@ -1,5 +1,6 @@
 """Objectives by the names that the command line and run directories use."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,8 @@ METHODS: dict[str, type[Objective] | None] = {
     "probe-kd": ProbeKD,
 }
 
+#: Parameters of objectives that are no options.
+GIVEN = ("teacher_dims", "student_dim", "task", "outputs")
 #: The method that is used by default: the best one on validation data over all benchmark tasks
 #: (benchmarks/claims/default_method.py).
 DEFAULT_METHOD = "aft+probe-kd"
@@ -132,7 +135,10 @@ def make_objective(
     try:
         made = base_class(teacher_dims, student_dim, **own)
     except TypeError as error:
+        known = [name for name in inspect.signature(base_class).parameters if name not in GIVEN]
+        unknown = [name for name in own if name not in (*known, *GIVEN)]
         raise UsageError(
-            f"objective {objective!r} must be given keyword options that it takes; received {keywords}; {error}"
+            f"an objective takes options of its own; {objective!r} received {own!r}"
+            + (did_you_mean(unknown[0], known) if unknown else "; correct the value's type")
         ) from error
     return Transformed(made, after_at, task=keywords.get("task", "classification")) if after_at else made

@@ -30,7 +30,7 @@ def format_table(result: ComparisonResult) -> str:
 
 def _row(name: str, error: str, normalised: str = "", gap: str = "", difference: str = "", beta: str = "") -> str:
     """A line of at most 100 characters."""
-    return f"{printable(name)[:16]:16}{error:>14}{normalised:>11}{gap:>11}{difference:>32}  {beta}".rstrip()
+    return f"{printable(name)[:17]:18}{error:>13}{normalised:>11}{gap:>11}{difference:>32}  {beta}".rstrip()
 
 
 def _baseline(baseline: Baseline, plain: MethodResult | None, regression: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from aft.data import Dataset
+from aft.data import Dataset, check_dataset
 from aft.errors import DataError, RunError, UsageError, did_you_mean
 from aft.evaluation import Metrics, measure
 from aft.runs._layout import RunLayout
@@ -43,6 +43,7 @@ def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: 
     """
     if on not in get_args(Subset):
         raise UsageError(f"unknown split on={on!r}{did_you_mean(str(on), get_args(Subset))}")
+    check_dataset(dataset)
     model = load(run, device=device, **module)
     dataset = dataset.verified()
     rows = _read_splits(RunLayout(Path(run)), model.config.data.counts)

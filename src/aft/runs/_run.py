@@ -19,6 +19,10 @@ class Run:
     path: Path
     result: RunResult = field(repr=False)
 
+    def __fspath__(self) -> str:
+        """The run directory, so that a run can be passed where its path can."""
+        return str(self.path)
+
     @classmethod
     def open(cls, directory: str | Path) -> "Run":
         """Read a finished run.

@@ -1,6 +1,7 @@
 """The JSON documents of a run: `RunConfig` says what was trained, `RunResult` how it went."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,6 +14,8 @@ from aft.evaluation import Metrics
 from aft.runs._hparams import HParams, Trial
 from aft.runs._layout import FORMAT, RunLayout
 from aft.runs._train_config import TrainConfig
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class _Model(BaseModel):
@@ -170,7 +173,7 @@ class RunConfig(_Document):
         for section in ("settings", "data", "targets", "student"):
             flat = [_flatten(part) for part in (mine[section], theirs[section])]
             phrases += [
-                f"{key} {_shown(flat[1].get(key))} instead of {_shown(flat[0].get(key))}"[:160]
+                _phrase(key, flat[1].get(key), flat[0].get(key))
                 for key in dict.fromkeys([*flat[0], *flat[1]])
                 if key not in ignored and flat[0].get(key) != flat[1].get(key)
             ]
@@ -233,6 +236,12 @@ class RunResult(_Document):
     test: Metrics | None
     weights_sha256: str
     best_step: int | None = None
+
+
+def _phrase(key: str, theirs: Any, mine: Any) -> str:
+    if all(isinstance(value, str) and _DIGEST.fullmatch(value) for value in (theirs, mine)):
+        return f"another {key.replace('_', ' ')}"  # digests tell nobody anything
+    return f"{key} {_shown(theirs)} instead of {_shown(mine)}"[:160]
 
 
 def _shown(value: Any) -> str:

@@ -137,12 +137,12 @@ class TrainConfig(BaseModel):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            first = error.errors()[0]
-            field = str(first["loc"][0]) if first["loc"] else "?"
-            message = str(first["msg"])
+            found = error.errors()
+            field = str(found[0]["loc"][0]) if found[0]["loc"] else "?"
+            rules = [str(one["msg"]).removeprefix("Input should be ") for one in found if one["loc"][:1] == (field,)]
             raise UsageError(
-                f"{field}= does not take that value ({message[:1].lower()}{message[1:]}); received {settings.get(field)!r}; "
-                "see aft train --help"
+                f"{field}= does not take that value; received {settings.get(field)!r}; it should be "
+                f"{' or '.join(dict.fromkeys(rules))}"
             ) from error
         if self.steps is not None and self.epochs is not None:
             raise UsageError(

@@ -18,6 +18,9 @@ from aft.training._students import seeded
 
 log = logging.getLogger("aft")
 
+#: Number of classes beyond which fitting a probe takes long.
+MANY = 20
+
 
 class ObjectiveFactory:
     """Makes the objectives of methods, and keeps what was fitted to the teachers' features.
@@ -87,7 +90,8 @@ class ObjectiveFactory:
             objective.load_fitted_state(state)
         if state is None and name not in self._told:
             self._told.add(name)
-            log.info("fitting %s to the teachers' features; with many classes this takes minutes", name)
+            slow = "; with many classes this takes minutes" if self._targets.outputs > MANY else ""
+            log.info("fitting %s to the teachers' features%s", name, slow)
         if state is None or objective.needs_student_features:
             features = None
             if objective.needs_student_features:

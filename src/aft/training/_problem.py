@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.data import Dataset, Splits, Targets, infer_targets, make_splits
+from aft.data import Dataset, Splits, Targets, check_dataset, contradictions, infer_targets, make_splits
 from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import ModuleBackbone, Recipe, Student, choose_device, forward_all
@@ -92,6 +92,7 @@ class Problem:
             UnknownIdError: A store lacks training samples.
             ModelError: The preprocessing of a module is random.
         """
+        check_dataset(dataset)
         device = choose_device(config.device)
         dataset = dataset.verified()
         splits = make_splits(
@@ -105,6 +106,9 @@ class Problem:
         if config.patience is not None:
             splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
         targets = infer_targets(dataset, splits.train.tolist(), config.task)
+        if targets.kind != "regression" and dataset.labels is not None:
+            for warning in contradictions(dataset.digests, dataset.labels):
+                log.warning("%s", warning)
         students = StudentFactory(
             student, dataset, splits, targets, config, preprocess=preprocess, train_preprocess=train_preprocess,
             device=device,

@@ -76,10 +76,17 @@ def train(
         0.061
     """
     started = time.monotonic()
+    if not isinstance(config, TrainConfig | None):
+        raise UsageError(
+            f"config= is an aft.TrainConfig; received {type(config).__name__}; write aft.TrainConfig(...), or pass the settings "
+            "themselves"
+        )
     config = (config or TrainConfig()).replace(**settings)
     check_options(config.method, config.options)
     stores = open_stores(features)
     if not objectives_of(config.method):
+        if stores or config.beta not in ("auto", 0):
+            log.warning("method %r has no objective: features= and beta= change nothing", config.method)
         stores = []
     elif not stores:
         raise UsageError(
