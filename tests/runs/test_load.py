@@ -92,7 +92,7 @@ def test_the_student_can_be_called_with_a_batch(polarity):
 
 
 def test_inputs_of_another_kind_are_rejected(polarity):
-    with pytest.raises(DataError, match="received one str; put it into a list"):
+    with pytest.raises(DataError, match="received str; put the input into a list"):
         polarity.predict("a lovely film")
     with pytest.raises(DataError, match="of the modality text; input 1 cannot be used: it is of the modality pair"):
         polarity.predict(["fine", ("a", "b")])
@@ -111,3 +111,14 @@ def test_a_model_predicts_pictures_and_their_paths(pictures, tmp_path):
         assert same.confidence == pytest.approx(model(path).confidence, abs=1e-5)
     with pytest.raises(DataError, match="the image file 'nowhere.png' cannot be read"):
         model(["nowhere.png"])
+
+
+def test_a_dataset_is_predicted(numbers, tmp_path):
+    run = aft.train(numbers, Net(3, 4), out=tmp_path / "r", **FAST)
+    model = aft.load(run, student=Net(3, 4))
+    assert model(numbers) == model.predict(numbers) == model.predict([*numbers.inputs])
+    for wrong in (numbers.inputs[0], [1.0, 2.0]):
+        with pytest.raises(
+            DataError, match=r"has the shape \(1,\), and one of the training \(3,\); pass arrays of that kind in"
+        ):
+            model.predict(wrong)

@@ -7,7 +7,7 @@ from typing import Literal
 from aft.data._dataset import Dataset
 from aft.data._label_warnings import label_warnings
 from aft.data._targets import Targets, TaskKind, guess_task
-from aft.errors import DataError
+from aft.errors import DataError, name_some
 
 log = logging.getLogger("aft")
 
@@ -40,7 +40,8 @@ def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | L
     if task == "auto" and targets.kind == "classification" and len(targets.classes) > max(20, 0.9 * labelled):
         raise DataError(
             f"classification needs several samples per class; received {len(targets.classes)} classes for {labelled} "
-            "labels; choose another column with label=, or set task='regression' or task='classification'"
+            f"labels, such as {name_some(targets.classes)}; choose another column with label=, or set task='regression' (for "
+            "numbers with a decimal point) or task='classification'"
         )
     for warning in label_warnings(targets):
         log.warning("%s", warning)

@@ -146,8 +146,8 @@ class Targets:
         )
         if len(counts) < 2 and kind == "classification":
             raise DataError(
-                f"classification needs at least two classes; received only {name_some(counts)}; check the label "
-                "column and the split"
+                f"classification needs at least two classes; received only {name_some(counts)}; check the labels, or the class "
+                "folders, and the split"
             )
         if not counts:
             raise DataError(

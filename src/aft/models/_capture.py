@@ -134,7 +134,7 @@ def pool_features(value: Tensor, pool: Pool) -> Tensor:
     if value.ndim < 2:
         raise ModelError(
             f"features need a batch dimension and a feature dimension; received shape {tuple(value.shape)}; choose "
-            "another layer"
+            "another layer, or return (B, 1) for one output"
         )
     if value.ndim == 2 or pool == "flatten":
         return value.flatten(1)

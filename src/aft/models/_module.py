@@ -224,7 +224,8 @@ class ModuleBackbone(Backbone):
         if self.dim != outputs:
             raise UsageError(
                 f"a student has one output per class, or returns features; {self.name} ends in {final} with {self.dim} outputs, "
-                f"and the task has {outputs}; give it {outputs} outputs, or name the layer whose output is features with layer="
+                f"and the task has {outputs}{' (it is a regression)' * (outputs == 1)}; give it {outputs} outputs, or name the "
+                "layer whose output is features with layer="
                 + (f" ({final.name!r} itself, if it is a projection)" if final.name else "")
             )
         if final.ends in PROBABILITIES:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.data import MODALITIES, Inputs, Modality, Targets, check_inputs, modality_name
+from aft.data import MODALITIES, Dataset, Inputs, Modality, Targets, check_inputs, modality_name
 from aft.errors import DataError, RunError
 from aft.models import Batch, ModuleBackbone, Student, choose_device, forward_all, restore_backbone
 from aft.runs._layout import RunLayout
@@ -80,18 +80,18 @@ class Model:
         """Predict one raw input, or several.
 
         Args:
-            inputs: One text, pair of texts (a tuple), image or array; or a list of them.
+            inputs: One text, pair of texts (a tuple), image or array; or a list of them, or a `Dataset`.
 
         Returns:
-            A prediction; a list of them for a list.
+            A prediction; a list of them for a list or a dataset.
         """
-        return self.predict(inputs) if isinstance(inputs, list | Inputs) else self.predict([inputs])[0]
+        return self.predict(inputs) if isinstance(inputs, list | Inputs | Dataset) else self.predict([inputs])[0]
 
-    def predict(self, inputs: Iterable[Any]) -> list[Prediction]:
+    def predict(self, inputs: Iterable[Any] | Dataset) -> list[Prediction]:
         """Predict any number of raw inputs.
 
         Args:
-            inputs: Texts, pairs of texts, images (PIL images, or paths) or arrays; a generator is read in pieces.
+            inputs: Texts, pairs of texts, images (PIL images, or paths) or arrays, or a `Dataset`; a generator is read in pieces.
 
         Returns:
             One prediction for each input, in order.
@@ -105,7 +105,7 @@ class Model:
         """
         return list(self._decode(self.logits(inputs)))
 
-    def logits(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
+    def logits(self, inputs: Iterable[Any] | Dataset) -> NDArray[np.float32]:
         """The student's outputs for raw inputs.
 
         Args:
@@ -117,7 +117,7 @@ class Model:
         parts = [forward_all(self.student, encoded).logits for encoded in self._encode(inputs)]
         return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
 
-    def batch(self, inputs: Iterable[Any]) -> Batch:
+    def batch(self, inputs: Iterable[Any] | Dataset) -> Batch:
         """The tensors that ``student`` takes, on its device.
 
         Args:
@@ -132,8 +132,10 @@ class Model:
         device = next(self.student.parameters()).device
         return {key: value.to(device) for key, value in self.student.backbone.collate(encoded).items()}
 
-    def _encode(self, inputs: Iterable[Any]) -> Iterator[list[Any]]:
+    def _encode(self, inputs: Iterable[Any] | Dataset) -> Iterator[list[Any]]:
         """Check and encode inputs, chunk by chunk."""
+        if isinstance(inputs, Dataset):
+            inputs = inputs.verified().inputs
         if isinstance(inputs, Inputs) and inputs.modality != self.modality:
             raise DataError(
                 f"a model takes inputs of the modality that it was trained on, {modality_name(self.modality)}; received "
@@ -142,8 +144,8 @@ class Model:
         several = isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | Mapping)
         if not several or hasattr(inputs, "columns"):
             raise DataError(
-                f"predict takes a sequence of inputs; received one {type(inputs).__name__}; put it into a list, or call the "
-                "model itself"
+                f"predict takes a sequence of inputs; received {type(inputs).__name__}; put the input into a list, call the model "
+                "itself, or read a table with aft.Dataset.from_table"
             )
         iterator, start = iter(inputs), 0
         while chunk := list(islice(iterator, CHUNK)):
@@ -157,10 +159,11 @@ class Model:
         """An array with one axis more would be taken for tokens, and averaged."""
         shape = self.config.student.backbone.get("shape")
         for number, value in enumerate(inputs, start):
-            if shape is not None and np.ndim(value) != len(shape):
+            number_alone = np.shape(value) == (1,) != tuple(shape or ())
+            if shape is not None and (np.ndim(value) != len(shape) or number_alone):
                 raise DataError(
                     f"an array has as many axes as those of the training, {len(shape)}; input {number} has the shape "
-                    f"{np.shape(value)}, and one of the training {tuple(shape)}; pass arrays of that kind, several in a list"
+                    f"{np.shape(value)}, and one of the training {tuple(shape)}; pass arrays of that kind in a list, even if it is one"
                 )
 
     def _decode(self, logits: NDArray[np.float32]) -> Iterator[Prediction]:
