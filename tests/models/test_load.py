@@ -21,7 +21,7 @@ def test_names_of_models_are_parsed():
         ("resnet18", "kind:name"),
         ("tim:resnet18", "did you mean 'timm'"),
         ("timm:resnet18,imagesize=3", "did you mean 'image_size'"),
-        ("timm:resnet18,image_size=big", "whole number; received 'big'"),
+        ("timm:resnet18,image_size=big", "whole number from 1 on; received 'big'"),
         ("aft:statik", "did you mean 'aft:static'"),
         ("timm:resnet81", "did you mean 'resnet"),
         ("timm:resnet10t,weights=/no/file.pt", "weights= is pretrained, random or a file; there is no file"),

@@ -51,7 +51,8 @@ Leakage = Annotated[
 Student = Annotated[
     str,
     typer.Option(
-        metavar="MODEL", help="timm:NAME, hf:NAME-or-FOLDER, aft:static, aft:transformer, python:module:factory."
+        metavar="MODEL",
+        help="timm:NAME, hf:NAME-or-FOLDER, aft:ngrams, aft:static, aft:transformer, python:module:factory.",
     ),
 ]
 TrainedStudent = Annotated[

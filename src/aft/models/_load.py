@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -26,6 +26,7 @@ def load_backbone(
     role: Role = "teacher",
     texts: Callable[[], Sequence[str]] | None = None,
     example: Any = None,
+    outputs: int | None = None,
     preprocess: Callable[[Any], Any] | None = None,
     train_preprocess: Callable[[Any], Any] | None = None,
     **options: Any,
@@ -34,11 +35,12 @@ def load_backbone(
 
     Args:
         name: ``timm:NAME``, ``hf:NAME-or-FOLDER``, ``st:NAME-or-FOLDER``, ``python:package.module:factory``,
-            ``aft:static`` or ``aft:transformer``, each optionally followed by ``,option=value``; or any
+            ``aft:ngrams``, ``aft:static`` or ``aft:transformer``, each optionally followed by ``,option=value``; or any
             ``nn.Module``.
         role: ``"teacher"`` or ``"student"``.
         texts: Returns the training texts, for students that learn their vocabulary from them.
         example: A raw input, to determine the width of a module's features.
+        outputs: Number of outputs of the task, for students that have a size according to it.
         preprocess: For a module: maps one raw input to a tensor, always to the same one.
         train_preprocess: For a module: the same for training, where it may be random.
         **options: Options of the model, such as ``layer``, ``pooling``, ``weights`` or ``prompt``; None means
@@ -90,12 +92,27 @@ def load_backbone(
         if key not in allowed:
             raise UsageError(f"{spec.kind}:{spec.name} has no option {key!r}{did_you_mean(key, allowed)}")
     with hub_access(spec.name) if spec.kind in HUB_KINDS else nullcontext():
-        backbone = _load(spec, role, texts, example)
+        backbone = _load(spec, role, _Task(texts, example, outputs))
     backbone.spec = str(spec)
     return backbone.eval()
 
 
-def _load(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None, example: Any) -> Backbone:
+class _Task(NamedTuple):
+    """What students learn about their task before they are trained: the arguments of `load_backbone`."""
+
+    texts: Callable[[], Sequence[str]] | None
+    example: Any
+    outputs: int | None
+
+    def inputs(self) -> Sequence[Any] | None:
+        """The training texts, two by two where inputs are pairs."""
+        listed = self.texts() if self.texts is not None else None
+        if listed is None or not isinstance(self.example, tuple):
+            return listed
+        return list(zip(listed[::2], listed[1::2], strict=True))
+
+
+def _load(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
     """Load a model by its kind."""
     if spec.kind == "timm":
         from aft.models._timm import load_timm
@@ -105,7 +122,7 @@ def _load(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None
         from aft.models._hf import load_hf
 
         learns = "vocabulary" in spec.options or spec.options.get("weights") == "random"
-        return load_hf(spec, texts() if texts is not None and learns else None)
+        return load_hf(spec, task.texts() if task.texts is not None and learns else None)
     if spec.kind == "st" and role == "student":
         raise UsageError(f"st: models are teachers; received {str(spec)!r} as a student; load the same folder with hf:")
     if spec.kind == "st":
@@ -113,11 +130,11 @@ def _load(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None
 
         return load_st(spec)
     if spec.kind == "python":
-        return load_python(spec, example, role=role)
-    return _make_built_in(spec, role, texts, example)
+        return load_python(spec, task.example, role=role)
+    return _make_built_in(spec, role, task)
 
 
-def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str]] | None, example: Any) -> Backbone:
+def _make_built_in(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
     if spec.name not in BUILT_IN:
         raise UsageError(
             f"unknown model aft:{spec.name}{did_you_mean(f'aft:{spec.name}', [f'aft:{name}' for name in BUILT_IN])}"
@@ -126,16 +143,15 @@ def _make_built_in(spec: ModelSpec, role: Role, texts: Callable[[], Sequence[str
         raise UsageError(
             f"aft:{spec.name} is a student with random weights; received it as a teacher; name a pretrained model"
         )
-    listed = texts() if texts is not None else None
+    if spec.name == "ngrams":
+        from aft.models._ngrams import make_ngrams
+
+        return make_ngrams(spec, task.inputs(), task.outputs)
+    listed = task.texts() if task.texts is not None else None
     if spec.name == "static":
         from aft.models._static import make_static
 
         return make_static(spec, listed)
-    if spec.name == "ngrams":
-        from aft.models._ngrams import make_ngrams
-
-        paired = isinstance(example, tuple)
-        return make_ngrams(spec, list(zip(listed[::2], listed[1::2], strict=True)) if listed and paired else listed)
     from aft.models._hf import make_transformer
 
     return make_transformer(spec, listed)

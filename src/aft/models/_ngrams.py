@@ -17,7 +17,7 @@ from aft.models._hashing import GROUP_BITS, Keys, hash_ngrams
 from aft.models._spec import ModelSpec
 from aft.models._text import LONGEST_TEXT, clip
 
-RECIPE = Recipe(lr=1e-3, weight_decay=0.0, epochs=20)
+RECIPE = Recipe(lr=3e-4, weight_decay=0.0, epochs=10)
 #: Texts whose n-grams are computed together.
 CHUNK = 4096
 #: File of the n-grams among a run's assets.
@@ -141,13 +141,14 @@ class NgramText(LinearStart):
         return cls(keys, idf, **{name: config[name] for name in ("width", "hidden", "dropout")})
 
 
-def make_ngrams(spec: ModelSpec, texts: Sequence[Any] | None) -> NgramText:
+def make_ngrams(spec: ModelSpec, texts: Sequence[Any] | None, outputs: int | None = None) -> NgramText:
     """Create ``aft:ngrams``.
 
     Args:
-        spec: The name with its options: ``width`` (16), ``hidden`` (64), ``vocabulary`` (200000), the most n-grams, and
-            ``dropout`` (0.1).
+        spec: The name with its options: ``width`` (the number of outputs, between 8 and 64), ``hidden`` (64), ``vocabulary``
+            (200000), the most n-grams, and ``dropout`` (0.1).
         texts: Training inputs: texts, or pairs of texts.
+        outputs: Number of outputs of the task, if it is known.
 
     Returns:
         The backbone.
@@ -161,15 +162,17 @@ def make_ngrams(spec: ModelSpec, texts: Sequence[Any] | None) -> NgramText:
     keys, frequency = np.unique(np.concatenate([np.empty(0, np.uint32), *found]), return_counts=True)
     if not len(keys):
         raise UsageError("n-grams are those of the training texts; received no text; pass a dataset of texts")
-    # What occurs in one text only says little, and is most of all n-grams.
-    frequent = np.flatnonzero(frequency >= min(2, frequency.max()))
+    # Characters that occur in one text only say little, and are many. Words and pairs of words are worth keeping.
+    words = keys % 2 == 0
+    frequent = np.flatnonzero((frequency > 1) | words)
     frequent = frequent[np.argsort(-frequency[frequent], kind="stable")][: options.get("vocabulary", 200_000)]
     frequent.sort()
     keys, frequency = keys[frequent], frequency[frequent]
     idf = (np.log((1 + len(texts)) / (1 + frequency)) + 1).astype(np.float32)
     return NgramText(
-        keys, idf, width=options.get("width", 16), hidden=options.get("hidden", 64), dropout=options.get("dropout", 0.1)
-    )
+        keys, idf, width=options.get("width", min(64, max(8, outputs or 0))), hidden=options.get("hidden", 64),
+        dropout=options.get("dropout", 0.1),
+    )  # fmt: skip
 
 
 def _columns(inputs: Sequence[Any]) -> list[list[str]]:

@@ -140,7 +140,7 @@ class StudentFactory:
             backbone = load_backbone(
                 given, role="student", texts=lambda: inputs.texts(self._train.tolist()), example=inputs[0],
                 **self._preprocess, layer=config.layer, pooling=config.pooling, weights=config.weights,
-                prompt=config.prompt,
+                prompt=config.prompt, outputs=self._targets.outputs,
             )  # fmt: skip
             backbone.check_accepts(inputs.modality, "student")
             if config.augment != "none":
