@@ -16,6 +16,7 @@ import numpy as np
 import aft
 from aft.data import Dataset
 from aft.evaluation import latency, throughput
+from aft.runs import RunLayout
 
 sys.path.insert(0, str(Path(__file__).parent / "claims"))
 
@@ -68,7 +69,8 @@ def measure(labelled: int, out: Path) -> dict[str, Any]:
 
 def _deployed(run: Path) -> list[Path]:
     """The files that predictions need."""
-    return [run / "model.safetensors", *(run / "assets").iterdir()]
+    layout = RunLayout(run)
+    return [layout.weights, *layout.assets.iterdir()]
 
 
 if __name__ == "__main__":

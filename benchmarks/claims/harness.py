@@ -115,7 +115,7 @@ def validated(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, flo
 
 def lowest_loss(trials: Sequence[Trial]) -> float:
     """Return the lowest validation loss of some trials; infinite if none can be chosen."""
-    return min((trial.score for trial in trials), default=math.inf)
+    return min((trial.pooled_score for trial in trials), default=math.inf)
 
 
 def write(name: str, result: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 
 from aft.data import Dataset
 from aft.errors import DataError
@@ -42,6 +43,7 @@ def test_the_rows_of_a_frame_of_numbers_are_its_samples():
         DataError, match=r"inputs are one column, or columns of numbers; received a DataFrame of others; use Da"
     ):
         Dataset.from_arrays(ROWS, LABELS)
+    assert Dataset.from_arrays(ROWS[["text"]], ROWS[["label"]]).labels == ROWS["label"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,10 @@ def test_items_that_are_no_records():
     data = Dataset.from_map([{"text": "a"}, {"text": "b", "label": 1}], input="text", label="label")
     assert data.labels == [None, 1]
     assert Dataset.from_map([("a",), ("b",)]).labels is None
-    assert Dataset.from_map([("a", 1), ("b", 2)], ids=[7, 8]).ids == ["7", "8"]
+    for ids in ([7, 8], np.array([7, 8]), torch.tensor([7, 8])):
+        assert Dataset.from_map([("a", 1), ("b", 2)], ids=ids).ids == ["7", "8"]
+    with pytest.raises(DataError, match="received <NA>"):
+        Dataset.from_map([("a", 1), ("b", 2)], splits=["train", pd.NA])
     with pytest.raises(DataError, match="did you mean 'test'"):
         Dataset.from_map([("a", 1), ("b", 2)], splits=["train", "tets"])
 
@@ -92,7 +97,13 @@ def test_missing_labels_and_groups_of_any_kind():
     ("labels", "expected"),
     [
         ([[0, 1, 1], [1, 0, 0]], [("1", "2"), ("0",)]),  # a 0 or 1 for each class
-        ([[0, 1], [1, 0]], [("0", "1"), ("1", "0")]),  # cannot be told from numbers of classes
+        ([[0, 1], [1, 0]], [("1",), ("0",)]),
+        ([[0.0, 1.0], [1.0, 0.0]], [("1",), ("0",)]),
+        ([[torch.tensor(0), torch.tensor(1)], [torch.tensor(1), torch.tensor(0)]], [("1",), ("0",)]),
+        ([np.array([0, 1]), np.array([1])], [("0", "1"), ("1",)]),  # as pandas has lists of classes
+        ([np.array(["b", "a"]), np.array(["a"])], [("b", "a"), ("a",)]),
+        ([{"b", "a"}, frozenset({"a"})], [("a", "b"), ("a",)]),
+        ([[2.0], [1.0, 0.0]], [("2",), ("1", "0")]),
         ([[0, 1, 1], [1]], [("0", "1", "1"), ("1",)]),
         ([np.array([0, 1, 1]), np.array([1, 0, 0])], [("1", "2"), ("0",)]),
         ([["a"], ["b", "a"]], [("a",), ("b", "a")]),

@@ -1,6 +1,8 @@
 """What a user's module and preprocessing are recognised by, and what becomes of them."""
 
+import collections
 import functools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +54,50 @@ def by_constant(values):
     return values * FACTOR
 
 
+class ByConstant:
+    def __call__(self, values):
+        return values * FACTOR
+
+
 def times(values, factor):
     return values * factor
+
+
+class Slots:
+    __slots__ = ("factor",)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, values):
+        return values * self.factor
+
+
+def keyword_only(factor):
+    def function(values, *, factor=factor):
+        return values * factor
+
+    return function
+
+
+def cached(factor):
+    @functools.lru_cache
+    def function(value):
+        return value * factor
+
+    return lambda values: [function(value) for value in values]
+
+
+def lambda_in_compose(factor):
+    from torchvision import transforms
+
+    return transforms.Compose([transforms.Lambda(lambda values: values * factor)])
+
+
+def itself(factor):
+    held = [factor]
+    held.append(held)
+    return lambda values: values * held[0]
 
 
 def changed(position):
@@ -71,6 +115,16 @@ def changed(position):
         lambda n: closure(torch.from_numpy(changed(n))),
         lambda n: functools.partial(times, factor=n),
         lambda n: closure({"a": [Scaler(n)]}),
+        Slots,
+        keyword_only,
+        cached,
+        lambda_in_compose,
+        itself,
+        lambda n: Scaler(re.compile("x" * 500 + str(n))).transform,
+        lambda n: functools.partial(keyword_only(n), factor=2),
+        lambda n: functools.partial(lambda values, f: f(values), f=closure(n)),
+        lambda n: Scaler({str(m) for m in range(n)}).transform,
+        lambda n: Scaler(collections.deque([changed(n)])).transform,
     ],
 )
 def test_what_a_function_holds_is_part_of_its_identity(make):
@@ -78,10 +132,41 @@ def test_what_a_function_holds_is_part_of_its_identity(make):
     assert preprocess_digest(make(1500)) != preprocess_digest(make(1501))
 
 
+def test_code_of_held_functions_and_classes_counts():
+    def first(values):
+        return values * 2
+
+    def second(values):
+        return values + 5
+
+    assert preprocess_digest(functools.partial(first)) != preprocess_digest(functools.partial(second))
+    assert preprocess_digest(Scaler(first)) != preprocess_digest(Scaler(second))
+
+    class Other(Scaler):
+        def transform(self, values):
+            return values / self.factor
+
+    assert preprocess_digest(Scaler(2.0).transform) != preprocess_digest(Other(2.0).transform)
+
+
+def test_what_cannot_be_described_is_refused():
+    class Rude:
+        def __repr__(self):
+            raise ValueError("no")
+
+    with pytest.raises(ModelError, match="recognised by its code and by what it uses"):
+        preprocess_digest(closure({Rude(): 1}))
+
+
 def test_a_changed_constant_is_another_preprocessing(monkeypatch):
-    before = preprocess_digest(by_constant)
+    def inner(values):
+        return [value * FACTOR for value in values]
+
+    functions = [by_constant, inner, lambda values: (lambda: values * FACTOR)(), ByConstant()]
+    before = [preprocess_digest(function) for function in functions]
     monkeypatch.setattr("tests.models.test_identity.FACTOR", 3.0)
-    assert preprocess_digest(by_constant) != before
+    for function, digest in zip(functions, before, strict=True):
+        assert preprocess_digest(function) != digest
 
 
 def net(dropout=0.0):
@@ -104,7 +189,7 @@ def test_loading_leaves_the_module_alone(numbers, tmp_path):
 
 def test_other_layers_are_another_module(numbers, tmp_path):
     run = aft.train(numbers, net(), out=tmp_path / "r", **FAST)
-    with pytest.raises(RunError, match="has another: module"):
+    with pytest.raises(RunError, match="another module"):
         aft.train(numbers, net(0.9), out=tmp_path / "r", **FAST)
     with pytest.raises(RunError, match="the layers of student= differ"):
         aft.load(run.path, student=net(0.9))
@@ -199,6 +284,22 @@ class Counting(nn.Module):
 def test_state_that_would_be_lost_is_refused(numbers, tmp_path):
     with pytest.raises(ModelError, match="changes its buffer 'backbone.module.mean', which is not; register it"):
         aft.train(numbers, Counting(), out=tmp_path / "r", **FAST)
+
+
+class Recomputing(Counting):
+    """Its buffer is computed anew in every forward pass, and starts with NaN."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("unused", torch.full((2,), torch.nan), persistent=False)
+
+    def forward(self, x):
+        self.mean = x.mean(dim=0).detach()
+        return self.net(x - self.mean)
+
+
+def test_buffers_that_outputs_do_not_depend_on_are_fine(numbers, tmp_path):
+    assert aft.train(numbers, Recomputing(), out=tmp_path / "r", **FAST).error is not None
 
 
 class Other(nn.Linear):

@@ -200,5 +200,5 @@ def test_a_run_remembers_its_classifier(numbers, tmp_path):
     run = aft.train(numbers, Gate(), out=tmp_path / "g", **FAST)
     model = aft.load(run.path, student=Gate())
     assert model.logits(V[:5]).shape == (5, 2)
-    with pytest.raises(aft.errors.DataError, match="pass arrays of that kind, several in a list"):
+    with pytest.raises(aft.errors.DataError, match="pass arrays of that kind in a list"):
         model(V)

@@ -311,7 +311,7 @@ def test_another_module_is_another_run(tmp_path):
     one = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
     two = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4), nn.ReLU())
     aft.train(numbers(), one, out=tmp_path / "r", **PLAIN)
-    with pytest.raises(RunError, match="initial_weights"):
+    with pytest.raises(RunError, match="another initial weights"):
         aft.train(numbers(), two, out=tmp_path / "r", **PLAIN)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,8 @@ class Study:
             student = _without_folders(name)
         teachers = [(store.name, store.fingerprint) for store in problem.stores]
         settings = problem.config.model_dump(mode="json", exclude_defaults=True, exclude=TRAINED_WITH)
+        if len(problem.unlabelled_validation):
+            state.update(problem.unlabelled_validation.astype("<i8").tobytes())
         described = {"student": student, "teachers": teachers, "settings": settings}
         state.update(json.dumps(described, sort_keys=True, default=str).encode())
         return state.hexdigest()[:24]
@@ -106,7 +108,7 @@ class Study:
             self.finals.setdefault(method, []).append(training)
 
     def _search(self) -> Generator[list[TrainingSpec], list[FinishedTraining], SearchResult]:
-        searching = search(self.methods, self.space)
+        searching = search(self.methods, replace(self.space, probe_loss=self.problem.probe_loss))
         trials: list[Trial] | None = None
         while True:
             try:

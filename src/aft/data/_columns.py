@@ -74,7 +74,7 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
             f"a table is a file, a data frame of pandas or polars, or an Arrow table; received {type(frame).__name__}; "
             "convert it, or use Dataset.from_arrays"
         )
-    names = list(getattr(frame, "column_names", None) or frame.columns)
+    names = list(frame.column_names if hasattr(type(frame), "column_names") else frame.columns)
     _require(type(frame).__name__, wanted, names)
     columns = {column: _frame_cells(frame[column]) for column in wanted}
     _name_classes(columns, getattr(getattr(frame, "schema", None), "metadata", None))

@@ -64,6 +64,8 @@ def by_position(values: Any, role: str) -> Any:
     if values is None or isinstance(values, list | tuple):
         return values
     if hasattr(values, "columns"):  # a data frame: its rows are the samples
+        if len(values.columns) == 1:
+            return by_position(values[values.columns[0]], role)
         array = values.to_numpy() if hasattr(values, "to_numpy") else None
         if array is None or array.dtype.kind not in "fiub":
             raise DataError(
@@ -110,7 +112,7 @@ def read_map(
         labels = _labels(dataset, label)
     if ids is None:
         ids = [_pick(dataset[i], id) for i in range(size)] if id is not None else content_ids(inputs)
-    ids = [str(value) for value in by_position(ids, "ids")]
+    ids = [str(value.item() if hasattr(value, "item") else value) for value in by_position(ids, "ids")]
     splits = None if splits is None else assign_splits(by_position(splits, "splits"))
     groups = by_position(groups, "groups")
     source = {"kind": modality_name(modality), "path": type(dataset).__name__}

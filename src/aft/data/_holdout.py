@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data._targets import SEPARATOR, class_names, guess_task
+from aft.data._targets import SEPARATOR, class_names, guess_task, is_missing
 from aft.errors import DataError, UsageError, did_you_mean
 
 SPLITS = ("train", "validation", "test")
@@ -41,7 +41,7 @@ def assign_splits(values: Sequence[Any]) -> list[str]:
     """
     result = []
     for row, value in enumerate(values, start=1):
-        word = str(value or "").strip().lower()
+        word = "" if is_missing(value) else str(value).strip().lower()
         if word not in _SPELLINGS:
             raise DataError(
                 f"a split is train, validation or test; received {value!r} in row {row}{did_you_mean(word, _SPELLINGS)}"

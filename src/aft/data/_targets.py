@@ -23,8 +23,8 @@ MISSING_TYPES = ("NAType", "NaTType")
 def clean_labels(values: Sequence[Any]) -> list[Any]:
     """Normalise labels: strip strings, unwrap scalars, and turn collections into tuples of class names.
 
-    Lists of names or numbers name a sample's classes. Arrays hold a 0 or 1 for each class, and so do lists of one length of
-    zeros and ones in which a number occurs twice, as it would not in a list of classes.
+    Collections of zeros and ones that are all of one length, from two on, hold a 0 or 1 for each class. Other lists, sets and
+    arrays name a sample's classes; but arrays of one number each are numbers.
 
     Args:
         values: The labels as the source gives them.
@@ -33,18 +33,61 @@ def clean_labels(values: Sequence[Any]) -> list[Any]:
         Strings, numbers or tuples of strings; None for a missing label.
 
     Raises:
-        DataError: An array that is neither one number nor a 0/1 vector of classes, or a list with a missing class.
+        DataError: Arrays of one length that are neither one number nor a 0/1 vector of classes, or a collection with a missing
+            class.
     """
-    lists = [value for value in values if isinstance(value, list | tuple)]
-    binary = all(isinstance(part, int) and part in (0, 1) for value in lists for part in value)
-    repeats = any(len(set(value)) < len(value) for value in lists) if binary else False
-    vectors = repeats and len({len(value) for value in lists}) == 1
-    return [_vector(list(value)) if vectors and isinstance(value, list | tuple) else _clean(value) for value in values]
+    lists: dict[int, Any] = {place: _items(value) for place, value in enumerate(values) if _is_collection(value)}
+    lengths = {len(items) for items in lists.values()}
+    arrays = all(hasattr(values[place], "tolist") for place in lists)
+    numbers = all(isinstance(item, bool | int | float) for items in lists.values() for item in items)
+    alike = numbers and len(lengths) == 1
+    vectors = alike and min(lengths) > 1 and all(item in (0, 1) for items in lists.values() for item in items)
+    if arrays and alike and lengths == {1}:
+        lists = {place: items[0] for place, items in lists.items()}
+    elif arrays and alike and not vectors:
+        raise DataError(
+            f"an array label holds one number, or a 0 or 1 for each class; received {next(iter(lists.values()))!r:.80}; give each "
+            "sample one such label"
+        )
+    elif vectors:
+        lists = {place: tuple(str(n) for n, item in enumerate(items) if item) for place, items in lists.items()}
+    else:
+        lists = {place: _class_tuple(items) for place, items in lists.items()}
+    return [lists[place] if place in lists else _clean(value) for place, value in enumerate(values)]
+
+
+def _is_collection(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) or (
+        hasattr(value, "tolist") and getattr(value, "ndim", 0) > 0
+    )
+
+
+def _items(value: Any) -> list[Any]:
+    """What a collection contains, with numbers as Python's."""
+    items = value.tolist() if hasattr(value, "tolist") else value
+    items = sorted(items, key=str) if isinstance(items, set | frozenset) else list(items)
+    return [item.item() if hasattr(item, "item") and getattr(item, "ndim", 0) == 0 else item for item in items]
+
+
+def _class_tuple(items: list[Any]) -> tuple[str, ...]:
+    if any(map(is_missing, items)):
+        raise DataError(
+            f"a list of labels names classes; received {items!r:.80}, in which one is missing; leave it out, or the whole label"
+        )
+    if any(isinstance(item, list | tuple | dict) for item in items):
+        raise DataError(
+            f"an array label holds one number, or a 0 or 1 for each class; received {items!r:.80}; give each sample one such label"
+        )
+    return tuple(map(_class_name, items))
 
 
 def is_missing(value: Any) -> bool:
     """Whether a value stands for none: None, NaN, or pandas' words for them."""
-    return value is None or (isinstance(value, float) and math.isnan(value)) or type(value).__name__ in MISSING_TYPES
+    return (
+        value is None
+        or (isinstance(value, float | np.floating) and math.isnan(value))
+        or type(value).__name__ in MISSING_TYPES
+    )
 
 
 def _clean(value: Any) -> Any:
@@ -52,31 +95,7 @@ def _clean(value: Any) -> Any:
         return None
     if isinstance(value, str):
         return value.strip() or None
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        return value.item()
-    if isinstance(value, list | tuple | set):
-        if any(map(is_missing, value)):
-            raise DataError(
-                f"a list of labels names classes; received {value!r:.80}, in which one is missing; leave it out, or the whole "
-                "label"
-            )
-        return tuple(str(part) for part in value)
-    if hasattr(value, "tolist"):
-        return _vector(value.tolist())
-    return value
-
-
-def _vector(values: Any) -> Any:
-    """A label given as an array: one number, or a 0/1 vector with one entry per class."""
-    flat = values if isinstance(values, list) else [values]
-    if len(flat) == 1 and not isinstance(flat[0], list):
-        return flat[0]
-    if any(isinstance(part, list) or part not in (0, 1) for part in flat):
-        raise DataError(
-            f"an array label holds one number, or a 0 or 1 for each class; received {flat!r:.80}; give each sample "
-            "one such label"
-        )
-    return tuple(str(index) for index, part in enumerate(flat) if part)
+    return value.item() if hasattr(value, "item") else value
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def calibrated_loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any
     Args:
         targets: The task.
         logits: ``(N, C)``.
-        encoded: Labels, as for `measure`.
+        encoded: Labels, as for `measure`; for a classification also probabilities ``(N, C)``.
 
     Returns:
         The mean log loss or, for regression, the mean squared error in standardised units.
@@ -145,7 +145,8 @@ def _loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> floa
         return float(np.mean(np.logaddexp(0, wide) - wide * encoded))
     top = wide.max(axis=1, keepdims=True)
     log_sum = top[:, 0] + np.log(np.exp(wide - top).sum(axis=1))
-    return float(np.mean(log_sum - wide[np.arange(len(wide)), encoded]))
+    chosen = (wide * encoded).sum(axis=1) if encoded.ndim == 2 else wide[np.arange(len(wide)), encoded]
+    return float(np.mean(log_sum - chosen))
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:

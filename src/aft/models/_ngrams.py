@@ -145,7 +145,7 @@ def make_ngrams(spec: ModelSpec, texts: Sequence[Any] | None, outputs: int | Non
     """Create ``aft:ngrams``.
 
     Args:
-        spec: The name with its options: ``width`` (the number of outputs, between 8 and 64), ``hidden`` (64), ``vocabulary``
+        spec: The name with its options: ``width`` (the number of outputs, between 8 and 128), ``hidden`` (64), ``vocabulary``
             (200000), the most n-grams, and ``dropout`` (0.1).
         texts: Training inputs: texts, or pairs of texts.
         outputs: Number of outputs of the task, if it is known.
@@ -170,7 +170,7 @@ def make_ngrams(spec: ModelSpec, texts: Sequence[Any] | None, outputs: int | Non
     keys, frequency = keys[frequent], frequency[frequent]
     idf = (np.log((1 + len(texts)) / (1 + frequency)) + 1).astype(np.float32)
     return NgramText(
-        keys, idf, width=options.get("width", min(64, max(8, outputs or 0))), hidden=options.get("hidden", 64),
+        keys, idf, width=options.get("width", min(128, max(8, outputs or 0))), hidden=options.get("hidden", 64),
         dropout=options.get("dropout", 0.1),
     )  # fmt: skip
 

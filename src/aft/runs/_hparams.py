@@ -65,6 +65,8 @@ class Trial:
         seconds: Duration.
         stopped: Whether the trial was stopped early or diverged, so that it cannot be chosen.
         curve: The validation loss by epoch.
+        pooled_loss: Loss on labelled and unlabelled validation samples, with the predictions of the teachers' probe as labels of
+            the latter; None without them.
     """
 
     method: str
@@ -75,11 +77,17 @@ class Trial:
     seconds: float
     stopped: bool = False
     curve: tuple[CurvePoint, ...] = ()
+    pooled_loss: float | None = None
 
     @property
     def score(self) -> float:
-        """What trials are ranked by: the validation loss; infinite for a trial that cannot be chosen."""
+        """The validation loss; infinite for a trial that cannot be chosen."""
         return math.inf if self.loss is None or self.stopped else self.loss
+
+    @property
+    def pooled_score(self) -> float:
+        """The same on labelled and unlabelled validation samples, where there are any."""
+        return self.score if self.pooled_loss is None or self.stopped else self.pooled_loss
 
     def __str__(self) -> str:
         if self.loss is None or self.error is None:

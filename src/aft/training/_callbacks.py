@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
 from aft.errors import ModelError
+from aft.models import kept_random_state
 
 
 class Stopwatch(Callback):
@@ -83,17 +84,34 @@ class SavedState(Callback):
             name: value.clone() for name, value in student.named_buffers() if name not in saved
         }
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, _trainer: Any, _module: Any, _outputs: Any, batch: dict[str, Any], *_: Any) -> None:
         """Compare after the first step.
 
         Raises:
-            ModelError: A buffer has changed that is not saved.
+            ModelError: A buffer has changed that is not saved, and the student's outputs depend on it.
         """
+        before, self._before = self._before, {}
         buffers = dict(self._student.named_buffers())
-        changed = [name for name, value in self._before.items() if not torch.equal(buffers[name].cpu(), value.cpu())]
-        if changed:
+        changed = [name for name, value in before.items() if not _equal(buffers[name], value)]
+        if changed and not _equal(*self._outputs(batch["inputs"], {name: before[name] for name in changed})):
             raise ModelError(
                 f"what a module learns is in its state_dict; training changes its buffer {changed[0]!r}, which is not; register it "
                 "without persistent=False"
             )
-        self._before = {}
+
+    def _outputs(self, inputs: Any, before: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The student's outputs for a batch, as it is and with earlier values of some buffers."""
+        found = []
+        with kept_random_state(), torch.no_grad():
+            self._student.eval()
+            for values in ({}, before):
+                outputs = torch.func.functional_call(self._student, values, (inputs,), strict=False)
+                found.append(outputs.logits.clone())
+            self._student.train()
+        return found[0], found[1]
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.allclose(
+        one.cpu().float(), other.cpu().float(), rtol=0, atol=0, equal_nan=True
+    )

@@ -14,7 +14,7 @@ from aft.models import LinearStart, Student
 from aft.probing import fit_linear_probe
 from aft.training._encoded import EncodedDataset
 
-#: How much smaller than all other logits the one of a class is that has no sample.
+#: How much smaller than all other biases the one of a class is that has no sample.
 UNLIKELY = 5.0
 
 
@@ -50,9 +50,10 @@ class LinearStarts:
         features = student.backbone.linear_inputs(samples.encoded(positions.tolist()))
         penalty = choose_penalty(self._targets, features, outputs)
         weight, bias = fit_linear(self._targets, features, outputs, penalty)
-        present = bias > ABSENT
-        # What has not been seen in training is unlikely, and not impossible: training could not leave such a bias.
-        bias = np.maximum(bias, bias[present].min() - UNLIKELY) if present.any() else np.zeros_like(bias)
+        # What training has always or never seen is likely or unlikely, and not certain: training could not leave such a bias.
+        usual = bias[np.abs(bias) < -ABSENT]
+        low, high = (usual.min(), usual.max()) if len(usual) else (0.0, 0.0)
+        bias = bias.clip(low - UNLIKELY, high + UNLIKELY).astype(np.float32)
         return torch.from_numpy(weight), torch.from_numpy(bias)
 
     def _outputs(self, samples: EncodedDataset, positions: NDArray[np.int64]) -> NDArray[np.float64]:

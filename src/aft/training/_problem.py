@@ -21,6 +21,7 @@ from aft.training._encoded import EncodedDataset
 from aft.training._linear_start import LinearStarts
 from aft.training._objectives import ObjectiveFactory
 from aft.training._search import SearchSpace
+from aft.training._soft_validation import SoftValidation, hold_out_unlabelled, soft_validation
 from aft.training._students import StudentFactory
 
 log = logging.getLogger("aft")
@@ -45,7 +46,8 @@ class Problem:
         samples: The training and validation samples, encoded and joined with the teachers' features.
         train: Positions in `samples` of the samples for the final training.
         search_train: Positions of the samples that the hyperparameter search trains on.
-        validation: Positions of the samples that it validates on.
+        validation: Positions of the labelled samples that it validates on.
+        unlabelled_validation: Positions of the unlabelled ones, where there are teachers to predict their labels.
         device: Where training runs.
     """
 
@@ -61,6 +63,7 @@ class Problem:
     train: NDArray[np.int64]
     search_train: NDArray[np.int64]
     validation: NDArray[np.int64]
+    unlabelled_validation: NDArray[np.int64]
     device: torch.device
 
     @classmethod
@@ -121,6 +124,12 @@ class Problem:
             for part in (splits.train, splits.search_train, splits.validation)
         )
         samples = EncodedDataset(dataset.subset(used), students.template.backbone, targets, stores, train)
+        held = search_train[:0]
+        if stores and np.isin(validation, train).all():  # the teachers' features of other samples need not be known
+            held = hold_out_unlabelled(
+                samples.dataset, samples.labelled, search_train, fraction=config.validation_fraction, seed=config.split_seed
+            )  # fmt: skip
+            search_train = search_train[~np.isin(search_train, held)]
         if samples.truncated:
             log.warning(
                 "%d of %d texts are longer than the student's limit of %s and are truncated",
@@ -128,7 +137,7 @@ class Problem:
             )  # fmt: skip
         return cls(
             config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), LinearStarts(targets), samples, train,
-            search_train, validation, device,
+            search_train, validation, held, device,
         )  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,7 +149,7 @@ class Problem:
             return {
                 name: value
                 for name, value in self.__dict__.items()
-                if name not in ("_encoded_test", "_encoded_validation")
+                if name not in ("_encoded_test", "_encoded_validation", "_encoded_unlabelled")
             }
         arguments = (self.dataset, self.students.student, self.stores, self.config)
         return {"build": (arguments, self.students.preprocess)}
@@ -211,6 +220,7 @@ class Problem:
             ),
             beta=None if config.beta == "auto" else config.beta,
             weighting=None if config.weighting == "auto" else config.weighting,
+            probe_loss=self.probe_loss,
         )
 
     def steps_per_epoch(self, positions: NDArray[np.int64]) -> float:
@@ -228,6 +238,30 @@ class Problem:
         logits = forward_all(student, self._encoded_validation).logits
         labels = self.samples.labels[self.validation]
         return calibrated_loss(self.targets, logits, labels), measure(self.targets, logits, labels).error
+
+    def measure_search(self, student: Student) -> float | None:
+        """A student's loss on labelled and unlabelled validation samples; None without unlabelled ones."""
+        soft = self._soft_validation
+        if soft is None:
+            return None
+        outputs = (forward_all(student, part).logits for part in (self._encoded_validation, self._encoded_unlabelled))
+        return soft.measure(self.targets, *outputs)
+
+    @property
+    def probe_loss(self) -> float | None:
+        """Validation loss of the teachers' probe, where it predicts the labels of unlabelled validation samples."""
+        return None if self._soft_validation is None else self._soft_validation.probe_loss
+
+    @cached_property
+    def _soft_validation(self) -> SoftValidation | None:
+        held = self.unlabelled_validation
+        if not len(held):
+            return None
+        return soft_validation(self.targets, self.samples, self.search_train, self.validation, held)
+
+    @cached_property
+    def _encoded_unlabelled(self) -> list[Any]:
+        return self.samples.encoded(self.unlabelled_validation.tolist())
 
     @cached_property
     def _encoded_validation(self) -> list[Any]:

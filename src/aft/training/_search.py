@@ -2,13 +2,16 @@
 
 Fine-tuning goes first: it chooses learning rate, steps and weight decay with at most six trials. Every other method then chooses
 the weighting and the beta of its objective, with fine-tuning's choice for the rest and at most six trials of its own. All choices
-are by the loss on the validation split. Fine-tuning's trials, which are beta 0, compete in every method's choice.
+are by the loss on the validation split. Where a probe on the teachers' features predicts labels better than fine-tuning does,
+unlabelled samples are held out too, and their predicted labels count. Fine-tuning's trials, which are beta 0, compete in every
+method's choice.
 """
 
 import json
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,8 @@ class SearchSpace:
         fixed: Names of hyperparameters that are given: ``lr``, ``steps``, ``weight_decay``.
         beta: The beta of all methods; None to choose it.
         weighting: The weighting of all methods; None to choose it.
+        probe_loss: Validation loss of the teachers' probe, which labels unlabelled validation samples; None without them. If it is
+            lower than that of fine-tuning, these samples count as well.
     """
 
     budget: int
@@ -61,6 +66,7 @@ class SearchSpace:
     fixed: frozenset[str] = frozenset()
     beta: float | None = None
     weighting: WeightingKind | None = None
+    probe_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,8 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
     yield from _request(result, [request for method in others for request in requests(method, middle)])
     further = []
     for method in others:
-        losses = {(t.hparams.weighting, t.hparams.beta): t.score for t in result.trials[method]}
+        score = _ranking(result.trials["finetune"], space)
+        losses = {(t.hparams.weighting, t.hparams.beta): score(t) for t in result.trials[method]}
         ends: list[tuple[WeightingKind, float]] = []
         for w in weightings:
             low, below, above, high = BETAS[w]
@@ -147,7 +154,7 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
         further += requests(method, ends)
     yield from _request(result, further)
     for method in others:
-        result.chosen[method] = _best([*result.trials["finetune"], *result.trials[method]])
+        result.chosen[method] = _best(result, space, method)
     return result
 
 
@@ -170,12 +177,12 @@ def _search_finetune(
     rates = LEARNING_RATES if "lr" in free else (1.0,)
     yield from _request(result, [TrialRequest("finetune", replace(start, lr=space.lr * factor)) for factor in rates])
     if len(lengths) > 1:
-        best = _best(result.trials["finetune"])
+        best = _best(result, space)
         yield from _request(result, [TrialRequest("finetune", replace(best, steps=steps)) for steps in lengths[1:]])
     if "weight_decay" in free:
-        best = _best(result.trials["finetune"])
+        best = _best(result, space)
         yield from _request(result, [TrialRequest("finetune", replace(best, weight_decay=WEIGHT_DECAY))])
-    return _best(result.trials["finetune"])
+    return _best(result, space)
 
 
 def _request(result: SearchResult, requests: list[TrialRequest]) -> Generator[list[TrialRequest], list[Trial], None]:
@@ -188,13 +195,22 @@ def _request(result: SearchResult, requests: list[TrialRequest]) -> Generator[li
             result.trials.setdefault(request.method, []).append(trial)
 
 
-def _best(trials: Sequence[Trial]) -> HParams:
+def _ranking(plain: Sequence[Trial], space: SearchSpace) -> Callable[[Trial], float]:
+    """What trials are ranked by. The probe's labels count if it knows the task better than fine-tuning does."""
+    loss = min((trial.score for trial in plain), default=WORST)
+    trusted = space.probe_loss is not None and space.probe_loss < loss
+    return attrgetter("pooled_score" if trusted else "score")
+
+
+def _best(result: SearchResult, space: SearchSpace, method: str = "finetune") -> HParams:
+    plain = result.trials["finetune"]
+    trials = plain if method == "finetune" else [*plain, *result.trials[method]]
     finished = [trial for trial in trials if trial.score < float("inf")]
     if not finished:
         raise NonFiniteError(
             f"fine-tuning must converge before anything can be chosen; all {len(trials)} trials of it diverged; lower lr="
         )
-    return min(finished, key=lambda trial: trial.score).hparams
+    return min(finished, key=_ranking(plain, space)).hparams
 
 
 def run_search(

@@ -117,7 +117,7 @@ def train(
         bar.expect(hparams.steps)
         run, _ = run_training(problem, layout, run_config, hparams, search=record, started=started, progress=bar)
     if record is not None and rank() == 0:
-        _advise(problem, min(record.trials, key=lambda trial: trial.score))
+        _advise(problem, next(trial for trial in record.trials if trial.hparams == hparams))
     return run
 
 

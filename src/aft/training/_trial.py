@@ -54,4 +54,11 @@ def run_trial(
     if not math.isfinite(loss):
         return ended(None, None, None, stopped=True)
     early = early_losses[0] if early_losses else loss
-    return ended(loss, error, early, stopped=result.stopped, curve=result.curve)
+    return ended(
+        loss,
+        error,
+        early,
+        pooled_loss=problem.measure_search(result.student),
+        stopped=result.stopped,
+        curve=result.curve,
+    )
