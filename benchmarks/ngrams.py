@@ -16,6 +16,7 @@ import numpy as np
 import aft
 from aft.data import Dataset
 from aft.evaluation import latency, throughput
+from aft.features import FeatureStore
 from aft.runs import RunLayout
 
 sys.path.insert(0, str(Path(__file__).parent / "claims"))
@@ -42,9 +43,14 @@ def fold_of(number: int, labelled: int) -> Dataset:
     )
 
 
+def teacher() -> FeatureStore:
+    """The teacher's features."""
+    return features.stores("movie", "mpnet")[0]
+
+
 def measure(labelled: int, out: Path) -> dict[str, Any]:
     """Errors in percent, averaged over the folds; latency in milliseconds of one text alone and in batches; bytes."""
-    (store,) = features.stores("movie", "mpnet")
+    store = teacher()
     errors: dict[str, list[float]] = {}
     cost: dict[str, Any] = {}
     for number in range(FOLDS):

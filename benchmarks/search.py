@@ -3,33 +3,32 @@
 For movie polarity with few labels, every beta of the grids is tried. Two rules choose one of the trials: the loss on the labelled
 validation samples alone, and the loss on these and on unlabelled samples with the predictions of the teachers' probe as labels. The
 regret of a choice is its error on thousands of other sentences, less that of the best trial. The claims' test split plays no part.
-Finished trials are kept in the file that is given. The last line is one JSON object.
+Finished trials are kept in ``benchmarks/results/search.jsonl``, and an interrupted run resumes. The last line is one JSON object.
 """
 
-import argparse
 import json
 import statistics
 from pathlib import Path
 from typing import Any
 
-import features
 from aft.core import append_jsonl, read_jsonl
 from aft.evaluation import measure
 from aft.objectives import WeightingKind
 from aft.runs import HParams
 from aft.training import SEARCH_SEED, Problem, TrainConfig, fit
-from ngrams import fold_of
+from ngrams import fold_of, teacher
 
+ROWS = Path(__file__).parent / "results" / "search.jsonl"
 #: The grids of the search.
 BETAS: dict[WeightingKind, tuple[float, ...]] = {"balanced": (0.3, 1.0, 3.0, 10.0), "fixed": (3.0, 10.0, 30.0, 100.0)}
 STUDENTS, METHODS = ("aft:ngrams", "aft:static"), ("aft", "probe-kd")
 LABELLED, FOLDS = (250, 1000), 3
 
 
-def trials(student: str, labelled: int, number: int, journal: Path) -> None:
+def trials(student: str, labelled: int, number: int) -> None:
     """Run the trials of one task that the journal does not have yet."""
-    (store,) = features.stores("movie", "mpnet")
-    known = {row["key"] for row in read_jsonl(journal)}
+    store = teacher()
+    known = {row["key"] for row in read_jsonl(ROWS)}
     problem = Problem.build(fold_of(number, labelled), student, [store], TrainConfig())
     plain = problem.default_hparams(problem.config)
     grid = [("finetune", plain)]
@@ -52,7 +51,7 @@ def trials(student: str, labelled: int, number: int, journal: Path) -> None:
             "pooled_loss": problem.measure_search(result.student), "probe_loss": problem.probe_loss,
             "error": measure(problem.targets, logits, problem.test_labels).error,
         }  # fmt: skip
-        append_jsonl(journal, row)
+        append_jsonl(ROWS, row)
         print(row, flush=True)
 
 
@@ -68,14 +67,11 @@ def regrets(rows: list[dict[str, Any]], criterion: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("journal", type=Path, help="file of the trials")
-    arguments = parser.parse_args()
     for labelled in LABELLED:
         for number in range(FOLDS):
             for student in STUDENTS:
-                trials(student, labelled, number, arguments.journal)
-    rows = list(read_jsonl(arguments.journal))
+                trials(student, labelled, number)
+    rows = list(read_jsonl(ROWS))
     result = {}
     for name, criterion in (("labels", "loss"), ("labels_and_probe", "pooled_loss")):
         found = regrets(rows, criterion)

@@ -139,6 +139,6 @@ def make_objective(
         unknown = [name for name in own if name not in (*known, *GIVEN)]
         raise UsageError(
             f"an objective takes options of its own; {objective!r} received {own!r}"
-            + (did_you_mean(unknown[0], known) if unknown else "; correct the value's type")
+            + (did_you_mean(unknown[0], known) or "; it takes none" if unknown else "; correct the value's type")
         ) from error
     return Transformed(made, after_at, task=keywords.get("task", "classification")) if after_at else made

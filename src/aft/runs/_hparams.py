@@ -96,4 +96,6 @@ class Trial:
             outcome = f"stopped early at loss {self.loss:.4f}"
         else:
             outcome = f"loss {self.loss:.4f}, error {self.error:.4f}"
+            if self.pooled_loss is not None:
+                outcome += f", loss with unlabelled samples {self.pooled_loss:.4f}"
         return f"{self.hparams}: {outcome}, {self.seconds:.0f} s"

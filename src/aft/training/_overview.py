@@ -31,7 +31,7 @@ def overview(problem: Problem, plan: str) -> list[str]:
         (
             "samples",
             f"{counts.labelled} labelled and {counts.unlabelled} unlabelled for training, {counts.validation} "
-            f"{'of the labelled ones' if held_out else 'more'} for validation, {counts.test} for testing",
+            f"{'of the labelled ones' if held_out else 'more'} {_unlabelled(problem)}for validation, {counts.test} for testing",
         ),
     ]
     if dataset.skipped:
@@ -64,6 +64,11 @@ def _task(problem: Problem) -> str:
             break
     rest = f" and {len(ordered) - len(shown)} more" if len(ordered) > len(shown) else ""
     return f"{targets.kind}{_reason(problem, labels)}; {len(ordered)} classes: {', '.join(shown)}{rest}"
+
+
+def _unlabelled(problem: Problem) -> str:
+    held = len(problem.unlabelled_validation)
+    return f"and, in the search, {held} of the unlabelled ones " if held else ""
 
 
 def _count(encoded: Any, classes: int) -> list[int]:
