@@ -24,6 +24,7 @@ from aft.features import Sample as StoredSample
 from aft.features import StoreWriter
 from aft.runs import TrainConfig, Trial
 from aft.training import SEARCH_SEED, TRIALS, Problem, SearchSpace
+from tests.conftest import sentences
 
 STUDENT = "aft:static,width=8,hidden=8,vocabulary=200"
 SETTINGS = {"batch_size": 16, "steps": 20, "progress": False, "processes": 1}
@@ -256,3 +257,22 @@ def test_a_users_module_is_not_changed_by_a_comparison_that_resumes(tmp_path):
 def test_methods_with_objectives_need_a_teacher(dataset, tmp_path):
     with pytest.raises(UsageError, match="needs the features of a teacher"):
         aft.compare(dataset, STUDENT, [], methods=["aft"], out=tmp_path / "c")
+
+
+def test_a_comparison_with_unlabelled_validation_samples_resumes_to_the_same_choice(tmp_path):
+    rows = sentences(200)
+    labels = [label if n < 60 else None for n, (_, _, label) in enumerate(rows[:160])] + [
+        label for _, _, label in rows[160:]
+    ]
+    splits = ["train"] * 160 + ["test"] * 40
+    data = Dataset.from_arrays([t for _, t, _ in rows], labels, ids=[name for name, _, _ in rows], splits=splits)
+    teacher = aft.extract(data, "python:tests.conftest:bag_of_letters", name="bag", out=tmp_path / "f", progress=False)
+    given = {"methods": ["aft"], "seeds": 1, "out": tmp_path / "c", **SETTINGS}
+    first = aft.compare(data, STUDENT, teacher, **given)
+    journal = tmp_path / "c" / "trainings.jsonl"
+    before = journal.read_text()
+    assert "pooled_loss" in before
+    (tmp_path / "c" / "comparison.json").unlink()
+    again = aft.compare(data, STUDENT, teacher, **given)
+    assert journal.read_text() == before
+    assert [m.errors for m in again.methods] == [m.errors for m in first.methods]

@@ -1,5 +1,7 @@
 """The journal of finished trainings."""
 
+from dataclasses import replace
+
 from aft.comparison import FinishedTraining, Journal, TrainingSpec, training_key
 from aft.runs import HParams, Trial
 
@@ -16,6 +18,9 @@ def test_a_training_is_found_by_what_was_trained_and_on_what(tmp_path):
     training = finished()
     journal.add(training, "digest")
     assert Journal(journal.path).find(training.spec, "digest") == training
+    pooled = replace(training, trial=replace(training.trial, pooled_loss=0.7, stopped=True))
+    journal.add(pooled, "digest")
+    assert Journal(journal.path).find(training.spec, "digest") == pooled
     assert Journal(journal.path).find(training.spec, "another problem") is None
     assert Journal(journal.path).find(finished(seed=1).spec, "digest") is None
     assert Journal(journal.path).find(finished(gates="fixed").spec, "digest") is None

@@ -102,7 +102,7 @@ def _method_result(method, errors, base, n, generator, kind, classes, teachers, 
     ]  # fmt: skip
     trials = [
         {"weighting": weighting, "beta": 0.0 if finetune else beta, "steps": 300, "lr": 0.004 * (beta if finetune else 1.0), "weight_decay": 0.01, "loss": 0.61 + 0.01 * beta,
-         "error": float(mean * (1 + 0.01 * beta)), "seconds": 5.2, "stopped": beta > 3}
+         "error": float(mean * (1 + 0.01 * beta)), "seconds": 5.2, "stopped": beta > 3, "pooled_loss": 0.5 + 0.01 * beta if name else None}
         for weighting in ((None,) if finetune else ("balanced", "fixed")) for beta in (0.3, 1.0, 3.0, 10.0)
     ]  # fmt: skip
     return {

@@ -128,7 +128,7 @@ def test_names_in_the_document(tmp_path):
     aft = document["methods"][1]
     assert list(aft)[:6] == ["method", "weighting", "beta", "steps", "lr", "weight_decay"]
     assert list(aft["trials"][0]) == [
-        "weighting", "beta", "steps", "lr", "weight_decay", "loss", "error", "seconds", "stopped",
+        "weighting", "beta", "steps", "lr", "weight_decay", "loss", "error", "seconds", "stopped", "pooled_loss",
     ]  # fmt: skip
     assert document["methods"][0]["weighting"] is None
     # Counts are written as integers.

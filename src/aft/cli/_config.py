@@ -65,7 +65,7 @@ def set_values(context: typer.Context, pairs: list[str] | None) -> list[str] | N
     for pair in pairs or []:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"--set takes key=value; received {pair!r}; write for example --set steps=500")
+            raise UsageError(f"--set takes key=value; received {pair!r}; write for example --set 'steps=500'")
         try:
             # Lists and booleans are YAML; everything else is taken literally.
             parsed = yaml.safe_load(value) if value.startswith("[") or value in ("true", "false") else value

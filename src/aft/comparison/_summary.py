@@ -73,7 +73,8 @@ def _flatten(trial: Trial) -> TrialResult:
     hparams = trial.hparams
     return TrialResult(
         weighting=hparams.weighting, beta=hparams.beta, steps=hparams.steps, lr=hparams.lr,
-        weight_decay=hparams.weight_decay, loss=trial.loss, error=trial.error, seconds=trial.seconds, stopped=trial.stopped,
+        weight_decay=hparams.weight_decay, loss=trial.loss, pooled_loss=trial.pooled_loss, error=trial.error, seconds=trial.seconds,
+        stopped=trial.stopped,
     )  # fmt: skip
 
 

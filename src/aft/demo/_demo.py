@@ -21,6 +21,7 @@ from aft.features import FeatureStore
 from aft.models import load_backbone
 from aft.objectives import DEFAULT_METHOD
 from aft.results import Baseline, Comparison, MethodResult
+from aft.runs import RunLayout
 
 log = logging.getLogger("aft")
 
@@ -141,10 +142,12 @@ def _baseline_line(baseline: Baseline) -> str:
 def _method_line(comparison: Comparison, method: MethodResult, dataset: Dataset) -> str:
     # A method whose search chose beta 0 has the runs of fine-tuning.
     name = "finetune" if method.same_as_finetune else method.method
-    model = aft.load(comparison.path / "runs" / f"{name}-0")
+    layout = RunLayout(comparison.path / "runs" / f"{name}-0")
+    model = aft.load(layout.directory)
+    size = sum(file.stat().st_size for file in (layout.weights, *layout.assets.iterdir()))
     speed = throughput(model.predict, [dataset.inputs[i] for i in range(min(500, len(dataset)))])
     seconds = (method.search_seconds or 0.0) + (method.train_seconds or 0.0) * len(method.errors)
-    return _line(METHODS[method.method], method.mean, method.spread, 4 * model.student.size(), speed, seconds)
+    return _line(METHODS[method.method], method.mean, method.spread, size, speed, seconds)
 
 
 def _line(name: str, error: float | None, spread: float | None, size: int, speed: float, seconds: float) -> str:

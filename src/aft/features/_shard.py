@@ -58,9 +58,9 @@ def as_stored(features: NDArray[np.generic], samples: list[Sample], dim: int, dt
     fits = (np.abs(features) <= np.finfo(dtype).max).all(axis=1)
     if not fits.all():
         bad = [samples[i].id for i in np.flatnonzero(~fits)]
+        remedy = "store them with dtype='float32'" if dtype == "float16" else "scale them down, or check these inputs"
         raise BadFeatureError(
-            f"{dtype} represents values up to {np.finfo(dtype).max:g}; received larger ones for ids {name_some(bad)}; "
-            "store them with dtype='float32'"
+            f"{dtype} represents values up to {np.finfo(dtype).max:g}; received larger ones for ids {name_some(bad)}; {remedy}"
         )
     return np.ascontiguousarray(features, dtype=np.dtype(dtype).newbyteorder("<"))
 

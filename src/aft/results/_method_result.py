@@ -70,10 +70,11 @@ class Trial(Record):
         steps: Optimiser steps.
         lr: Learning rate of the student.
         weight_decay: Weight decay of the student.
-        loss: Loss on the validation split, by which trials are ranked.
+        loss: Loss on the validation split, by which trials are ranked unless unlabelled samples count too.
         error: Error on the validation split.
         seconds: Duration.
         stopped: Whether the trial was stopped early or diverged.
+        pooled_loss: Loss on labelled and unlabelled validation samples; None without unlabelled ones.
     """
 
     weighting: Weighting = None
@@ -85,6 +86,7 @@ class Trial(Record):
     error: Measurement = None
     seconds: Measurement = None
     stopped: bool = False
+    pooled_loss: Measurement = None
 
 
 class MethodResult(Record):
