@@ -6,7 +6,7 @@ import pytest
 from aft.comparison._summary import conclude
 from aft.data import Targets
 from aft.evaluation import paired_difference
-from aft.results import Difference, MethodResult
+from aft.results import Baseline, Difference, MethodResult
 
 TARGETS = Targets("classification", ("a", "b"))
 
@@ -47,3 +47,19 @@ def test_a_probe_that_is_no_better_is_mentioned():
     plain, _ = result("finetune", 0.30, 0)
     assert "no better than fine-tuning" in conclude([plain], 0.31, TARGETS)[0]
     assert conclude([plain], 0.29, TARGETS) == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "high", "expected"),
+    [
+        (0.30, 0.32, "Do not train this student: TF-IDF has an error of 30.0 %, the best student (aft) 40.0 %."),
+        (0.38, 0.41, "TF-IDF is about as good as the best student (aft), 38.0 % against 40.0 %, and needs no student."),
+        (0.41, 0.44, None),
+    ],
+)
+def test_a_baseline_that_wins_is_named_first(error, high, expected):
+    plain, wrong = result("finetune", 0.50, 0)
+    other, _ = result("aft", 0.40, 10, wrong)
+    baseline = Baseline(name="TF-IDF", error=error, low=error - 0.03, high=high)
+    first = conclude([plain, other], 0.1, TARGETS, [baseline])[0]
+    assert first == expected if expected else first.startswith("aft lowers the error")

@@ -141,6 +141,11 @@ def _advice(methods: Sequence[MethodResult], baselines: Sequence[Baseline], show
     winner = min(baselines, key=lambda one: one.error if one.error is not None else math.inf, default=None)
     if winner is None or winner.error is None or best.mean is None or winner.error > best.mean:
         return []
+    if winner.high is not None and best.mean <= winner.high:
+        return [
+            f"{winner.name} is about as good as the best student ({best.method}), {shown(winner.error)} against "
+            f"{shown(best.mean)}, and needs no student."
+        ]
     return [
         f"Do not train this student: {winner.name} has an error of {shown(winner.error)}, the best student ({best.method}) "
         f"{shown(best.mean)}."

@@ -107,9 +107,10 @@ def write_task(path: Path, sentences: Path, size: Size) -> Path:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("id", "sentence", "label", "split"))
-    for place, index in enumerate(chosen[: size.labelled + size.unlabelled + size.test].tolist()):
-        row, training = rows[index], place < size.labelled + size.unlabelled
-        label = row["polarity"] if place < size.labelled or not training else ""
+    # The claims have the same order and the same test sentences: no choice is made on them.
+    for place, index in enumerate(chosen[: size.test + size.labelled + size.unlabelled].tolist()):
+        row, training = rows[index], place >= size.test
+        label = row["polarity"] if place < size.test + size.labelled else ""
         writer.writerow((row["id"], row["sentence"], label, "train" if training else "test"))
     write_text(path, buffer.getvalue())
     return path
