@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import aft
 from aft.data import Dataset
-from aft.errors import UsageError
+from aft.errors import ModelError, UsageError
 from aft.models import LinearStart, Student, load_backbone
 from aft.models._hashing import _WORD, BASE, CHARACTERS, GROUP_BITS, LONGEST_WORD, SPREAD, hash_ngrams
 from tests.conftest import sentences
@@ -148,3 +148,38 @@ def test_a_trial_starts_without_the_validation_labels(store, tmp_path):
         run = aft.train(data, "aft:ngrams", out=tmp_path / str(flipped), method="finetune", steps=1, lr=1e-9, weight_decay=0.0, beta="auto", progress=False)  # fmt: skip
         losses.append(run.error)
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing", "nonsense"])
+def test_damaged_ngrams_are_noticed(dataset, tmp_path, damage):
+    run = aft.train(dataset, "aft:ngrams", out=tmp_path / "r", method="finetune", beta=0.0, steps=1, progress=False)
+    (file,) = (run.path / "student").iterdir()
+    content = bytearray(file.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 3] ^= 4
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes({"cut": content[:100], "nonsense": b"x" * 50}.get(damage, content))
+    with pytest.raises(ModelError, match=r"ngrams.npz' is not what was written to it; restore it"):
+        aft.load(run.path)
+
+
+@pytest.mark.parametrize("task", ["pairs", "regression", "multilabel", "bf16"])
+def test_any_task_on_texts(tmp_path, task):
+    rows = sentences(120)
+    texts, labels = [text for _, text, _ in rows], [label for _, _, label in rows]
+    settings = {"precision": "bf16"} if task == "bf16" else {}
+    if task == "pairs":
+        texts = [(text, text[::-1]) for text in texts]
+    if task == "regression":
+        labels = [len(text) + 0.5 for text in texts]
+    if task == "multilabel":
+        labels = [(label, "long") if n % 2 else (label,) for n, label in enumerate(labels)]
+    data = Dataset.from_arrays(texts, labels)
+    run = aft.train(
+        data, "aft:ngrams", out=tmp_path / "r", method="finetune", beta=0.0, steps=5, progress=False, **settings
+    )
+    model = aft.load(run.path)
+    assert len(model.predict(texts)) == 120
+    assert run.error < (10 if task == "regression" else 0.4)

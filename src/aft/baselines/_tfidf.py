@@ -10,12 +10,10 @@ from aft.baselines._linear import PENALTIES, fit_linear
 from aft.data import Targets
 from aft.errors import MissingExtraError
 from aft.evaluation import calibrated_loss, measure
+from aft.models import WORD
 
 #: The most words and pairs of words.
 FEATURES = 200_000
-#: A word, a mark, or a character of a script that does not separate words by spaces.
-_UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
-TOKEN = rf"(?u){_UNSPACED}|(?:(?!{_UNSPACED})\w)+|[^\w\s]"
 
 
 class TfidfModel:
@@ -141,7 +139,7 @@ def _make_vectorizers(inputs: Sequence[Any]) -> list[Any]:
     return [
         TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, max_features=FEATURES, dtype=np.float32,
-            token_pattern=TOKEN,
+            token_pattern=WORD,
         ).fit(column)
         for column in _columns(inputs)
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from aft.models._backbone import weights_digest as weights_digest
 from aft.models._capture import Captured as Captured
 from aft.models._capture import capture as capture
 from aft.models._device import choose_device as choose_device
+from aft.models._hashing import WORD as WORD
 from aft.models._inference import Outputs as Outputs
 from aft.models._inference import forward_all as forward_all
 from aft.models._load import load_backbone as load_backbone

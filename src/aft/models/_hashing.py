@@ -19,7 +19,8 @@ GROUP_BITS = 2
 _POWERS = np.array([pow(int(BASE), n, 1 << 64) for n in range(LONGEST_WORD + 2)], dtype=U64)
 #: A word, a mark, or a character of a script that does not separate words by spaces.
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
-_WORD = re.compile(rf"{_UNSPACED}|(?:(?!{_UNSPACED})\w)+|[^\w\s]")
+WORD = rf"{_UNSPACED}|(?:(?!{_UNSPACED})\w)+|[^\w\s]"
+_WORD = re.compile(WORD)
 
 Keys = NDArray[np.uint32]
 

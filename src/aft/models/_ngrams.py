@@ -1,9 +1,12 @@
 """A text student on words, pairs of words and character n-grams, which starts from a linear model on them."""
 
 import hashlib
+import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aft.data import TEXT, TEXT_PAIR
-from aft.errors import UsageError
+from aft.errors import ModelError, UsageError
 from aft.models._backbone import Batch, LinearStart, Recipe
 from aft.models._hashing import GROUP_BITS, Keys, hash_ngrams
 from aft.models._spec import ModelSpec
@@ -120,13 +123,13 @@ class NgramText(LinearStart):
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """A digest of the n-grams and their weights."""
-        return {"ngrams": hashlib.sha256(self._keys.tobytes() + self._idf.tobytes()).hexdigest()}
+        return {"ngrams": self._digest()}
 
     def config(self) -> dict[str, Any]:
-        """The sizes; the n-grams are an asset."""
+        """The sizes; the n-grams are an asset, which is recognised by its digest."""
         return {
             "class": "ngrams", "width": self.table.embedding_dim, "hidden": self.dim - self.table.embedding_dim,
-            "dropout": self.mlp[0].p,
+            "dropout": self.mlp[0].p, "ngrams": self._digest(),
         }  # fmt: skip
 
     def save_assets(self, directory: Path) -> None:
@@ -135,10 +138,25 @@ class NgramText(LinearStart):
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "NgramText":
-        """Recreate the model with random weights."""
-        with np.load(assets / FILE, allow_pickle=False) as arrays:
-            keys, idf = arrays["keys"], arrays["idf"]
-        return cls(keys, idf, **{name: config[name] for name in ("width", "hidden", "dropout")})
+        """Recreate the model with random weights.
+
+        Raises:
+            ModelError: The file of the n-grams is missing or damaged.
+        """
+        model = None
+        with suppress(OSError, KeyError, ValueError, BadZipFile, zlib.error):
+            with (assets / FILE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                keys, idf = arrays["keys"], arrays["idf"]
+            model = cls(keys, idf, **{name: config[name] for name in ("width", "hidden", "dropout")})
+        if model is None or model._digest() != config["ngrams"]:
+            raise ModelError(
+                f"{str(assets / FILE)!r} is not what was written to it; restore it from a copy, or train again"
+            )
+        return model
+
+    def _digest(self) -> str:
+        """SHA-256 of the n-grams and their weights."""
+        return hashlib.sha256(self._keys.tobytes() + self._idf.tobytes()).hexdigest()
 
 
 def make_ngrams(spec: ModelSpec, texts: Sequence[Any] | None, outputs: int | None = None) -> NgramText:
