@@ -94,6 +94,12 @@ def test_inputs_with_several_labels_are_counted(tmp_path, caplog):
     assert "5 inputs occur with different labels, which nothing can learn" in caplog.text
 
 
+def test_a_class_of_one_sample_is_mentioned(tmp_path, caplog):
+    labels = ["pos"] * 30 + ["neg"] * 29 + ["nge"]
+    aft.train(Dataset.from_arrays([text for _, text, _ in sentences(60)], labels), STUDENT, out=tmp_path / "r", **FAST)
+    assert "'nge' is a class of one sample, which cannot be both learned and tested" in caplog.text
+
+
 def test_predictions_do_not_replace_their_inputs(aft_command, run, tmp_path):  # noqa: F811
     table = tmp_path / "new.csv"
     table.write_text("text\na film\n")

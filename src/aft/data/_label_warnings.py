@@ -1,7 +1,7 @@
 """Classes that are probably one class, written in two ways."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +31,24 @@ def contradictions(digests: Sequence[str], labels: Sequence[Any]) -> list[str]:
     if not several:
         return []
     return [f"{several} inputs occur with different labels, which nothing can learn; check them"]
+
+
+def single_samples(labels: Sequence[Any]) -> list[str]:
+    """Say which classes have a single sample.
+
+    Args:
+        labels: Labels of a classification; None where a sample has none.
+
+    Returns:
+        A sentence; none where every class has more.
+    """
+    counts = Counter(str(label) for label in labels if label is not None)
+    single = sorted(name for name, count in counts.items() if count == 1)
+    if not single:
+        return []
+    return [
+        f"{name_some(single)} {'is a class' if len(single) == 1 else 'are classes'} of one sample, which cannot be both learned and tested"
+    ]
 
 
 def label_warnings(targets: Targets) -> list[str]:
