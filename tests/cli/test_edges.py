@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -98,7 +99,10 @@ def test_ctrl_c_ends_with_one_line_that_says_how_to_continue(reviews, tmp_path):
         sys.executable, "-m", "aft", "train", reviews, "--text", "sentence", "--label", "label", "--student", STUDENT,
         "--method", "finetune", "--beta", "0", "--steps", "1000000", "--out", tmp_path / "run",
     ]  # fmt: skip
-    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
+    heed = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background ignores Ctrl-C, and so do its children
+    with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
         for line in process.stderr:
             if line.startswith("plan"):
                 break
