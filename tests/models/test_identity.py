@@ -14,7 +14,7 @@ import aft
 from aft.data import Dataset
 from aft.errors import ModelError, RunError, UsageError
 from aft.models import Student, load_backbone, weights_digest
-from aft.models._preprocess import preprocess_digest
+from aft.models._identity import preprocess_digest
 from aft.runs import open_inputs
 
 FAST = {"method": "finetune", "beta": 0.0, "steps": 4, "progress": False, "batch_size": 8}

@@ -123,7 +123,7 @@ def test_a_named_student_has_its_own_preprocessing(numbers, tmp_path, argument):
 
 def test_the_digest_does_not_depend_on_the_process():
     program = (
-        "from aft.models._preprocess import preprocess_digest\n"
+        "from aft.models._identity import preprocess_digest\n"
         "def make(words):\n    return lambda text: [word for word in text if word not in words]\n"
         "print(preprocess_digest(make({'the', 'a', 'of', 'and', 'in', 'to'})))"
     )

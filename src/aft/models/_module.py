@@ -1,13 +1,8 @@
-"""Any ``nn.Module`` as a teacher or student, passed directly or created by a user's factory."""
+"""Any ``nn.Module`` as a teacher or student."""
 
-import copy
 import hashlib
-import importlib
-import inspect
-import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,41 +11,15 @@ from torch.utils.data import default_collate
 
 from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR, Inputs
 from aft.errors import AftError, ModelError, UsageError, describe_exception
-from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
+from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach, pool_features
+from aft.models._final_layer import PROBABILITIES, FinalLayer, final_layer, linear_layers
+from aft.models._identity import preprocess_digest, source_of
 from aft.models._memory import is_out_of_memory
-from aft.models._preprocess import apply, check_alike, check_deterministic, forms, preprocess_digest, source_of
+from aft.models._preprocess import apply, check_alike, check_deterministic, forms
 from aft.models._randomness import kept_random_state
-from aft.models._spec import ModelSpec
 
 RECIPE = Recipe(lr=1e-3, epochs=30, batch_size=64)
-
-#: The modules that factories have returned.
-_RETURNED: weakref.WeakSet[nn.Module] = weakref.WeakSet()
-#: What follows a classifier where a module returns probabilities instead of logits.
-PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
-    "softmax": lambda logits: logits.softmax(-1),
-    "log-softmax": lambda logits: logits.log_softmax(-1),
-    "sigmoid": torch.sigmoid,
-}
-
-
-class _Final(NamedTuple):
-    """The linear layer that a module ends in.
-
-    Attributes:
-        name: Its path; empty for the module itself.
-        ends: ``"logits"`` if its output is the module's, or the name of one of `PROBABILITIES` that the module returns.
-        calls: How often a forward pass uses it.
-    """
-
-    name: str
-    ends: str
-    calls: int
-
-    def __str__(self) -> str:
-        """The layer in messages."""
-        return f"the linear layer {self.name!r}" if self.name else "one linear layer"
 
 
 class ModuleBackbone(Backbone):
@@ -86,7 +55,7 @@ class ModuleBackbone(Backbone):
         #: Path of the module's own classifier, once `own_head` has found one.
         self.head: str | None = None
         self._examined = False
-        self._final: _Final | None = None
+        self._final: FinalLayer | None = None
         self._axes = 2
         self._shape: list[int] | None = None
         if example is not None:
@@ -99,11 +68,11 @@ class ModuleBackbone(Backbone):
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         with torch.no_grad():
             batch = {key: value.to(device) for key, value in self.collate(self.encode([example])).items()}
-            with _linear_layers(self.eval().module) as used:
+            with linear_layers(self.eval().module) as used:
                 output = self.run(batch)
             self.dim = int(self._features(output).shape[1])
             if self.layer is None:
-                self._examined, self._final, self._axes = True, _final(used, output), output.ndim
+                self._examined, self._final, self._axes = True, final_layer(used, output), output.ndim
         self.train(training)
 
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
@@ -281,140 +250,3 @@ class ModuleBackbone(Backbone):
             f"a module takes tensors; received {type(item).__name__} without preprocessing; pass preprocess=, or "
             "return (module, preprocess) from the factory"
         )
-
-
-def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
-    """Load ``python:package.module:factory``.
-
-    The factory is called with ``weights=`` if it has such a parameter and else without arguments. It returns
-    a module, ``(module, preprocess)`` or ``(module, preprocess, train_preprocess)``.
-
-    Args:
-        spec: The name with its options ``weights``, ``layer`` and ``pooling``.
-        example: A raw input, to determine the width of the features.
-        role: ``"teacher"`` or ``"student"``, for messages.
-
-    Returns:
-        The backbone.
-
-    Raises:
-        ModelError: The module cannot be imported, or the factory does not exist or does not return a module.
-        UsageError: The name has no factory, or random weights are requested from a factory without
-            ``weights=``.
-    """
-    path, colon, attribute = spec.name.partition(":")
-    if not colon:
-        raise UsageError(
-            f"the name of a python: model is package.module:factory; received {spec.name!r}; add the name of the "
-            "factory"
-        )
-    try:
-        module = importlib.import_module(path)
-    except ImportError as error:
-        raise ModelError(
-            f"python: needs an importable module; {path!r} could not be imported ({error}); install it, or set "
-            "PYTHONPATH"
-        ) from error
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        raise ModelError(f"python: needs a factory; {path!r} has no callable {attribute!r}; check the name")
-    weights = spec.options.get("weights", "pretrained")
-    takes_weights = "weights" in _parameters(factory)
-    if weights == "random" and not takes_weights:
-        raise UsageError(
-            f"weights='random' needs a factory with a parameter named weights; {spec.name!r} has none; add the "
-            "parameter to it"
-        )
-    try:
-        made = factory(weights=weights) if takes_weights and weights in ("pretrained", "random") else factory()
-    except AftError:
-        raise
-    except Exception as error:  # it is the user's code
-        raise ModelError(
-            f"a factory is called without arguments, or with weights=; {spec.name!r} failed ({describe_exception(error)}); correct it"
-        ) from error
-    network, preprocess, train_preprocess = (*made, None, None)[:3] if isinstance(made, tuple) else (made, None, None)
-    if not isinstance(network, nn.Module):
-        raise ModelError(
-            f"the factory of a {role} must return an nn.Module, (module, preprocess) or (module, preprocess, "
-            f"train_preprocess); {spec.name!r} returned {type(network).__name__}"
-        )
-    if network in _RETURNED:
-        network = copy.deepcopy(network)  # the factory returns one module again and again, which others train
-    _RETURNED.add(network)
-    if weights not in ("pretrained", "random"):
-        load_weights(network, weights)
-    return ModuleBackbone(
-        network,
-        preprocess,
-        train_preprocess=train_preprocess,
-        layer=spec.options.get("layer"),
-        pooling=spec.options.get("pooling"),
-        example=example,
-        name=spec.name,
-    )
-
-
-def _parameters(factory: Callable[..., Any]) -> Sequence[str]:
-    """Names of a function's parameters; none where they are not known."""
-    try:
-        return list(inspect.signature(factory).parameters)
-    except (TypeError, ValueError):
-        return []
-
-
-class _Used(NamedTuple):
-    """A linear layer at work.
-
-    Attributes:
-        name: Its path.
-        output: The tensor that it returned.
-        copy: What that tensor held then: a later layer may work in place.
-        version: How often it had been changed in place.
-    """
-
-    name: str
-    output: Tensor
-    copy: Tensor
-    version: int
-
-
-@contextmanager
-def _linear_layers(module: nn.Module) -> Iterator[list[_Used]]:
-    """A block that records the linear layers that a module uses, in the order of their use."""
-    used: list[_Used] = []
-    hooks = [
-        layer.register_forward_hook(
-            lambda _layer, _inputs, output, name=name: used.append(_Used(name, output, output.clone(), output._version))
-        )
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear)
-    ]
-    try:
-        yield used
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _final(used: Sequence[_Used], output: Tensor) -> _Final | None:
-    """The layer that a module with this output ends in."""
-    for layer in reversed(used):
-        ends = _ends(layer, output)
-        if ends is not None:
-            return _Final(layer.name, ends, sum(other.name == layer.name for other in used))
-    return None
-
-
-def _ends(layer: _Used, output: Tensor) -> str | None:
-    """How a module's output is made of that of a linear layer; see `_Final`."""
-    if layer.output is output:
-        return "logits" if layer.version == output._version else None
-    if layer.copy.shape != output.shape:
-        return None
-    made, returned = layer.copy.double(), output.double()
-    if layer.copy.dtype != output.dtype and torch.equal(made, returned):
-        return "logits"  # in another precision
-    return next(
-        (name for name, function in PROBABILITIES.items() if torch.allclose(function(made), returned, atol=1e-4)), None
-    )
