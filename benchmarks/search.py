@@ -45,10 +45,10 @@ def trials(student: str, labelled: int, number: int) -> None:
         result = fit(problem, hparams, SEARCH_SEED, method=method, positions=problem.search_train)
         logits = problem.test_logits(result.student)
         assert logits is not None
-        loss, error = problem.measure_validation(result.student)
+        loss, error, pooled = problem.measure_search(result.student)
         row = {
             "key": key, "task": f"{student} {labelled} {number}", "method": method, "loss": loss, "validation_error": error,
-            "pooled_loss": problem.measure_search(result.student), "probe_loss": problem.probe_loss,
+            "pooled_loss": pooled, "probe_loss": problem.probe_loss,
             "error": measure(problem.targets, logits, problem.test_labels).error,
         }  # fmt: skip
         append_jsonl(ROWS, row)

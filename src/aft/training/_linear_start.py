@@ -11,8 +11,8 @@ from aft.baselines import ABSENT, choose_penalty, fit_linear
 from aft.data import Targets
 from aft.evaluation import soft_labels
 from aft.models import LinearStart, Student
-from aft.probing import fit_linear_probe
 from aft.training._encoded import EncodedDataset
+from aft.training._teacher_probe import TeacherProbe
 
 #: How much smaller than all other biases the one of a class is that has no sample.
 UNLIKELY = 5.0
@@ -23,10 +23,11 @@ class LinearStarts:
 
     Args:
         targets: The task.
+        probe: Predicts the labels of all samples, where there are teachers.
     """
 
-    def __init__(self, targets: Targets) -> None:
-        self._targets = targets
+    def __init__(self, targets: Targets, probe: TeacherProbe) -> None:
+        self._targets, self._probe = targets, probe
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
 
     def apply(self, student: Student, samples: EncodedDataset, positions: NDArray[np.int64]) -> None:
@@ -45,7 +46,9 @@ class LinearStarts:
         student.start_from(*self._fitted[key])
 
     def _fit(self, student: Student, samples: EncodedDataset, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        outputs = self._outputs(samples, positions) if samples.stores else samples.labels[positions]
+        outputs = samples.labels[positions]
+        if samples.stores:
+            outputs = soft_labels(self._targets, self._probe.predict(samples, positions, positions))
         assert isinstance(student.backbone, LinearStart)
         features = student.backbone.linear_inputs(samples.encoded(positions.tolist()))
         penalty = choose_penalty(self._targets, features, outputs)
@@ -55,11 +58,3 @@ class LinearStarts:
         low, high = (usual.min(), usual.max()) if len(usual) else (0.0, 0.0)
         bias = bias.clip(low - UNLIKELY, high + UNLIKELY).astype(np.float32)
         return torch.from_numpy(weight), torch.from_numpy(bias)
-
-    def _outputs(self, samples: EncodedDataset, positions: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What a probe on the teachers' features, fitted on the labelled samples, predicts for all samples."""
-        known = positions[samples.labelled[positions]]
-        train, every = (torch.cat(list(samples.features(p).values()), dim=1).float() for p in (known, positions))
-        labels = torch.from_numpy(samples.labels[known])
-        probe = fit_linear_probe(train, labels, self._targets.kind, outputs=self._targets.outputs)
-        return soft_labels(self._targets, probe(every).numpy())

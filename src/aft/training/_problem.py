@@ -23,6 +23,7 @@ from aft.training._objectives import ObjectiveFactory
 from aft.training._search import SearchSpace
 from aft.training._soft_validation import SoftValidation, hold_out_unlabelled, soft_validation
 from aft.training._students import StudentFactory
+from aft.training._teacher_probe import TeacherProbe
 
 log = logging.getLogger("aft")
 
@@ -42,6 +43,7 @@ class Problem:
         stores: The teachers' feature stores.
         students: Makes fresh students.
         objectives: Makes objectives.
+        probe: Predicts labels from the teachers' features.
         starts: Fits the linear models that some students start from.
         samples: The training and validation samples, encoded and joined with the teachers' features.
         train: Positions in `samples` of the samples for the final training.
@@ -58,6 +60,7 @@ class Problem:
     stores: tuple[FeatureStore, ...]
     students: StudentFactory
     objectives: ObjectiveFactory
+    probe: TeacherProbe
     starts: LinearStarts
     samples: EncodedDataset
     train: NDArray[np.int64]
@@ -136,9 +139,10 @@ class Problem:
                 "%d of %d texts are longer than the student's limit of %s and are truncated",
                 samples.truncated, len(samples), students.template.backbone.limit(),
             )  # fmt: skip
+        probe = TeacherProbe(targets)
         return cls(
-            config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), LinearStarts(targets), samples, train,
-            search_train, validation, held, device,
+            config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), probe,
+            LinearStarts(targets, probe), samples, train, search_train, validation, held, device,
         )  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
@@ -236,17 +240,21 @@ class Problem:
 
     def measure_validation(self, student: Student) -> tuple[float, float]:
         """A student's loss, at the best temperature, and error on the validation split."""
+        loss, error, _ = self._measure(student, pooled=False)
+        return loss, error
+
+    def measure_search(self, student: Student) -> tuple[float, float, float | None]:
+        """The same, and the loss on labelled and unlabelled validation samples; None without unlabelled ones."""
+        return self._measure(student, pooled=True)
+
+    def _measure(self, student: Student, *, pooled: bool) -> tuple[float, float, float | None]:
         logits = forward_all(student, self._encoded_validation).logits
         labels = self.samples.labels[self.validation]
-        return calibrated_loss(self.targets, logits, labels), measure(self.targets, logits, labels).error
-
-    def measure_search(self, student: Student) -> float | None:
-        """A student's loss on labelled and unlabelled validation samples; None without unlabelled ones."""
-        soft = self._soft_validation
+        loss, error = calibrated_loss(self.targets, logits, labels), measure(self.targets, logits, labels).error
+        soft = self._soft_validation if pooled else None
         if soft is None:
-            return None
-        outputs = (forward_all(student, part).logits for part in (self._encoded_validation, self._encoded_unlabelled))
-        return soft.measure(self.targets, *outputs)
+            return loss, error, None
+        return loss, error, soft.measure(self.targets, logits, forward_all(student, self._encoded_unlabelled).logits)
 
     @property
     def probe_loss(self) -> float | None:
@@ -258,7 +266,7 @@ class Problem:
         held = self.unlabelled_validation
         if not len(held):
             return None
-        return soft_validation(self.targets, self.samples, self.search_train, self.validation, held)
+        return soft_validation(self.targets, self.probe, self.samples, self.search_train, self.validation, held)
 
     @cached_property
     def _encoded_unlabelled(self) -> list[Any]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from aft.data import Dataset, Targets, hold_out
 from aft.evaluation import calibrated_loss, soft_labels
-from aft.probing import fit_linear_probe
 from aft.training._encoded import EncodedDataset
+from aft.training._teacher_probe import TeacherProbe
 
 #: The most unlabelled samples that are held out from the search, and the fewest that are worth it.
 MOST, FEWEST = 2000, 10
@@ -25,12 +24,10 @@ class SoftValidation:
     """Labelled validation samples and, with a probe's predictions for labels, unlabelled ones.
 
     Attributes:
-        positions: Positions of the unlabelled samples.
         labels: Labels of all samples, the labelled ones first; for a classification probabilities ``(n, C)``.
         probe_loss: Loss of the probe on the labelled ones at the best temperature.
     """
 
-    positions: NDArray[np.int64]
     labels: NDArray[Any]
     probe_loss: float
 
@@ -71,15 +68,17 @@ def hold_out_unlabelled(
 
 def soft_validation(
     targets: Targets,
+    probe: TeacherProbe,
     samples: EncodedDataset,
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
     unlabelled: NDArray[np.int64],
 ) -> SoftValidation:
-    """Fit the probe and predict the labels.
+    """Predict the labels of the unlabelled samples.
 
     Args:
         targets: The task.
+        probe: Predicts them.
         samples: The samples, with the teachers' features.
         train: Positions of the samples that the search trains on. The probe is fitted on those with a label.
         validation: Positions of the labelled validation samples.
@@ -88,13 +87,8 @@ def soft_validation(
     Returns:
         The labels.
     """
-    known = train[samples.labelled[train]]
-    fitted, seen, unseen = (
-        torch.cat(list(samples.features(part).values()), dim=1).float() for part in (known, validation, unlabelled)
-    )
-    probe = fit_linear_probe(fitted, torch.from_numpy(samples.labels[known]), targets.kind, outputs=targets.outputs)
-    true, predicted = samples.labels[validation], soft_labels(targets, probe(unseen).numpy())
-    loss = calibrated_loss(targets, probe(seen).numpy(), true)
+    true, predicted = samples.labels[validation], soft_labels(targets, probe.predict(samples, train, unlabelled))
+    loss = calibrated_loss(targets, probe.predict(samples, train, validation), true)
     if targets.kind == "classification":
         true = np.eye(targets.outputs)[true]
-    return SoftValidation(unlabelled, np.concatenate([true, predicted]), loss)
+    return SoftValidation(np.concatenate([true, predicted]), loss)

@@ -50,15 +50,8 @@ def run_trial(
         )  # fmt: skip
     except NonFiniteError:
         return ended(None, None, None, stopped=True)
-    loss, error = problem.measure_validation(result.student)
+    loss, error, pooled = problem.measure_search(result.student)
     if not math.isfinite(loss):
         return ended(None, None, None, stopped=True)
     early = early_losses[0] if early_losses else loss
-    return ended(
-        loss,
-        error,
-        early,
-        pooled_loss=problem.measure_search(result.student),
-        stopped=result.stopped,
-        curve=result.curve,
-    )
+    return ended(loss, error, early, pooled_loss=pooled, stopped=result.stopped, curve=result.curve)
