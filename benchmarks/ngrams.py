@@ -31,7 +31,7 @@ LABELLED, FOLDS, SEEDS = (250, 1000, 2000), 2, 3
 
 def fold_of(number: int, labelled: int) -> Dataset:
     """A quarter of the sentences outside the claims' test split for testing; of the others, so many have a label."""
-    rows = tasks._movie_rows(tasks.TASKS["polarity"])
+    rows = tasks.movie_rows(tasks.TASKS["polarity"])
     outside = np.random.default_rng(tasks.SPLIT_SEED).permutation(len(rows))[tasks.TASKS["polarity"].test :]
     order = np.random.default_rng(number).permutation(outside).tolist()
     test, train = order[: len(order) // 4], order[len(order) // 4 :]
@@ -52,7 +52,6 @@ def measure(labelled: int, out: Path) -> dict[str, Any]:
     """Errors in percent, averaged over the folds; latency in milliseconds of one text alone and in batches; bytes."""
     store = teacher()
     errors: dict[str, list[float]] = {}
-    cost: dict[str, Any] = {}
     for number in range(FOLDS):
         data = fold_of(number, labelled)
         folder = out / f"{labelled}-{number}"
@@ -63,20 +62,14 @@ def measure(labelled: int, out: Path) -> dict[str, Any]:
             errors.setdefault(baseline.name, []).append(baseline.error)
         for method in comparison.methods:
             errors.setdefault(method.method, []).append(method.mean)
-        model = aft.load(folder / "runs" / "finetune-0")
-        texts = [data.inputs[i] for i in range(512)]
-        cost = {
-            "ms_one_text": latency(model.predict, texts[:16], repeats=5),
-            "ms_in_batches": 1000 / throughput(model.predict, texts),
-            "bytes": sum(file.stat().st_size for file in _deployed(folder / "runs" / "finetune-0")),
-        }
-    return {**{name: round(100 * float(np.mean(values)), 2) for name, values in errors.items()}, **cost}
-
-
-def _deployed(run: Path) -> list[Path]:
-    """The files that predictions need."""
-    layout = RunLayout(run)
-    return [layout.weights, *layout.assets.iterdir()]
+    layout = RunLayout(folder / "runs" / "finetune-0")
+    model, texts = aft.load(layout.directory), [data.inputs[i] for i in range(512)]
+    return {
+        **{name: round(100 * float(np.mean(values)), 2) for name, values in errors.items()},
+        "ms_one_text": latency(model.predict, texts[:16], repeats=5),
+        "ms_in_batches": 1000 / throughput(model.predict, texts),
+        "bytes": layout.deployed_bytes(),
+    }
 
 
 if __name__ == "__main__":

@@ -13,14 +13,11 @@ from typing import Any
 
 from aft.core import append_jsonl, read_jsonl
 from aft.evaluation import measure
-from aft.objectives import WeightingKind
 from aft.runs import HParams
-from aft.training import SEARCH_SEED, Problem, TrainConfig, fit
+from aft.training import BETAS, SEARCH_SEED, Problem, TrainConfig, fit
 from ngrams import fold_of, teacher
 
 ROWS = Path(__file__).parent / "results" / "search.jsonl"
-#: The grids of the search.
-BETAS: dict[WeightingKind, tuple[float, ...]] = {"balanced": (0.3, 1.0, 3.0, 10.0), "fixed": (3.0, 10.0, 30.0, 100.0)}
 STUDENTS, METHODS = ("aft:ngrams", "aft:static"), ("aft", "probe-kd")
 LABELLED, FOLDS = (250, 1000), 3
 

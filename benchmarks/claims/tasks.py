@@ -125,7 +125,7 @@ def load(task: str, variation: Variation = Variation()) -> Dataset:
         The dataset. Its ids are those of the stores.
     """
     chosen = TASKS[task]
-    rows = _movie_rows(chosen) if chosen.source == "movie" else _picture_rows(chosen)
+    rows = movie_rows(chosen) if chosen.source == "movie" else _picture_rows(chosen)
     order = np.random.default_rng(SPLIT_SEED).permutation(len(rows)).tolist()
     test, remaining = order[: chosen.test], order[chosen.test :]
     count = chosen.labelled if variation.labelled is None else variation.labelled
@@ -151,7 +151,8 @@ def load(task: str, variation: Variation = Variation()) -> Dataset:
     return Dataset.from_table(table, image=column, image_root=features.pictures(chosen.source), **columns)
 
 
-def _movie_rows(task: Task) -> list[tuple[str, str, str]]:
+def movie_rows(task: Task) -> list[tuple[str, str, str]]:
+    """Return id, sentence and label of every movie sentence that has a label."""
     with movie_sentences().open(encoding="utf-8", newline="") as file:
         return [
             (row["id"], row["sentence"], row[task.label or ""]) for row in csv.DictReader(file) if row[task.label or ""]

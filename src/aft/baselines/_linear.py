@@ -7,12 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data import Targets
-from aft.evaluation import softmax
+from aft.evaluation import mean_loss, softmax
 
 #: Inverse penalties to choose from.
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0)
 #: Classes with a smaller share of a soft label are left out.
 SMALLEST_SHARE = 0.02
+#: The least that a class is worth when penalties are compared.
+SMALLEST_PROBABILITY = 1e-12
 #: Bias of a class that no sample has.
 ABSENT = -1e3
 #: Folds of the cross-validation. Of more samples than this, one fold is enough.
@@ -37,18 +39,12 @@ def choose_penalty(targets: Targets, features: Any, outputs: NDArray[Any]) -> fl
         out = fold == held_out
         for place, penalty in enumerate(PENALTIES):
             weight, bias = fit_linear(targets, features[~out], outputs[~out], penalty)
-            losses[place] += _loss(targets, np.asarray(features[out] @ weight.T + bias, dtype=np.float64), outputs[out])
+            logits = np.asarray(features[out] @ weight.T + bias)
+            if targets.kind == "classification":
+                # A class that the other folds lack costs the same, whatever the penalty.
+                logits = np.log(softmax(logits).clip(min=SMALLEST_PROBABILITY))
+            losses[place] += out.sum() * mean_loss(targets, logits, outputs[out])
     return PENALTIES[int(losses.argmin())]
-
-
-def _loss(targets: Targets, logits: NDArray[np.float64], outputs: NDArray[Any]) -> float:
-    """The sum of a linear model's losses."""
-    if targets.kind == "regression":
-        return float(np.square(logits.ravel() - outputs.ravel()).sum())
-    if targets.kind == "multilabel":
-        return float((np.logaddexp(0, logits) - logits * outputs).sum())
-    shares = outputs if outputs.ndim == 2 else np.eye(targets.outputs)[outputs]
-    return float(-(shares * np.log(softmax(logits).clip(min=1e-12))).sum())
 
 
 def fit_linear(

@@ -20,8 +20,7 @@ from aft.data._inputs import ImageBytes as ImageBytes
 from aft.data._inputs import Inputs as Inputs
 from aft.data._inputs import Texts as Texts
 from aft.data._inputs import check_inputs as check_inputs
-from aft.data._label_warnings import contradictions as contradictions
-from aft.data._label_warnings import single_samples as single_samples
+from aft.data._label_warnings import sample_warnings as sample_warnings
 from aft.data._labelled import labelled_samples as labelled_samples
 from aft.data._leakage import check_leakage as check_leakage
 from aft.data._modality import ARRAY as ARRAY

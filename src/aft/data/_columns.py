@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aft.data._by_position import by_position
 from aft.data._targets import is_missing
 from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean, name_some
 
@@ -76,17 +77,13 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
         )
     names = list(frame.column_names if hasattr(type(frame), "column_names") else frame.columns)
     _require(type(frame).__name__, wanted, names)
-    columns = {column: _frame_cells(frame[column]) for column in wanted}
+    columns = {
+        column: [None if is_missing(cell) else cell for cell in by_position(frame[column], column)] for column in wanted
+    }
     _name_classes(columns, getattr(getattr(frame, "schema", None), "metadata", None))
     if not next(iter(columns.values())):
         raise DataError("a table needs at least one row; received an empty one; check the data")
     return columns
-
-
-def _frame_cells(column: Any) -> list[Any]:
-    convert = getattr(column, "to_pylist", None) or getattr(column, "to_list", None)
-    assert convert is not None  # Arrow has the one, pandas and polars have the other
-    return [None if is_missing(cell) else cell for cell in convert()]
 
 
 def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -> None:

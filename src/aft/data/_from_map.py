@@ -1,11 +1,12 @@
 """Samples from any map-style dataset: torch's, torchvision's, Hugging Face's, or arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from aft.data._by_position import by_position
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
@@ -48,39 +49,6 @@ class Columns:
         return self._inputs[index], self._targets[index]
 
 
-def by_position(values: Any, role: str) -> Any:
-    """Values in the order of the samples: a series of pandas would be read by its index, and an array of Arrow as scalars.
-
-    Args:
-        values: A sequence, an array, or a series; None is returned as it is.
-        role: What they are, for messages.
-
-    Returns:
-        Something whose items are found by their positions.
-
-    Raises:
-        DataError: A data frame of several columns that are no numbers, or something without an order.
-    """
-    if values is None or isinstance(values, list | tuple):
-        return values
-    if hasattr(values, "columns"):  # a data frame: its rows are the samples
-        if len(values.columns) == 1:
-            return by_position(values[values.columns[0]], role)
-        array = values.to_numpy() if hasattr(values, "to_numpy") else None
-        if array is None or array.dtype.kind not in "fiub":
-            raise DataError(
-                f"{role} are one column, or columns of numbers; received a {type(values).__name__} of others; use "
-                "Dataset.from_table, or pass one column"
-            )
-        return array
-    convert = getattr(values, "to_pylist", None) or getattr(values, "to_list", None)
-    if convert is not None:
-        return convert()
-    if isinstance(values, str | bytes | Mapping) or not (hasattr(values, "__len__") and hasattr(values, "__getitem__")):
-        raise DataError(f"{role} are a sequence; received {type(values).__name__}; pass a list or an array")
-    return values
-
-
 def read_map(
     dataset: Any,
     *,
@@ -107,9 +75,7 @@ def read_map(
     fetch = partial(_pick_all, dataset, keys)
     modality = modality_of(fetch(0))
     inputs = Items(fetch, range(size), modality)
-    labels = None
-    if label is not None and any(_has(dataset[i], label) for i in range(size)):
-        labels = _labels(dataset, label)
+    labels = None if label is None else _labels(dataset, label)
     if ids is None:
         ids = [_pick(dataset[i], id) for i in range(size)] if id is not None else content_ids(inputs)
     ids = [str(value.item() if hasattr(value, "item") else value) for value in by_position(ids, "ids")]
@@ -119,9 +85,12 @@ def read_map(
     return Contents(ids, inputs, labels, splits, groups, source)
 
 
-def _labels(dataset: Any, key: Key) -> list[Any]:
-    items = (dataset[i] for i in range(len(dataset)))
-    labels = clean_labels([item[key] if _has(item, key) else None for item in items])
+def _labels(dataset: Any, key: Key) -> list[Any] | None:
+    """The label of each item; None if no item has one."""
+    found = {i: item[key] for i in range(len(dataset)) if _has(item := dataset[i], key)}
+    if not found:
+        return None
+    labels = clean_labels([found.get(i) for i in range(len(dataset))])
     # The ClassLabel feature of Hugging Face's datasets: an index into names, -1 for an unlabelled sample.
     names = getattr(getattr(dataset, "features", {}).get(key), "names", None) if hasattr(dataset, "features") else None
     if names:

@@ -13,42 +13,33 @@ MISSING = frozenset({"na", "n/a", "nan", "none", "null", "missing", "unknown", "
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
-def contradictions(digests: Sequence[str], labels: Sequence[Any]) -> list[str]:
-    """Say how many inputs have several labels.
+def sample_warnings(targets: Targets, digests: Sequence[str], labels: Sequence[Any]) -> list[str]:
+    """Say which samples look like mistakes: inputs with several labels, and classes of one sample.
 
     Args:
+        targets: The task.
         digests: Digest of each input.
         labels: Labels of the same samples; None where a sample has none.
 
     Returns:
-        A sentence; none where equal inputs have equal labels.
+        Sentences; none for a regression task.
     """
+    if targets.kind == "regression":
+        return []
+    known = [(digest, label) for digest, label in zip(digests, labels, strict=True) if label is not None]
     found: dict[str, set[Any]] = defaultdict(set)
-    for digest, label in zip(digests, labels, strict=True):
-        if label is not None:
-            found[digest].add(label)
+    for digest, label in known:
+        found[digest].add(label)
+    warnings = []
     several = sum(len(different) > 1 for different in found.values())
-    if not several:
-        return []
-    return [f"{several} inputs occur with different labels, which nothing can learn; check them"]
-
-
-def single_samples(labels: Sequence[Any]) -> list[str]:
-    """Say which classes have a single sample.
-
-    Args:
-        labels: Labels of a classification; None where a sample has none.
-
-    Returns:
-        A sentence; none where every class has more.
-    """
-    counts = Counter(str(label) for label in labels if label is not None)
+    if several:
+        warnings.append(f"{several} inputs occur with different labels, which nothing can learn; check them")
+    counts = Counter(str(label) for _, label in known)
     single = sorted(name for name, count in counts.items() if count == 1)
-    if not single:
-        return []
-    return [
-        f"{name_some(single)} {'is a class' if len(single) == 1 else 'are classes'} of one sample, which cannot be both learned and tested"
-    ]
+    if single and targets.kind == "classification":
+        are = "is a class" if len(single) == 1 else "are classes"
+        warnings.append(f"{name_some(single)} {are} of one sample, which cannot be both learned and tested")
+    return warnings
 
 
 def label_warnings(targets: Targets) -> list[str]:

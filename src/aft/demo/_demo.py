@@ -25,7 +25,7 @@ from aft.runs import RunLayout
 
 log = logging.getLogger("aft")
 
-#: Fixed before any test result was seen; see docs/demo.md.
+#: Chosen without the test sentences; see docs/demo.md.
 STUDENT = "aft:ngrams"
 METHODS = {"finetune": "student, fine-tuned", "aft": "student, AFT", DEFAULT_METHOD: "student, the default"}
 BASELINES = {"TF-IDF": "TF-IDF, on labels", "TF-IDF, distilled": "TF-IDF, on the probe"}
@@ -145,10 +145,9 @@ def _method_line(comparison: Comparison, method: MethodResult, dataset: Dataset)
     name = "finetune" if method.same_as_finetune else method.method
     layout = RunLayout(comparison.path / "runs" / f"{name}-0")
     model = aft.load(layout.directory)
-    size = sum(file.stat().st_size for file in (layout.weights, *layout.assets.iterdir()))
     speed = throughput(model.predict, [dataset.inputs[i] for i in range(min(500, len(dataset)))])
     seconds = (method.search_seconds or 0.0) + (method.train_seconds or 0.0) * len(method.errors)
-    return _line(METHODS[method.method], method.mean, method.spread, size, speed, seconds)
+    return _line(METHODS[method.method], method.mean, method.spread, layout.deployed_bytes(), speed, seconds)
 
 
 def _line(name: str, error: float | None, spread: float | None, size: int, speed: float, seconds: float) -> str:

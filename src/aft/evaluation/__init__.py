@@ -12,6 +12,7 @@ from aft.evaluation._latency import throughput as throughput
 from aft.evaluation._metrics import Metrics as Metrics
 from aft.evaluation._metrics import calibrated_loss as calibrated_loss
 from aft.evaluation._metrics import confusion as confusion
+from aft.evaluation._metrics import mean_loss as mean_loss
 from aft.evaluation._metrics import measure as measure
 from aft.evaluation._metrics import soft_labels as soft_labels
 from aft.evaluation._metrics import softmax as softmax

@@ -73,7 +73,12 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         chosen = logits > 0
         micro = float(sk.f1_score(encoded, chosen, average="micro", zero_division=0.0))
         macro = float(sk.f1_score(encoded, chosen, average="macro", zero_division=0.0))
-        values = {"error": 1 - micro, "micro_f1": micro, "macro_f1": macro, "log_loss": _loss(targets, logits, encoded)}
+        values = {
+            "error": 1 - micro,
+            "micro_f1": micro,
+            "macro_f1": macro,
+            "log_loss": mean_loss(targets, logits, encoded),
+        }
         values |= _auroc(logits, np.asarray(encoded) > 0)
         return Metrics(1 - micro, "1 - micro F1", len(encoded), values)
     best = logits.argmax(axis=1)
@@ -83,7 +88,7 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         "error": 1 - accuracy,
         "accuracy": accuracy,
         "macro_f1": macro,
-        "log_loss": _loss(targets, logits, encoded),
+        "log_loss": mean_loss(targets, logits, encoded),
     }
     probabilities = softmax(logits)
     truth = np.eye(logits.shape[1], dtype=bool)[encoded]
@@ -132,12 +137,18 @@ def calibrated_loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any
         The mean log loss or, for regression, the mean squared error in standardised units.
     """
     if targets.kind == "regression":
-        return _loss(targets, logits, encoded)
-    return min(_loss(targets, logits * scale, encoded) for scale in np.geomspace(0.05, 5, 47))
+        return mean_loss(targets, logits, encoded)
+    return min(mean_loss(targets, logits * scale, encoded) for scale in np.geomspace(0.05, 5, 47))
 
 
-def _loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> float:
-    """Mean log loss or, for regression, mean squared error in standardised units."""
+def mean_loss(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> float:
+    """Compute the mean log loss or, for regression, the mean squared error in standardised units.
+
+    Args:
+        targets: The task.
+        logits: ``(N, C)``.
+        encoded: As for `calibrated_loss`.
+    """
     wide = logits.astype(np.float64)
     if targets.kind == "regression":
         return float(np.mean((wide[:, 0] - encoded) ** 2))

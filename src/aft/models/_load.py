@@ -105,9 +105,13 @@ class _Task(NamedTuple):
     example: Any
     outputs: int | None
 
+    def all_texts(self) -> Sequence[str] | None:
+        """The training texts, if there are any."""
+        return self.texts() if self.texts is not None else None
+
     def inputs(self) -> Sequence[Any] | None:
         """The training texts, two by two where inputs are pairs."""
-        listed = self.texts() if self.texts is not None else None
+        listed = self.all_texts()
         if listed is None or not isinstance(self.example, tuple):
             return listed
         return list(zip(listed[::2], listed[1::2], strict=True))
@@ -123,7 +127,7 @@ def _load(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
         from aft.models._hf import load_hf
 
         learns = "vocabulary" in spec.options or spec.options.get("weights") == "random"
-        return load_hf(spec, task.texts() if task.texts is not None and learns else None)
+        return load_hf(spec, task.all_texts() if learns else None)
     if spec.kind == "st" and role == "student":
         raise UsageError(f"st: models are teachers; received {str(spec)!r} as a student; load the same folder with hf:")
     if spec.kind == "st":
@@ -148,14 +152,13 @@ def _make_built_in(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
         from aft.models._ngrams import make_ngrams
 
         return make_ngrams(spec, task.inputs(), task.outputs)
-    listed = task.texts() if task.texts is not None else None
     if spec.name == "static":
         from aft.models._static import make_static
 
-        return make_static(spec, listed)
+        return make_static(spec, task.all_texts())
     from aft.models._hf import make_transformer
 
-    return make_transformer(spec, listed)
+    return make_transformer(spec, task.all_texts())
 
 
 def restore_backbone(

@@ -25,7 +25,7 @@ class RunLayout:
 
     @property
     def assets(self) -> Path:
-        """Directory of the student's tokenizer and architecture."""
+        """Directory of the student's tokenizer or n-grams, and of its architecture."""
         return self.directory / "student"
 
     @property
@@ -57,6 +57,10 @@ class RunLayout:
     def weights(self) -> Path:
         """The student's weights."""
         return self.directory / "model.safetensors"
+
+    def deployed_bytes(self) -> int:
+        """Size of what predictions need: the weights, and the tokenizer or n-grams."""
+        return sum(file.stat().st_size for file in (self.weights, *self.assets.iterdir()))
 
     @property
     def objective(self) -> Path:

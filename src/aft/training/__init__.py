@@ -14,6 +14,7 @@ from aft.training._fit import fit as fit
 from aft.training._overview import overview as overview
 from aft.training._problem import Problem as Problem
 from aft.training._run_training import run_training as run_training
+from aft.training._search import BETAS as BETAS
 from aft.training._search import SEARCH_SEED as SEARCH_SEED
 from aft.training._search import TRIALS as TRIALS
 from aft.training._search import Search as Search

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.data import Dataset, Splits, Targets, check_dataset, contradictions, infer_targets, make_splits, single_samples
+from aft.data import Dataset, Splits, Targets, check_dataset, infer_targets, make_splits, sample_warnings
 from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import ModuleBackbone, Recipe, Student, choose_device, forward_all
@@ -112,10 +112,8 @@ class Problem:
         if config.patience is not None:
             splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
         targets = infer_targets(dataset, splits.train.tolist(), config.task)
-        if targets.kind != "regression" and dataset.labels is not None:
-            single = single_samples(dataset.labels) if targets.kind == "classification" else []
-            for warning in (*contradictions(dataset.digests, dataset.labels), *single):
-                log.warning("%s", warning)
+        for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
+            log.warning("%s", warning)
         students = StudentFactory(
             student, dataset, splits, targets, config, preprocess=preprocess, train_preprocess=train_preprocess,
             device=device,
