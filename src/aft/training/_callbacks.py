@@ -90,6 +90,8 @@ class SavedState(Callback):
         Raises:
             ModelError: A buffer has changed that is not saved, and the student's outputs depend on it.
         """
+        if not self._before:
+            return
         before, self._before = self._before, {}
         buffers = dict(self._student.named_buffers())
         changed = [name for name, value in before.items() if not _equal(buffers[name], value)]

@@ -124,15 +124,14 @@ def fit(
     student = problem.students.new(seed)
     objectives: dict[str, Objective] = {}
     started = time.monotonic()
-    if hparams.beta:
-        samples = problem.samples
-        problem.starts.apply(student, samples, positions)
-        objectives = problem.objectives.make(method, options, student, samples, positions, seed + 1)
-    else:
-        samples = problem.samples.with_stores([])
+    samples = problem.samples
+    if not hparams.beta:
+        samples = samples.with_stores([])
         # Without an objective, nothing is learned from unlabelled samples.
         positions = positions[samples.labelled[positions]]
-        problem.starts.apply(student, samples, positions)
+    problem.starts.apply(student, samples, positions)
+    if hparams.beta:
+        objectives = problem.objectives.make(method, options, student, samples, positions, seed + 1)
     if progress is not None:
         progress.pause(time.monotonic() - started)
     terms = []
