@@ -55,7 +55,7 @@ def compare(
     validation_fraction: o.ValidationFraction = 0.2,
     leakage: o.Leakage = "error",
     bad_inputs: o.BadInputs = "error",
-    augment: o.Augment = "none",
+    augment: o.Augment = "auto",
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,

@@ -26,6 +26,13 @@ def extract(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate time and disk space, and write nothing.")
     ] = False,
+    views: Annotated[
+        int,
+        typer.Option(
+            help="Features of so many views of each sample: itself, and random augmentations of it. Time and disk space grow with it."
+        ),
+    ] = 1,
+    view_seed: Annotated[int, typer.Option(help="Random seed of the augmentations.")] = 0,
     layer: o.Layer = None,
     pooling: o.Pooling = None,
     weights: o.Weights = None,
@@ -62,7 +69,7 @@ def extract(
     )
     options: dict[str, Any] = {
         "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "device": device, "precision": precision,
-        "dtype": dtype, "batch_size": batch_size, "bad_inputs": bad_inputs,
+        "dtype": dtype, "batch_size": batch_size, "bad_inputs": bad_inputs, "views": views, "view_seed": view_seed,
     }  # fmt: skip
     teachers: dict[str, str] = {}
     for named in teacher:

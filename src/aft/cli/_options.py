@@ -109,7 +109,8 @@ Options = Annotated[
 Augment = Annotated[
     str,
     typer.Option(
-        help="none, or clean: image students see random crops, flips and colours, with the features of the clean image."
+        help="What the student sees: views, each with its features; clean, new augmentations with the clean sample's features; none; "
+        "auto, which is views if the stores have some, else none."
     ),
 ]
 Workers = Annotated[int, typer.Option(help="Processes that prepare batches; 0 for none.")]

@@ -5,6 +5,8 @@ of one modality. `Targets` translates labels into the numbers that a loss takes.
 dataset into training, validation and test splits, and `check_leakage` makes sure that they share no samples.
 """
 
+from aft.data._augmentation import augment as augment
+from aft.data._augmentation import augmentation_of as augmentation_of
 from aft.data._dataset import Dataset as Dataset
 from aft.data._dataset import OnBad as OnBad
 from aft.data._dataset import Sample as Sample
@@ -36,3 +38,4 @@ from aft.data._splits import Splits as Splits
 from aft.data._splits import make_splits as make_splits
 from aft.data._targets import Targets as Targets
 from aft.data._targets import TaskKind as TaskKind
+from aft.data._views import Views as Views

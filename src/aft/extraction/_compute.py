@@ -1,6 +1,7 @@
 """Compute features by several teachers at once: each sample is read once, and a shared network runs once."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aft.core import Progress
+from aft.data import Dataset, Views
 from aft.extraction._teacher import TeacherRun
 from aft.models import explain_out_of_memory
 
@@ -87,23 +89,25 @@ def compute_features(
     """Compute the features of some samples by several teachers.
 
     Args:
-        groups: The teachers, all over the same dataset.
+        groups: The teachers, all over the same views of the same dataset.
         indices: Positions ``(n,)`` of the samples in the dataset.
         progress: Counts the vectors that are computed.
 
     Returns:
-        Features ``(n, D_m)`` by the name of the teacher, in the order of the indices.
+        Features by the name of the teacher, in the order of the indices: ``(n, K * D_m)``, one view after the other.
     """
     teachers = [teacher for group in groups for teacher in group.teachers]
-    inputs, batch_size = teachers[0].dataset.inputs, teachers[0].settings.batch_size
-    out = {teacher.name: np.empty((len(indices), teacher.backbone.dim), dtype=np.float32) for teacher in teachers}
+    dataset, views, batch_size = teachers[0].dataset, teachers[0].views, teachers[0].settings.batch_size
+    count = len(indices) * views.count
+    out = {teacher.name: np.empty((count, teacher.backbone.dim), dtype=np.float32) for teacher in teachers}
+    seen = _views_of(dataset, indices, views)
     # Encoded texts are small, so a whole shard of them is sorted by length. Images are encoded batch by
     # batch.
-    window = max(1, len(indices)) if inputs.sort_by_length else batch_size
+    window = max(1, count) if dataset.inputs.sort_by_length else batch_size
     with torch.inference_mode():
-        for start in range(0, len(indices), window):
-            positions = range(start, min(start + window, len(indices)))
-            raw = [inputs[indices[position]] for position in positions]
+        for start in range(0, count, window):
+            positions = range(start, min(start + window, count))
+            raw = list(islice(seen, len(positions)))
             for group in groups:
                 encoded = group.backbone.encode(raw)
                 # The longest come first: a batch that does not fit in memory fails at once, and the estimate
@@ -119,4 +123,12 @@ def compute_features(
                         out[teacher.name][rows] = features
                     if progress is not None:
                         progress(len(rows) * len(group.teachers))
-    return out
+    return {name: features.reshape(len(indices), -1) for name, features in out.items()}
+
+
+def _views_of(dataset: Dataset, indices: Sequence[int], views: Views) -> Iterator[Any]:
+    """All views of each sample, which is read once."""
+    for index in indices:
+        value = dataset.inputs[index]
+        for number in range(views.count):
+            yield views.of(value, dataset.ids[index], number)

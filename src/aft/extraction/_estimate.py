@@ -28,6 +28,7 @@ class Estimate:
     Attributes:
         samples: Number of samples that remain to be computed.
         total: Number of samples of the dataset.
+        views: Number of views of each.
         dim: Width of the features.
         seconds: Time, extrapolated from a trial on some of the samples.
         bytes: Disk space for the features, in bytes.
@@ -37,6 +38,7 @@ class Estimate:
 
     samples: int
     total: int
+    views: int
     dim: int
     seconds: float
     bytes: int
@@ -45,7 +47,7 @@ class Estimate:
 
     def __str__(self) -> str:
         return (
-            f"{self.samples} of {self.total} samples to compute, {self.dim} dimensions: "
+            f"{self.samples} of {self.total} samples to compute, {f'{self.views} views, ' * (self.views > 1)}{self.dim} dimensions: "
             f"about {format_duration(self.seconds)} and {format_size(self.bytes)} ({format_size(self.free)} free)"
         )
 
@@ -87,6 +89,7 @@ def estimate(
     run = TeacherRun(readable, backbone, name, out, settings, device)
     committed = committed_ids(run.location)
     pending = [index for index, sample_id in enumerate(readable.ids) if sample_id not in committed]
+    trial = -(-trial // settings.views)
     evenly = np.linspace(0, len(pending) - 1, min(trial, len(pending))).astype(int).tolist() if pending else []
     tried = [pending[i] for i in evenly]
     seconds, truncated = 0.0, 0
@@ -97,11 +100,11 @@ def estimate(
         compute_features(groups, tried)
         truncated = run.truncated - before
         seconds = (time.monotonic() - start) / len(tried) * len(pending)
-    width = np.dtype(settings.dtype).itemsize * backbone.dim
+    width = np.dtype(settings.dtype).itemsize * backbone.dim * settings.views
     directory = local_directory(run.location)
     existing = next(parent for parent in [directory, *directory.absolute().parents] if parent.exists())
     return Estimate(
-        samples=len(pending), total=len(readable), dim=backbone.dim, seconds=seconds,
+        samples=len(pending), total=len(readable), views=settings.views, dim=backbone.dim, seconds=seconds,
         bytes=len(pending) * (width + OVERHEAD), free=shutil.disk_usage(existing).free,
-        truncated=truncated / max(1, len(tried)),
+        truncated=truncated / max(1, len(tried) * settings.views),
     )  # fmt: skip

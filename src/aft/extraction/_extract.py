@@ -38,6 +38,8 @@ def extract(
     batch_size: int = 32,
     shard_rows: int | None = None,
     bad_inputs: Literal["error", "skip"] | None = None,
+    views: int = 1,
+    view_seed: int = 0,
     overwrite: bool = False,
     progress: bool = True,
     processes: int | None = None,
@@ -68,6 +70,9 @@ def extract(
             default depends on the size of the dataset.
         bad_inputs: ``"skip"`` skips unreadable inputs and logs how many; ``"error"`` raises. The default is
             the dataset's setting.
+        views: Number K of views of each sample: the sample itself, and K - 1 random augmentations of it, which
+            a training with ``augment="views"`` shows the student again. Time and disk space grow with K.
+        view_seed: Random seed of the augmentations.
         overwrite: Replace an existing store of other features.
         progress: Show progress on standard error.
         processes: Number of processes that compute shards in parallel, for a CPU with many cores. Under a
@@ -92,7 +97,9 @@ def extract(
         >>> teacher = "timm:vit_small_patch14_dinov2.lvd142m"
         >>> store = aft.extract(dataset, teacher=teacher, name="dinov2", out="features/")
     """
-    settings = Settings(layer, pooling, weights, prompt, preprocess, device, precision, dtype, batch_size, bad_inputs)
+    settings = Settings(
+        layer, pooling, weights, prompt, preprocess, device, precision, dtype, batch_size, bad_inputs, views, view_seed
+    )
     teachers = {name or default_name(teacher): teacher}
     stores = _extract(dataset, teachers, out, settings, shard_rows, overwrite, progress, processes, threads, engine)
     return stores[0]
@@ -185,9 +192,9 @@ def _extract(
     truncated = [0] * len(worker.teachers)
     numbers = sorted({number for task in tasks for number, _ in task.shards})
     names = ", ".join(worker.teachers[number].name for number in numbers)
-    unit = "samples" if len(numbers) <= 1 else "vectors"
+    unit = "samples" if len(numbers) <= 1 and settings.views == 1 else "vectors"
     make = partial(Worker, readable, teachers, out, settings)
-    with Progress(sum(task.vectors for task in mine), names, unit, quiet=quiet) as bar:
+    with Progress(sum(task.vectors for task in mine) * settings.views, names, unit, quiet=quiet) as bar:
         for counts in run_tasks(worker, mine, make, processes, threads, bar, engine):
             truncated = [before + count for before, count in zip(truncated, counts, strict=True)]
     barrier()
@@ -209,11 +216,12 @@ def _log_summary(
         computed = sum(task.samples for task in tasks if number in dict(task.shards))
         if computed and rank() == 0:
             log.info(
-                "%s: computed %d samples x %d dimensions in %s (%.1f per second), %s on disk",
-                teacher.name, computed, store.dim, format_duration(seconds), computed / seconds, format_size(store.nbytes),
+                "%s: computed %d samples x %s%d dimensions in %s (%.1f per second), %s on disk",
+                teacher.name, computed, f"{store.views} views x " * (store.views > 1), store.dim, format_duration(seconds),
+                computed / seconds, format_size(store.nbytes),
             )  # fmt: skip
         if truncated[number]:
             log.warning(
                 "%s: %d of %d inputs were longer than %s and were truncated",
-                teacher.name, truncated[number], computed, teacher.backbone.limit(),
+                teacher.name, truncated[number], computed * store.views, teacher.backbone.limit(),
             )  # fmt: skip

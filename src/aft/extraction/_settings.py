@@ -27,6 +27,8 @@ class Settings:
     dtype: Dtype = "float16"
     batch_size: int = 32
     bad_inputs: Literal["error", "skip"] | None = None
+    views: int = 1
+    view_seed: int = 0
 
     def __post_init__(self) -> None:
         for option, value, known in (("precision", self.precision, Precision), ("dtype", self.dtype, Dtype)):

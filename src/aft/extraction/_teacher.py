@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from aft.data import Dataset
+from aft.data import Dataset, Views
 from aft.extraction._settings import Settings
 from aft.features import Sample, StoreWriter, join_location
 from aft.models import Backbone, ModelSpec, load_backbone, weights_digest
@@ -63,8 +63,9 @@ class TeacherRun:
     """A teacher that runs over a dataset and writes to a store.
 
     Attributes:
-        computed: Number of samples computed so far.
-        truncated: How many of them were longer than the teacher's limit.
+        views: The views of each sample that it sees.
+        computed: Number of vectors computed so far.
+        truncated: For how many of them the input was longer than the teacher's limit.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class TeacherRun:
         self.location = join_location(out, name)
         self.settings = settings
         self.device = device
+        self.views = Views(dataset.modality, settings.views, settings.view_seed)
         self.digest = weights_digest(backbone)
         self.computed = self.truncated = 0
 
@@ -103,11 +105,12 @@ class TeacherRun:
             f"preprocessing.{key}": _as_json(value) for key, value in self.backbone.preprocessing().items()
         }
         return StoreWriter.plan(
-            self.location, name=self.name, dim=self.backbone.dim, dtype=self.settings.dtype,
+            self.location, name=self.name, dim=self.backbone.dim * self.views.count, dtype=self.settings.dtype,
             fingerprint={
                 "model": model + (f",{options}" if options else ""), "weights": self.digest,
                 "precision": self.settings.precision, "layer": getattr(self.backbone, "layer", None),
                 "pooling": getattr(self.backbone, "pooling", None), "input": self.dataset.kind, **preprocessing,
+                **self.views.fingerprint,
             },
             samples=[Sample(*pair) for pair in zip(self.dataset.ids, self.dataset.digests, strict=True)],
             shard_rows=shard_rows, overwrite=overwrite,

@@ -36,7 +36,10 @@ def describe_store(path: str | Path, *, verify: bool = False) -> tuple[list[tupl
         ("feature store", str(path)),
         ("teacher", store.name),
         ("samples", f"{len(store):,} in {len(store.records)} shards"),
-        ("features", f"{store.dim} x {store.dtype}, {format_size(store.nbytes)}"),
+        (
+            "features",
+            f"{f'{store.views} views x ' * (store.views > 1)}{store.dim} x {store.dtype}, {format_size(store.nbytes)}",
+        ),
         ("values", f"{smallest:.4g} to {largest:.4g}"),
         *([("zero rows", f"{zero_rows:,}")] if zero_rows else []),
         *((key, str(value)) for key, value in store.fingerprint.items() if value is not None),

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aft.errors import FingerprintError, UsageError, name_some
 from aft.features._location import join_location, local_directory
@@ -73,16 +75,21 @@ def merge(stores: Sequence[FeatureStore | str | Path], *, out: str | Path, overw
                 samples.append(sample)
     writer = StoreWriter.plan(
         target, name=first.name, fingerprint={key: value for key, value in first.fingerprint.items() if key != "samples"},
-        dim=first.dim, dtype="float16" if first.dtype == np.float16 else "float32", samples=samples, overwrite=overwrite,
+        dim=first.dim * first.views, dtype="float16" if first.dtype == np.float16 else "float32", samples=samples, overwrite=overwrite,
     )  # fmt: skip
     for shard in writer.pending():
         ids = [sample.id for sample in writer.samples(shard)]
-        rows = np.empty((len(ids), first.dim), dtype=first.dtype)
+        rows = np.empty((len(ids), first.dim * first.views), dtype=first.dtype)
         for number in sorted({owner[sample_id] for sample_id in ids}):
             positions = [position for position, sample_id in enumerate(ids) if owner[sample_id] == number]
-            rows[positions] = sources[number][[ids[position] for position in positions]]
+            rows[positions] = _all_features(sources[number], [ids[position] for position in positions])
         writer.commit(shard, rows)
     return writer.finish()
+
+
+def _all_features(store: FeatureStore, ids: Sequence[str]) -> NDArray[Any]:
+    """The features of all views, one after the other: ``(n, views * dim)``."""
+    return store.take_views(store.rows(ids)).reshape(len(ids), -1)
 
 
 def _identity(store: FeatureStore) -> dict[str, object]:
@@ -97,8 +104,8 @@ def _check_equal(
     """Check that repeated samples have the same features in all stores; otherwise one machine was wrong."""
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        earlier = np.stack([sources[owner[sample_id]][sample_id] for sample_id in chunk])
-        different = np.flatnonzero((earlier != source[chunk]).any(axis=1))
+        earlier = np.concatenate([_all_features(sources[owner[sample_id]], [sample_id]) for sample_id in chunk])
+        different = np.flatnonzero((earlier != _all_features(source, chunk)).any(axis=1))
         if len(different):
             names = [chunk[int(position)] for position in different]
             raise UsageError(

@@ -20,9 +20,12 @@ from aft.features._records import (
     compare_fingerprints,
     encode_ids,
     read_ids,
+    views_of,
 )
 from aft.features._shard import ShardReader
 
+#: Rows of a shard below which views do not divide it further.
+SMALLEST_SHARD = 32
 #: The samples of each planned shard, by the number of the shard.
 PlannedSamples = dict[int, list[Sample]]
 
@@ -174,7 +177,8 @@ def _extend(
         else:
             shards[number] = None
     remaining = [sample for sample in samples if sample.id not in covered]
-    step = shard_rows or default_shard_rows(len(samples))
+    views = views_of(plan.fingerprint)
+    step = shard_rows or max(SMALLEST_SHARD, default_shard_rows(len(samples)) // views)
     for start in range(0, len(remaining), step):
         members = remaining[start : start + step]
         size, sha256 = write_file(layout.ids(len(shards)), [encode_ids(members)])

@@ -178,6 +178,11 @@ class Manifest(_Document):
     shards: list[ListedShard]
 
 
+def views_of(fingerprint: Mapping[str, Any]) -> int:
+    """How many vectors a row holds, one for each view of its sample."""
+    return int(fingerprint.get("views", 1))
+
+
 def encode_ids(samples: Sequence[Sample]) -> bytes:
     """The bytes of a shard's id file."""
     return "".join(json.dumps([s.id, s.digest], ensure_ascii=True) + "\n" for s in samples).encode()

@@ -109,28 +109,37 @@ class ShardReader:
     Args:
         path: The data file.
         record: Its commit record.
+        views: Number K of vectors in a row.
 
     Raises:
         CorruptStoreError: The size or the header is not what was written.
     """
 
-    def __init__(self, path: Path, record: ShardRecord) -> None:
+    def __init__(self, path: Path, record: ShardRecord, views: int = 1) -> None:
         self.path = path
         self.record = record
         check_size_and_header(path, record)
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._offset = len(header(record.rows, record.dim, record.dtype))
-        self._rows: NDArray[np.generic] = np.frombuffer(
+        self._views = views
+        self._vectors: NDArray[np.generic] = np.frombuffer(
             self._map, dtype=np.dtype(record.dtype).newbyteorder("<"), offset=self._offset
-        ).reshape(record.rows, record.dim)
+        ).reshape(record.rows * views, record.dim // views)
         self._verified = np.zeros(len(record.blocks), dtype=bool)
 
-    def take(self, rows: NDArray[np.int64], out: NDArray[np.generic], positions: NDArray[np.int64]) -> None:
-        """Copy rows into ``out[positions]``.
+    def take(
+        self,
+        rows: NDArray[np.int64],
+        views: NDArray[np.int64],
+        out: NDArray[np.generic],
+        positions: NDArray[np.int64],
+    ) -> None:
+        """Copy vectors into ``out[positions]``.
 
         Args:
             rows: Rows of the shard ``(n,)``.
+            views: Which vector of each row, ``(n,)``.
             out: Array ``(N, dim)`` that receives them.
             positions: Rows of ``out``, ``(n,)``.
 
@@ -141,7 +150,7 @@ class ShardReader:
         if not self._verified[blocks].all():
             for block in np.unique(blocks[~self._verified[blocks]]):
                 self._verify(int(block))
-        out[positions] = self._rows[rows]
+        out[positions] = self._vectors[rows * self._views + views]
 
     def verify(self) -> None:
         """Verify every block.
@@ -153,7 +162,7 @@ class ShardReader:
             self._verify(block)
 
     def _verify(self, block: int) -> None:
-        width = self.record.dim * self._rows.dtype.itemsize
+        width = self.record.dim * self._vectors.dtype.itemsize
         start = self._offset + block * self.record.block_rows * width
         stop = min(start + self.record.block_rows * width, self.record.data.bytes)
         with memoryview(self._map) as whole, whole[start:stop] as part:

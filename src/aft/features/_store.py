@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.errors import FingerprintError, StoreError, UnknownIdError, name_some
+from aft.errors import FingerprintError, StoreError, UnknownIdError, UsageError, name_some
 from aft.features._corrupt import corrupt
 from aft.features._index import Index, digest_heads
 from aft.features._layout import Layout
 from aft.features._location import is_url, local_copy
-from aft.features._records import Manifest, Plan, Sample, ShardRecord, read_ids
+from aft.features._records import Manifest, Plan, Sample, ShardRecord, read_ids, views_of
 from aft.features._shard import ShardReader, check_size_and_header
 
 if TYPE_CHECKING:
@@ -105,8 +105,13 @@ class FeatureStore:
 
     @property
     def dim(self) -> int:
-        """Width of the features."""
-        return self._manifest.dim
+        """Width D of the features."""
+        return self._manifest.dim // self.views
+
+    @property
+    def views(self) -> int:
+        """Number K of views of each sample; 1 if there are only the features of the samples themselves."""
+        return views_of(self._manifest.fingerprint)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -189,19 +194,27 @@ class FeatureStore:
                 )
         return rows
 
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def take(self, rows: NDArray[np.int64], views: NDArray[np.int64] | int = 0) -> NDArray[Any]:
         """Read rows.
 
         Args:
             rows: Rows ``(n,)`` from `rows`.
+            views: The view of all of them, or of each, ``(n,)``; 0 is the sample itself.
 
         Returns:
             Features ``(n, dim)`` in the store's type, in the same order.
 
         Raises:
+            UsageError: A view that the store does not hold.
             CorruptStoreError: A block is not what was written.
         """
         rows = np.asarray(rows, dtype=np.int64)
+        numbers = np.broadcast_to(np.asarray(views, dtype=np.int64), rows.shape)
+        if ((numbers < 0) | (numbers >= self.views)).any():
+            raise UsageError(
+                f"a view is a number below the store's {self.views}; received {int(numbers.max())} for store "
+                f"{str(self.path)!r}; extract more with views="
+            )
         out = np.empty((len(rows), self.dim), dtype=self.dtype)
         shards = np.searchsorted(self._starts, rows, side="right") - 1
         order = np.argsort(shards, kind="stable")
@@ -209,25 +222,30 @@ class FeatureStore:
         for start, stop in pairwise(edges):
             positions = order[start:stop]
             shard = int(shards[positions[0]])
-            self._reader(shard).take(rows[positions] - self._starts[shard], out, positions)
+            self._reader(shard).take(rows[positions] - self._starts[shard], numbers[positions], out, positions)
         return out
+
+    def take_views(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Read all views of rows: ``(n, views, dim)``."""
+        return np.stack([self.take(rows, view) for view in range(self.views)], axis=1)
 
     @overload
     def __getitem__(self, key: str) -> NDArray[Any]: ...
     @overload
     def __getitem__(self, key: Sequence[str]) -> NDArray[Any]: ...
     def __getitem__(self, key: str | Sequence[str]) -> NDArray[Any]:
-        """Features by id: ``(dim,)`` for one id, ``(n, dim)`` for a list of n ids."""
+        """Features of samples by id, without augmentation: ``(dim,)`` for one id, ``(n, dim)`` for a list of n ids."""
         if isinstance(key, str):
             vector: NDArray[Any] = self.take(self.rows([key]))[0]
             return vector
         return self.take(self.rows(list(key)))
 
-    def tensor(self, ids: Sequence[str]) -> "Tensor":
+    def tensor(self, ids: Sequence[str], views: NDArray[np.int64] | int = 0) -> "Tensor":
         """Features of some samples as an objective takes them.
 
         Args:
             ids: Ids.
+            views: As for `take`.
 
         Returns:
             ``(n, dim)``, float32, on the CPU.
@@ -240,7 +258,7 @@ class FeatureStore:
         """
         import torch  # only here: reading stores does not need it
 
-        return torch.from_numpy(self[list(ids)].astype(np.float32))
+        return torch.from_numpy(self.take(self.rows(list(ids)), views).astype(np.float32))
 
     def verify(self) -> None:
         """Read and verify every file.
@@ -258,7 +276,7 @@ class FeatureStore:
             self._open.move_to_end(shard)
         else:
             self._open[shard] = ShardReader(
-                self._layout.data(self._manifest.shards[shard].number), self._records[shard]
+                self._layout.data(self._manifest.shards[shard].number), self._records[shard], self.views
             )
             if len(self._open) > OPEN_SHARDS:
                 self._open.popitem(last=False)
@@ -270,7 +288,8 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         """Name, size and location."""
-        return f"FeatureStore({self.name!r}, {len(self)} x {self.dim} {self.dtype}, {str(self.location)!r})"
+        size = f"{len(self)} x {f'{self.views} views x ' * (self.views > 1)}{self.dim}"
+        return f"FeatureStore({self.name!r}, {size} {self.dtype}, {str(self.location)!r})"
 
 
 def _unreadable(layout: Layout, location: str | Path) -> StoreError:

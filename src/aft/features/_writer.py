@@ -52,7 +52,7 @@ class StoreWriter:
 
     @property
     def dim(self) -> int:
-        """Width of the features."""
+        """Width of a row."""
         return self._plan.dim
 
     @classmethod
@@ -75,7 +75,7 @@ class StoreWriter:
                 storage (``s3://...``), to which every commit is uploaded.
             name: The teacher's name, under which the objective knows it.
             fingerprint: What determines the features: model, weights, layer, preprocessing, precision.
-            dim: Width of the features.
+            dim: Width of a row: of the features, times the number of views if the fingerprint has some.
             samples: Ids and input digests. Samples of an existing plan keep their shards; others get new
                 shards.
             dtype: Type of the features on disk, ``"float16"`` or ``"float32"``.

@@ -86,22 +86,11 @@ class Backbone(nn.Module, ABC):
         return False
 
     def augment(self, value: Any) -> Any:
-        """Preprocess a raw input for one step of training, with random augmentation if the backbone has any.
+        """Preprocess a raw input for one step of training, with random augmentation if the backbone has its own.
 
         The random numbers come from Python's, NumPy's and torch's generators, which the caller seeds.
         """
         return self.encode([value])[0]
-
-    def enable_augmentation(self) -> None:
-        """Augment training inputs from now on.
-
-        Raises:
-            UsageError: There is no augmentation for this kind of model.
-        """
-        raise UsageError(
-            f"augment= is for image students by name; received it for {self.spec}; leave it out, and for a module pass "
-            "train_preprocess="
-        )
 
     def check_deterministic(self, inputs: Inputs) -> None:
         """Make sure that `encode` gives the same result each time, if a user has written it.

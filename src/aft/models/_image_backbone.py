@@ -1,4 +1,4 @@
-"""What all image models share: preprocessing, batching and augmentation."""
+"""What all image models share: preprocessing and batching."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from aft.data import IMAGE
-from aft.models._augmentation import ImageAugmentation
 from aft.models._backbone import Backbone, Batch
 from aft.models._image import ImagePreprocessing
 
@@ -21,24 +20,10 @@ class ImageBackbone(Backbone):
 
     accepts = (IMAGE,)
     images: ImagePreprocessing
-    _augmentation: ImageAugmentation | None = None
 
     def encode(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Resize, crop and normalise images."""
         return [self.images(image) for image in inputs]
-
-    def enable_augmentation(self) -> None:
-        """Augment training images from now on."""
-        self._augmentation = ImageAugmentation(self.images)
-
-    @property
-    def augments(self) -> bool:
-        """Whether training images are augmented."""
-        return self._augmentation is not None
-
-    def augment(self, value: Any) -> Tensor:
-        """Preprocess an image for one step of training."""
-        return self.images(value) if self._augmentation is None else self._augmentation(value)
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
         """Stack images: ``image`` is ``(B, 3, H, W)``."""

@@ -38,7 +38,7 @@ class SharedSettings(TypedDict, total=False):
     device: str
     workers: int
     objective_batch: Literal["global", "local"]
-    augment: Literal["none", "clean"]
+    augment: Literal["auto", "none", "clean", "views"]
     layer: str | None
     pooling: str | None
     weights: str | None
@@ -86,8 +86,9 @@ class TrainConfig(BaseModel):
         workers: Number of processes that prepare batches; 0 prepares them in the training process.
         objective_batch: With several processes: ``"global"`` computes the objective over the batch of all, ``"local"`` over
             each process's own share.
-        augment: ``"clean"`` shows an image student random crops, flips and colours of each training image, while the teachers'
-            features remain those of the clean image; ``"none"`` always shows the same pixels.
+        augment: What training shows the student of each sample. ``"views"``: its views, each with the features that the stores
+            hold of it. ``"clean"``: new augmentations at every use, with the features of the sample itself. ``"none"``: always
+            the sample itself. ``"auto"``: views if the stores have some, else none.
         layer: Layer of the student to take the features from; its last one by default.
         pooling: How that layer's output becomes one vector.
         weights: The student's initial weights: ``"pretrained"``, ``"random"``, or a file.
@@ -124,7 +125,7 @@ class TrainConfig(BaseModel):
     device: str = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
     objective_batch: Literal["global", "local"] = "global"
-    augment: Literal["none", "clean"] = "none"
+    augment: Literal["auto", "none", "clean", "views"] = "auto"
     layer: str | None = None
     pooling: str | None = None
     weights: str | None = None

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aft.data import Dataset, Targets
+from aft.data import Dataset, Targets, Views, augment
 from aft.features import FeatureStore
 from aft.models import Backbone, kept_random_state, seed_all
+from aft.training._augment import Augment
 from aft.training._sampler import Step
 
 #: Encoded inputs are kept in memory up to this many bytes. Larger datasets are encoded again for every batch.
@@ -27,6 +29,9 @@ class EncodedDataset:
         targets: The task.
         stores: The teachers' feature stores.
         joined: Positions of the samples that need features: those that are trained on.
+        augment: What training shows the student of each sample: itself (``"none"``), a new augmentation at every use, with the
+            features of the sample itself (``"clean"``), or one of its `views`, with the features of that view (``"views"``).
+        views: The views that the stores hold.
 
     Attributes:
         labels: Encoded labels, ``(N,)`` or ``(N, C)``.
@@ -45,10 +50,13 @@ class EncodedDataset:
         targets: Targets,
         stores: Sequence[FeatureStore],
         joined: NDArray[np.int64],
+        augment: Augment = "none",
+        views: Views | None = None,
     ) -> None:
         self.dataset = dataset
         self.backbone = backbone
         self.stores = list(stores)
+        self._augment, self._views = augment, views or Views(dataset.modality)
         ids = [dataset.ids[i] for i in joined.tolist()]
         digests = [dataset.digests[i] for i in joined.tolist()]
         self._rows: dict[str, NDArray[np.int64]] = {}
@@ -58,6 +66,7 @@ class EncodedDataset:
         labels = dataset.labels if dataset.labels is not None else [None] * len(dataset)
         self.labels, self.labelled = targets.encode(labels, dataset.ids)
         self._cache: list[Any] | None = None
+        self._cached_views: dict[tuple[int, int], Any] = {}
         self.truncated = 0
         #: Size of all encoded inputs, roughly.
         self.bytes = _size(backbone.encode([dataset.inputs[0]])[0]) * len(dataset)
@@ -85,44 +94,71 @@ class EncodedDataset:
             return [self._cache[position] for position in positions]
         return self.backbone.encode([self.dataset.inputs[position] for position in positions])
 
-    def features(self, positions: NDArray[np.int64]) -> dict[str, Tensor]:
+    def features(self, positions: NDArray[np.int64], views: NDArray[np.int64] | int = 0) -> dict[str, Tensor]:
         """The teachers' features of some samples, ``(n, D_m)`` by teacher."""
-        return {store.name: torch.from_numpy(store.take(self._rows[store.name][positions])) for store in self.stores}
+        return {
+            store.name: torch.from_numpy(store.take(self._rows[store.name][positions], views)) for store in self.stores
+        }
 
     def __getitem__(self, step: Step) -> dict[str, Any]:
         """The batch of a step."""
-        return self.batch(step, range(len(step.positions)), step.positions)
+        places = range(len(step.positions))
+        return self.batch(step, places, places)
 
-    def batch(self, step: Step, places: Sequence[int], objective_positions: list[int]) -> dict[str, Any]:
+    def batch(self, step: Step, places: Sequence[int], objective_places: Sequence[int]) -> dict[str, Any]:
         """A batch.
 
         Args:
             step: The step.
             places: Which of its samples the student sees.
-            objective_positions: Positions of the samples whose features and targets the objective sees.
+            objective_places: Which of them the objective sees, with their features and targets.
         """
-        positions = [step.positions[place] for place in places]
-        student, objective = (np.asarray(part, dtype=np.int64) for part in (positions, objective_positions))
+        positions, views = np.asarray(step.positions, dtype=np.int64), self._views_of(step)
+        student, objective = positions[list(places)], positions[list(objective_places)]
         return {
-            "ids": [self.dataset.ids[position] for position in positions],
-            "inputs": self.backbone.collate(
-                self._augmented(step, places) if self.backbone.augments else self.encoded(positions)
-            ),
+            "ids": [self.dataset.ids[position] for position in student],
+            "inputs": self.backbone.collate(self._training_inputs(step, places, views)),
             "targets": torch.from_numpy(self.labels[student]),
             "labelled": torch.from_numpy(self.labelled[student]),
             "any_labelled": bool(self.labelled[student].any()),
-            "features": self.features(objective),
+            "features": self.features(objective, views[list(objective_places)]),
             "objective_targets": torch.from_numpy(self.labels[objective]),
         }
 
-    def _augmented(self, step: Step, places: Sequence[int]) -> list[Any]:
-        """Inputs of a step with random augmentation, which does not depend on the process that has the sample."""
+    def _views_of(self, step: Step) -> NDArray[np.int64]:
+        """The view of each sample of a step, ``(B,)``."""
+        count = self._views.count if self._augment == "views" else 1
+        return np.random.default_rng(step.seed).integers(count, size=len(step.positions))
+
+    def _training_inputs(self, step: Step, places: Sequence[int], views: NDArray[np.int64]) -> list[Any]:
+        """Encoded inputs of a step, which do not depend on the process that has the sample."""
+        if self._augment == "views" and not self.backbone.augments:
+            return [self._encoded_view(step.positions[place], int(views[place])) for place in places]
+        if self._augment == "none" and not self.backbone.augments:
+            return self.encoded([step.positions[place] for place in places])
         with kept_random_state():
             encoded = []
             for place in places:
-                seed_all(*step.seed, place)
-                encoded.append(self.backbone.augment(self.dataset.inputs[step.positions[place]]))
+                position, key = step.positions[place], (*step.seed, place)
+                value = self.dataset.inputs[position]
+                if self._augment == "views":
+                    value = self._views.of(value, self.dataset.ids[position], int(views[place]))
+                elif self._augment == "clean":
+                    value = augment(value, self.dataset.modality, Random(repr(key)))
+                seed_all(*key)
+                encoded.append(self.backbone.augment(value))
             return encoded
+
+    def _encoded_view(self, position: int, view: int) -> Any:
+        """A view, encoded. Views are kept in memory if all of them fit."""
+        key = (position, view)
+        if key in self._cached_views:
+            return self._cached_views[key]
+        value = self._views.of(self.dataset.inputs[position], self.dataset.ids[position], view)
+        encoded = self.backbone.encode([value])[0]
+        if self.bytes * self._views.count <= CACHE_BYTES:
+            self._cached_views[key] = encoded
+        return encoded
 
 
 def identity(batch: Any) -> Any:

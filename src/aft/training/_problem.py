@@ -17,6 +17,7 @@ from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import ModuleBackbone, Recipe, Student, choose_device, forward_all
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
+from aft.training._augment import choose_augment
 from aft.training._encoded import EncodedDataset
 from aft.training._linear_start import LinearStarts
 from aft.training._objectives import ObjectiveFactory
@@ -125,7 +126,14 @@ class Problem:
             np.array([place[i] for i in part.tolist()], dtype=np.int64)
             for part in (splits.train, splits.search_train, splits.validation)
         )
-        samples = EncodedDataset(dataset.subset(used), students.template.backbone, targets, stores, train)
+        samples = EncodedDataset(
+            dataset.subset(used),
+            students.template.backbone,
+            targets,
+            stores,
+            train,
+            *choose_augment(config, dataset.modality, stores),
+        )
         held = search_train[:0]
         if stores and np.isin(validation, train).all():  # the teachers' features of other samples need not be known
             held = hold_out_unlabelled(

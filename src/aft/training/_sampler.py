@@ -14,7 +14,7 @@ class Step(NamedTuple):
 
     Attributes:
         positions: Positions of the samples, B of them.
-        seed: Seed and number of the step: random augmentation is a function of these and the place in the batch.
+        seed: Seed and number of the step: views and augmentation are functions of these and the place in the batch.
     """
 
     positions: list[int]

@@ -39,16 +39,15 @@ class ShardedDataset:
 
     def __getitem__(self, step: Step) -> dict[str, Any]:
         """This process's share of the batch of a step."""
-        shares = [step.positions[first :: world_size()] for first in range(world_size())]
+        shares = [range(first, len(step.positions), world_size()) for first in range(world_size())]
         mine = shares[rank()]
-        places = range(rank(), len(step.positions), world_size())
-        whole = [position for share in shares for position in share]  # in the order that all_gather gives
-        batch = self._samples.batch(step, places, whole if self._scope == "global" else mine)
-        labelled = self._samples.labelled
-        everywhere = int(labelled[whole].sum())
+        whole = [place for share in shares for place in share]  # in the order that all_gather gives
+        batch = self._samples.batch(step, mine, whole if self._scope == "global" else mine)
+        labelled = self._samples.labelled[step.positions]
+        everywhere = int(labelled.sum())
         return {
             **batch,
-            "ids": [self._samples.dataset.ids[position] for position in whole],
+            "ids": [self._samples.dataset.ids[step.positions[place]] for place in whole],
             # It decides whether the processes exchange norms, so all must have the same value.
             "any_labelled": everywhere > 0,
             # The task loss is a mean over this process's labelled samples, and gradients are averaged over processes.

@@ -143,8 +143,6 @@ class StudentFactory:
                 prompt=config.prompt, outputs=self._targets.outputs,
             )  # fmt: skip
             backbone.check_accepts(inputs.modality, "student")
-            if config.augment != "none":
-                backbone.enable_augmentation()
             return Student(backbone, self._targets.outputs)
 
         return seeded(build, seed).to(self._device)
