@@ -10,6 +10,7 @@ from aft.core import __version__ as __version__
 
 if TYPE_CHECKING:
     from aft.comparison import compare as compare
+    from aft.comparison import compare_students as compare_students
     from aft.data import Dataset as Dataset
     from aft.evaluation import Metrics as Metrics
     from aft.extraction import extract as extract
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from aft.probing import rank as rank
     from aft.reporting import report as report
     from aft.results import Comparison as Comparison
+    from aft.results import Pareto as Pareto
+    from aft.results import pareto as pareto
     from aft.runs import Model as Model
     from aft.runs import Prediction as Prediction
     from aft.runs import Run as Run
@@ -49,6 +52,7 @@ _PACKAGES = {
     "Metrics": "evaluation",
     "Model": "runs",
     "Prediction": "runs",
+    "Pareto": "results",
     "ProbeKD": "objectives",
     "RKD": "objectives",
     "Run": "runs",
@@ -57,10 +61,12 @@ _PACKAGES = {
     "Weighting": "objectives",
     "capture": "models",
     "compare": "comparison",
+    "compare_students": "comparison",
     "evaluate": "runs",
     "extract": "extraction",
     "import_features": "features",
     "load": "runs",
+    "pareto": "results",
     "rank": "probing",
     "report": "reporting",
     "train": "training",

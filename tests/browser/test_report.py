@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import aft
-from tests.reporting.comparisons import HOSTILE, make_comparison, write
+from tests.reporting.comparisons import HOSTILE, make_comparison, write, write_students
 
 PHONE, DESKTOP = {"width": 375, "height": 800}, {"width": 1200, "height": 900}
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
@@ -31,7 +31,9 @@ def browser():
 GIVEN = os.environ.get("AFT_COMPARISON")
 
 
-@pytest.fixture(scope="module", params=["one", "several", "regression", "hostile", *(["given"] if GIVEN else [])])
+@pytest.fixture(
+    scope="module", params=["one", "several", "students", "regression", "hostile", *(["given"] if GIVEN else [])]
+)
 def path(request, tmp_path_factory):
     if request.param == "given":
         return aft.report(GIVEN)
@@ -39,6 +41,8 @@ def path(request, tmp_path_factory):
     if request.param == "several":
         write(directory / "reviews", make_comparison())
         write(directory / "pets", make_comparison(classes=[f"breed {n}" for n in range(40)], level=0.2, probe=0.06))
+    elif request.param == "students":
+        write_students(directory)
     elif request.param == "regression":
         write(directory, make_comparison("regression", level=2150.0, probe=1800.0, seeds=1))
     elif request.param == "hostile":

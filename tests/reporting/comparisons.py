@@ -125,3 +125,21 @@ def write(directory, comparison):
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "comparison.json").write_text(json.dumps(comparison))
     return directory
+
+
+#: Students: latency in milliseconds, size in bytes, error of fine-tuning.
+STUDENTS = {
+    "aft:ngrams": (0.3, 5_400_000, 0.26),
+    "aft:static": (0.5, 4_200_000, 0.34),
+    "hf:/models/all-MiniLM-L6-v2,keep_layers=2,vocabulary=8000": (2.9, 20_000_000, 0.21),
+    "hf:/models/all-MiniLM-L6-v2": (7.5, 49_000_000, 0.185),
+}
+
+
+def write_students(directory, students=STUDENTS, **changed):
+    """Write a comparison for each of several students of one task."""
+    for n, (name, (latency, size, level)) in enumerate(students.items()):
+        comparison = make_comparison(level=level, seed=n, **changed)
+        comparison["student"] |= {"name": name, "latency_ms": latency, "bytes": size}
+        comparison["baselines"] = [comparison["baselines"][0] | {"error": 0.322}] if comparison["baselines"] else []
+        write(directory / f"student{n}", comparison)

@@ -17,6 +17,7 @@ from aft.cli._init import init
 from aft.cli._inspect import inspect
 from aft.cli._merge import merge
 from aft.cli._messages import name_options
+from aft.cli._pareto import pareto
 from aft.cli._predict import predict
 from aft.cli._rank import rank
 from aft.cli._report import report
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "predict": predict,
     "report": report,
+    "pareto": pareto,
     "inspect": inspect,
     "import-features": import_features,
     "merge": merge,

@@ -1,16 +1,25 @@
 """``aft compare``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aft.cli import _options as o
 
+if TYPE_CHECKING:
+    from aft.results import Comparison
+
 
 def compare(
     data: o.Data,
-    student: o.Student,
+    student: Annotated[
+        list[str],
+        typer.Option(
+            metavar="MODEL",
+            help="The model to train, named as for aft train; repeatable, for a comparison of several students.",
+        ),
+    ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory of the comparison, with a run for each method and seed.")
     ],
@@ -88,13 +97,23 @@ def compare(
         "pooling": pooling, "weights": weights, "prompt": prompt, "precision": precision, "device": device,
         "workers": workers,
     }  # fmt: skip
-    comparison = aft.compare(
-        dataset, student, features, methods=[name.strip() for name in methods.split(",")], seeds=seeds, out=out,
-        options=o.parse_json("--options", options), processes=processes, threads=threads,
-        config=aft.TrainConfig(**settings),
-    )  # fmt: skip
-    typer.echo(comparison)
-    typer.echo("")
+    arguments = {
+        "methods": [name.strip() for name in methods.split(",")], "seeds": seeds, "processes": processes, "threads": threads,
+        "options": o.parse_json("--options", options), "config": aft.TrainConfig(**settings),
+    }  # fmt: skip
+    if len(student) > 1:
+        found = aft.compare_students(dataset, student, features, out=out, **arguments)
+        for comparison in found.comparisons.values():
+            typer.echo(f"{comparison.result.student.name}\n")
+            _print(comparison)
+        typer.echo(f"{found}\n\n{found.conclusion}\n")
+    else:
+        _print(aft.compare(dataset, student[0], features, out=out, **arguments))
+    typer.echo(f"{out}   (aft report {out} turns it into a page)")
+
+
+def _print(comparison: "Comparison") -> None:
+    typer.echo(f"{comparison}\n")
     for sentence in comparison.conclusions:
         typer.echo(sentence)
-    typer.echo(f"\n{comparison.path}   (aft report {comparison.path} turns it into a page)")
+    typer.echo("")

@@ -5,6 +5,7 @@ each in a `Journal`.
 """
 
 from aft.comparison._compare import compare as compare
+from aft.comparison._compare_students import compare_students as compare_students
 from aft.comparison._journal import FinishedTraining as FinishedTraining
 from aft.comparison._journal import Journal as Journal
 from aft.comparison._journal import training_key as training_key

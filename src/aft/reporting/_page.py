@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from aft.reporting._confusion import PAIRS, Confusion, confusions
 from aft.reporting._curves import curve_figures
@@ -12,9 +13,10 @@ from aft.reporting._figure import Figure, Style, styles
 from aft.reporting._gates import GatesPanel, gate_panels
 from aft.reporting._numbers import Unit
 from aft.reporting._overview import overview
+from aft.reporting._pareto import pareto_figure
 from aft.reporting._quality import ladder_figure, scatter_figure
 from aft.reporting._table import TableRow, baseline_rows, table_rows
-from aft.results import ComparisonResult, MethodResult
+from aft.results import Comparison, ComparisonResult, MethodResult, make_pareto, same_task
 
 #: Stands in the head of every page. A file without it is not replaced by a report.
 GENERATOR = "aft report"
@@ -81,11 +83,17 @@ def render(comparisons: Mapping[str, ComparisonResult]) -> str:
     sections = [_section(n, name, comparison, method_styles) for n, (name, comparison) in enumerate(named.items(), 1)]
     in_percent = [(section.number, section.comparison) for section in sections if section.unit.percent]
     several = len(sections) > 1
+    students = {section.comparison.student.name for section in sections}
+    found = None
+    if len(students) > 1 and same_task(comparisons):
+        found = make_pareto(Path(), {name: Comparison(Path(name), one) for name, one in comparisons.items()})
     return environment().get_template("page.html.jinja").render(
         generator=GENERATOR,
         sections=sections,
         overview=overview(named) if several else None,
-        scatter=scatter_figure(in_percent, method_styles, "all-quality") if several else None,
+        scatter=scatter_figure(in_percent, method_styles, "all-quality") if several and found is None else None,
+        pareto=found,
+        pareto_figure=None if found is None else pareto_figure(found, method_styles, sections[0].unit, "students"),
         left_out=len(sections) - len(in_percent),
         pairs=PAIRS,
     )  # fmt: skip

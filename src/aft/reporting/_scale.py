@@ -68,3 +68,36 @@ def tick_label(value: float, ticks: list[float]) -> str:
         return f"{value:.3g}"
     text = f"{value:,.{decimals}f}"
     return text.replace("-", "−") if text.strip("-0.,") else text.lstrip("-")
+
+
+@dataclass(frozen=True)
+class LogScale:
+    """A logarithmic axis of positive values.
+
+    Args:
+        low: Smallest value.
+        high: Largest value.
+        start: Coordinate of ``low``.
+        end: Coordinate of ``high``.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    @classmethod
+    def spanning(cls, values: Iterable[float], start: float, end: float) -> "LogScale":
+        """Create an axis that contains some positive values, and at least a factor of two around them."""
+        known = list(values)
+        return cls(min(known) / 1.5, max(known) * 1.5, start, end)
+
+    def __call__(self, value: float) -> float:
+        """Coordinate of a value."""
+        return self.start + math.log(value / self.low) / math.log(self.high / self.low) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """Powers of ten on the axis, or with few of them also 2 and 5 times these."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        factors = (1,) if math.log10(self.high / self.low) > 2.5 else (1, 2, 5)
+        return [factor * 10.0**n for n in powers for factor in factors if self.low <= factor * 10.0**n <= self.high]

@@ -45,7 +45,7 @@ def draw_scatter(
         The drawing.
     """
     methods = list(dict.fromkeys(method for column in points for method in column.errors))
-    legend, lines = _legend(methods, width)
+    legend, lines = legend_entries(methods, width)
     drawing = Drawing(width, height + 20 * lines)
     top, bottom, left, right = 20 * lines + 40, height + 20 * lines - 46, 44, width - 14
     across = spanning([column.x for column in points], left + 14, right - 10)
@@ -85,7 +85,7 @@ def draw_scatter(
     return drawing
 
 
-def _legend(methods: Sequence[str], width: float) -> tuple[list[tuple[float, float, str]], int]:
+def legend_entries(methods: Sequence[str], width: float) -> tuple[list[tuple[float, float, str]], int]:
     """Coordinates of each method's entry in the legend, and the number of lines of the legend."""
     placed, x, line = [], 0.0, 0
     for method in methods:

@@ -13,6 +13,12 @@ from aft.results._method_result import Difference as Difference
 from aft.results._method_result import Gates as Gates
 from aft.results._method_result import MethodResult as MethodResult
 from aft.results._method_result import Trial as Trial
+from aft.results._pareto import Candidate as Candidate
+from aft.results._pareto import Pareto as Pareto
+from aft.results._pareto import make_pareto as make_pareto
+from aft.results._pareto import pareto as pareto
+from aft.results._pareto import same_task as same_task
+from aft.results._pareto import short_name as short_name
 from aft.results._schema import Baseline as Baseline
 from aft.results._schema import ComparisonResult as ComparisonResult
 from aft.results._schema import Cost as Cost
