@@ -22,7 +22,7 @@ OPTIONS: dict[str, type] = {
     "hidden": int,
     "vocabulary": int,
     "dropout": float,
-    "embeddings": str,
+    "init": str,
 }
 
 #: Options of each kind of model. Others raise an error, since they would have no effect.
@@ -32,7 +32,7 @@ KIND_OPTIONS: dict[str, tuple[str, ...]] = {
     "st": ("prompt", "max_length"),
     "python": ("layer", "pooling", "weights"),
     "aft:ngrams": ("width", "hidden", "vocabulary", "dropout"),
-    "aft:static": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "embeddings"),
+    "aft:static": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "init"),
     "aft:transformer": (
         "width", "layers", "heads", "vocabulary", "max_length", "dropout", "prompt", "pooling", "layer",
     ),

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aft.errors import UsageError
 from aft.models._backbone import Batch, Recipe
+from aft.models._hub import hub_access
 from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
 
@@ -70,9 +72,9 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
 
     Args:
         spec: The name with its options: ``width`` (128), ``hidden`` (256), ``vocabulary`` (8000),
-            ``max_length`` (256), ``dropout`` (0.3), ``prompt`` and ``embeddings``. The last is the folder of
-            a transformers model: its tokenizer is used, and its token table, reduced to the tokens of the
-            training texts and to ``width`` by PCA, initialises the token table.
+            ``max_length`` (256), ``dropout`` (0.3), ``prompt`` and ``init``. The last is the name or folder of a
+            transformers model, for example of the teacher: its tokenizer is used, and the table starts from what
+            it makes of every token of the training texts.
         texts: Training texts.
 
     Returns:
@@ -88,26 +90,19 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
         "prompt": options.get("prompt", ""),
     }  # fmt: skip
     listed = list(texts or ())
-    if "embeddings" not in options:
+    if "init" not in options:
         tokenizer = train_tokenizer(listed, options.get("vocabulary", 8000))
         return StaticText(tokenizer, len(tokenizer), **sizes)
-    from aft.models._hf import load_hf
-    from aft.models._hf_text import HFText
+    if not listed:
+        raise UsageError(
+            "init= makes a token table for the tokens of training texts; received none; pass a dataset of texts"
+        )
+    from aft.models._token_vectors import make_token_table
 
-    source = load_hf(ModelSpec("hf", options["embeddings"]), None)
-    assert isinstance(source, HFText)
-    table = source.model.get_input_embeddings().weight.detach()
-    used = {token for tokens in source.encode(listed) for token in tokens.ids.tolist()}
-    kept = sorted(used | set(source.tokenizer.all_special_ids))
-    unknown = source.tokenizer.unk_token_id
-    rows = torch.full((len(table),), kept.index(unknown) if unknown in kept else 0, dtype=torch.long)
-    rows[torch.tensor(kept)] = torch.arange(len(kept))
-    model = StaticText(source.tokenizer, len(kept), rows=rows, **sizes)
-    chosen = table[torch.tensor(kept)].double()
-    centred = chosen - chosen.mean(dim=0)
-    directions = torch.linalg.svd(centred, full_matrices=False)[2][: sizes["width"]]
-    reduced = centred @ directions.T
+    name = options["init"].removeprefix("hf:")
+    with hub_access(name):
+        table = make_token_table(name, listed, sizes["width"])
+    model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows, **sizes)
     with torch.no_grad():
-        # Unit variance, like the initial weights of nn.Embedding.
-        model.table.weight[:, : reduced.shape[1]] = (reduced / reduced.std()).float()
+        model.table.weight[:, : table.vectors.shape[1]] = table.vectors
     return model

@@ -1,0 +1,90 @@
+"""A token table from a large text model: what the model makes of every token, as small vectors.
+
+The idea is that of model2vec: a token goes through the whole model alone, principal components shorten its vector, and frequent
+tokens get short vectors, as in smooth inverse frequency (Arora et al., 2017). The mean of such vectors is a usable embedding of a
+text before any training.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aft.models._hf import load_hf
+from aft.models._hf_text import HFText
+from aft.models._spec import ModelSpec
+from aft.models._text import Tokens
+
+log = logging.getLogger("aft")
+
+#: Tokens per forward pass, and the frequency from which tokens count little.
+BATCH, FREQUENT = 256, 1e-3
+
+
+class TokenTable(NamedTuple):
+    """A table of token vectors.
+
+    Attributes:
+        tokenizer: The model's tokenizer.
+        rows: Row of the table for each token id of the tokenizer, ``(vocabulary,)``.
+        vectors: ``(R, width)``, of mean square 1; narrower than asked for where the model has fewer directions.
+    """
+
+    tokenizer: Any
+    rows: Tensor
+    vectors: Tensor
+
+
+def make_token_table(model: str, texts: Iterable[str], width: int) -> TokenTable:
+    """Make the table for the tokens of some texts.
+
+    Args:
+        model: Name or folder of a transformers model.
+        texts: The training texts.
+        width: Largest width of the vectors.
+
+    Returns:
+        The table. All other tokens share the row of the unknown token.
+    """
+    source = load_hf(ModelSpec("hf", model), None)
+    assert isinstance(source, HFText)
+    counts = Counter(token for tokens in source.encode(list(texts)) for token in tokens.ids.tolist())
+    kept = tuple(sorted({*counts, *source.tokenizer.all_special_ids}))
+    unknown = source.tokenizer.unk_token_id
+    rows = torch.full((len(source.tokenizer),), kept.index(unknown) if unknown in kept else 0, dtype=torch.long)
+    rows[torch.tensor(kept)] = torch.arange(len(kept))
+    vectors = _vectors(model, kept)
+    vectors = vectors - vectors.mean(dim=0)
+    directions = torch.linalg.svd(vectors, full_matrices=False)[2][:width]
+    vectors = (vectors @ directions.T) * _weights(kept, counts).unsqueeze(1)
+    return TokenTable(source.tokenizer, rows, (vectors / vectors.square().mean().sqrt()).float())
+
+
+def _weights(kept: tuple[int, ...], counts: Mapping[int, int]) -> Tensor:
+    frequency = torch.tensor([counts.get(token, 0) for token in kept], dtype=torch.float64)
+    frequency /= max(1.0, float(frequency.sum()))
+    return FREQUENT / (FREQUENT + frequency)
+
+
+@lru_cache(maxsize=2)  # students of several seeds start from the same vectors
+def _vectors(model: str, tokens: tuple[int, ...]) -> Tensor:
+    """The model's features ``(n, D)`` of texts that consist of one token each."""
+    source = load_hf(ModelSpec("hf", model), None)
+    assert isinstance(source, HFText)
+    log.info("computing the vectors of %d tokens by %s", len(tokens), model)
+    tokenizer = source.tokenizer
+    first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
+    last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id
+    texts = [
+        Tokens(np.array([one for one in (first, token, last) if one is not None], dtype=np.int32), None, False)
+        for token in tokens
+    ]
+    source.eval()
+    with torch.inference_mode():
+        parts = [source(source.collate(texts[start : start + BATCH])) for start in range(0, len(texts), BATCH)]
+    return torch.cat(parts).double().clone()
