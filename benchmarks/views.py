@@ -1,8 +1,8 @@
 """What should training show the student: each sample itself, new augmentations, or views with features of their own?
 
-Fine-tuning, AFT and probe-kd with ``augment`` none, clean and views, a tenth of the labels and the other samples unlabelled. Only
-training splits are used: a thousand samples of each (or a fifth) are held out, and errors are on these. Features and finished
-trainings are kept, and an interrupted run resumes. CIFAR-10 and Caltech-101 are read from the folder that ``AFT_DATA`` names;
+Fine-tuning, AFT and probe-kd with ``augment`` none, clean and views, short and long trainings, a tenth of the labels and the other
+samples unlabelled. Only training splits are used: a thousand samples of each (or a fifth) are held out, and errors are on these.
+Features and finished trainings are kept, and an interrupted run resumes; the options choose a part of all trainings. CIFAR-10 and Caltech-101 are read from the folder that ``AFT_DATA`` names;
 without it, only the pictures that the package registries carry are used. The last line is one JSON object.
 """
 
@@ -15,35 +15,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import aft
 from aft.core import append_jsonl, cache_dir, read_jsonl
 from aft.data import Dataset
 from aft.demo import digit_pictures, emoji_pictures
 from aft.evaluation import measure
+from aft.models import forward_all
+from aft.probing import fit_linear_probe
 from aft.training import HParams, Problem, TrainConfig, fit
 
 ROWS = Path(__file__).parent / "results" / "views.jsonl"
 TEACHER, VIEWS, LABELLED = "python:aft.demo:lite2", 6, 0.1
-METHODS, AUGMENTS, SEEDS = ("finetune", "aft", "probe-kd"), ("none", "clean", "views"), (0, 1)
+METHODS, AUGMENTS = ("finetune", "aft", "probe-kd"), ("none", "clean", "views")
 SMALL, PRETRAINED = "timm:resnet10t,image_size=32,weights=random", "python:aft.demo:mobilenetv2_64"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task: its student, the number of its samples, and how long and how fast the student learns."""
+    """A task: its student, the number of its samples, how fast the student learns, and how long."""
 
     student: str
     samples: int
-    steps: int
     lr: float
+    steps: tuple[int, int]
 
 
 TASKS = {
-    "caltech101": Task(PRETRAINED, 5784, 400, 1e-3),
-    "cifar10": Task(PRETRAINED, 3500, 400, 1e-3),
-    "emoji": Task(SMALL, 2500, 1000, 2e-3),
-    "digits": Task(SMALL, 2500, 1000, 2e-3),
+    "caltech101": Task(PRETRAINED, 5784, 1e-3, (400, 1600)),
+    "cifar10": Task(PRETRAINED, 3500, 1e-3, (400, 1600)),
+    "emoji": Task(SMALL, 2500, 2e-3, (1000, 4000)),
+    "digits": Task(SMALL, 2500, 2e-3, (1000, 4000)),
 }
 
 
@@ -77,51 +80,54 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [name for name in TASKS if name in ("emoji", "digits") or "AFT_DATA" in os.environ]
     parser.add_argument("tasks", nargs="*", default=names)
-    chosen = parser.parse_args().tasks
-    rows = {(row["task"], row["method"], row["augment"], row["seed"]): row for row in read_jsonl(ROWS)}
-    for name in chosen:
-        for seed in SEEDS:
-            for augment in AUGMENTS:
-                missing = [method for method in METHODS if (name, method, augment, seed) not in rows]
-                for row in _run(name, missing, augment, seed) if missing else ():
-                    rows[name, row["method"], augment, seed] = row
-    summary = {
-        name: {
-            f"{method}, {augment}": float(np.mean([rows[name, method, augment, seed]["error"] for seed in SEEDS]))
-            for method in METHODS
-            for augment in AUGMENTS
-        }
-        for name in chosen
-    }
-    probes = {name: rows[name, METHODS[0], "none", SEEDS[0]]["probe"] for name in chosen}
-    print(json.dumps({"errors": summary, "probe": probes, "views": VIEWS, "seeds": len(SEEDS)}))
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--augments", nargs="+", default=AUGMENTS)
+    parser.add_argument("--lengths", nargs="+", type=int, default=(0, 1), help="0: short trainings, 1: long ones")
+    parser.add_argument("--seeds", type=int, default=1)
+    chosen = parser.parse_args()
+    rows = {_key(row): row for row in read_jsonl(ROWS)}
+    for name in chosen.tasks:
+        for augment in chosen.augments:
+            wanted = [
+                {"task": name, "augment": augment, "seed": seed, "steps": TASKS[name].steps[length], "method": method}
+                for seed in range(chosen.seeds)
+                for length in chosen.lengths
+                for method in chosen.methods
+            ]
+            missing = [one for one in wanted if _key(one) not in rows]
+            rows |= {_key(row): row for row in (_run(missing) if missing else ())}
+    errors: dict[str, dict[str, list[float]]] = {}
+    for row in rows.values():
+        label = f"{row['method']}, {row['augment']}, {row['steps']} steps"
+        errors.setdefault(row["task"], {}).setdefault(label, []).append(row["error"])
+    means = {name: {label: float(np.mean(found)) for label, found in one.items()} for name, one in errors.items()}
+    references = {row["task"]: {"probe": row["probe"], "frozen student": row["frozen"]} for row in rows.values()}
+    print(json.dumps({"errors": means, "references": references, "views": VIEWS}))
 
 
-def _run(name: str, methods: list[str], augment: str, seed: int) -> list[dict[str, Any]]:
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("task", "method", "augment", "steps", "seed"))
+
+
+def _run(wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Run trainings of one task with one way of augmentation."""
+    name, augment = wanted[0]["task"], wanted[0]["augment"]
     task, data = TASKS[name], load(name)
-    unlabelled = Dataset(data.ids, data.inputs)
     store = aft.extract(
-        unlabelled,
-        TEACHER,
-        name="lite2",
-        out=cache_dir() / "views" / name,
-        views=VIEWS,
-        precision="bf16",
-        batch_size=64,
-    )
-    config = TrainConfig(augment=augment, batch_size=64)  # type: ignore[arg-type]
-    problem = Problem.build(data, task.student, [store], config)
-    probe = _probe_error(problem)
+        Dataset(data.ids, data.inputs), TEACHER, name="lite2", out=cache_dir() / "views" / name, views=VIEWS,
+        precision="bf16", batch_size=64,
+    )  # fmt: skip
+    problem = Problem.build(data, task.student, [store], TrainConfig(augment=augment, batch_size=64))
+    references = {"probe": _probe_error(problem), "frozen": _frozen_error(problem)}
     made = []
-    for method in methods:
-        beta = 0.0 if method == "finetune" else 3.0
-        hparams = HParams(task.lr, task.steps, 0.01, "balanced", beta)
-        logits = problem.test_logits(fit(problem, hparams, seed, method=method).student)
+    for one in wanted:
+        beta = 0.0 if one["method"] == "finetune" else 3.0
+        hparams = HParams(task.lr, one["steps"], 0.01, "balanced", beta)
+        logits = problem.test_logits(fit(problem, hparams, one["seed"], method=one["method"]).student)
         assert logits is not None
         error = measure(problem.targets, logits, problem.test_labels).error
         made.append({
-            "task": name, "method": method, "augment": augment, "seed": seed, "error": error, "probe": probe,
-            "labelled": problem.counts.labelled, "test": problem.counts.test,
+            **one, "error": error, **references, "labelled": problem.counts.labelled, "test": problem.counts.test,
         })  # fmt: skip
         append_jsonl(ROWS, made[-1])
         print(made[-1], file=sys.stderr, flush=True)
@@ -130,18 +136,28 @@ def _run(name: str, methods: list[str], augment: str, seed: int) -> list[dict[st
 
 def _probe_error(problem: Problem) -> float:
     """Test error of the linear probe on the teacher's features."""
-    import torch
-
-    from aft.probing import fit_linear_probe
-
     samples, store = problem.samples, problem.stores[0]
     known = problem.train[samples.labelled[problem.train]]
-    features = store.tensor([samples.dataset.ids[i] for i in known])
-    probe = fit_linear_probe(
-        features, torch.from_numpy(samples.labels[known]), problem.targets.kind, outputs=problem.targets.outputs
-    )
     test = store.tensor([problem.dataset.ids[i] for i in problem.splits.test])
-    return measure(problem.targets, probe(test).numpy(), problem.test_labels).error
+    return _error_of_probe(problem, store.tensor([samples.dataset.ids[i] for i in known]), test)
+
+
+def _frozen_error(problem: Problem) -> float:
+    """The same on the student's own features, before any training."""
+    samples, backbone = problem.samples, problem.template.backbone
+    known = problem.train[samples.labelled[problem.train]].tolist()
+    test = [problem.dataset.inputs[i] for i in problem.splits.test.tolist()]
+    parts = (
+        forward_all(problem.template, encoded).features for encoded in (samples.encoded(known), backbone.encode(test))
+    )
+    return _error_of_probe(problem, *map(torch.from_numpy, parts))
+
+
+def _error_of_probe(problem: Problem, known: torch.Tensor, test: torch.Tensor) -> float:
+    labels = problem.samples.labels[problem.train[problem.samples.labelled[problem.train]]]
+    targets = problem.targets
+    probe = fit_linear_probe(known, torch.from_numpy(labels), targets.kind, outputs=targets.outputs)
+    return measure(targets, probe(test).numpy(), problem.test_labels).error
 
 
 if __name__ == "__main__":

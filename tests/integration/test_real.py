@@ -87,3 +87,35 @@ def test_the_image_guide_on_emoji(aft_command, tmp_path, monkeypatch):  # noqa: 
         ran += 1
     assert ran == 3
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 37
+
+
+def test_a_pretrained_mobilenet_knows_more_than_a_random_one():
+    import torch
+
+    from aft.data import Dataset
+    from aft.demo import mobilenetv2_64
+    from aft.models import load_backbone
+    from aft.probing import fit_linear_probe
+
+    data = Dataset.from_folder(emoji_pictures())
+    data = data.subset(np.random.default_rng(0).permutation(len(data))[:400].tolist())
+    names = sorted(set(data.labels))
+    labels = torch.tensor([names.index(label) for label in data.labels])
+    errors = []
+    for trained in (True, False):
+        module, preprocess = mobilenetv2_64()
+        if not trained:
+            torch.manual_seed(0)
+            for layer in module.modules():
+                if hasattr(layer, "reset_parameters"):
+                    layer.reset_parameters()
+        backbone = load_backbone(module, role="student", preprocess=preprocess, example=data.inputs[0])
+        assert backbone.dim == 1280
+        with torch.no_grad():
+            encoded = backbone.encode(list(data.inputs))
+            features = torch.cat(
+                [backbone(backbone.collate(encoded[start : start + 50])) for start in range(0, 400, 50)]
+            )
+        probe = fit_linear_probe(features[:300], labels[:300], "classification", outputs=len(names))
+        errors.append(float((probe(features[300:]).argmax(dim=1) != labels[300:]).float().mean()))
+    assert errors[0] < errors[1] - 0.1

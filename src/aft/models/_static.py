@@ -14,6 +14,8 @@ from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
 
 RECIPE = Recipe(lr=4e-3, epochs=20)
+#: For a table that starts from a large model. Found on movie sentences outside the claims' test split, with 1,000 labels.
+INITIALISED = Recipe(lr=1e-3, epochs=20)
 
 
 class StaticText(TextBackbone):
@@ -71,7 +73,7 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     """Create ``aft:static``.
 
     Args:
-        spec: The name with its options: ``width`` (128), ``hidden`` (256), ``vocabulary`` (8000),
+        spec: The name with its options: ``width`` (128, with ``init`` 256), ``hidden`` (256), ``vocabulary`` (8000),
             ``max_length`` (256), ``dropout`` (0.3), ``prompt`` and ``init``. The last is the name or folder of a
             transformers model, for example of the teacher: its tokenizer is used, and the table starts from what
             it makes of every token of the training texts.
@@ -85,7 +87,7 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     """
     options = spec.options
     sizes = {
-        "width": options.get("width", 128), "hidden": options.get("hidden", 256),
+        "width": options.get("width", 256 if "init" in options else 128), "hidden": options.get("hidden", 256),
         "max_length": options.get("max_length", 256), "dropout": options.get("dropout", 0.3),
         "prompt": options.get("prompt", ""),
     }  # fmt: skip
@@ -105,4 +107,5 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows, **sizes)
     with torch.no_grad():
         model.table.weight[:, : table.vectors.shape[1]] = table.vectors
+    model.recipe = INITIALISED
     return model

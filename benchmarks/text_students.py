@@ -1,4 +1,4 @@
-"""aft:ngrams on movie polarity, beside what needs no student: errors, latency and size, without the claims' test sentences.
+"""Text students on movie polarity, beside what needs no student: errors, latency and size, without the claims' test sentences.
 
 The claims' test split plays no part: two folds of the other sentences are the test splits here, and all choices are made on a
 fifth of the labels. Comparisons are kept in the folder that is given, so an interrupted script goes on where it was. The last
@@ -8,6 +8,7 @@ line is one JSON object.
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 import aft
 from aft.data import Dataset
+from aft.demo import minilm_folder, unpack_mpnet
 from aft.evaluation import latency, throughput
 from aft.features import FeatureStore
 from aft.runs import RunLayout
@@ -25,8 +27,18 @@ import tasks
 
 import features
 
-STUDENT, METHODS = "aft:ngrams", ("aft", "probe-kd", "aft+probe-kd")
+METHODS = ("aft", "probe-kd", "aft+probe-kd")
 LABELLED, FOLDS, SEEDS = (250, 1000, 2000), 2, 3
+
+
+def students() -> dict[str, str]:
+    """Names of students by short names."""
+    return {
+        "ngrams": "aft:ngrams",
+        "static": "aft:static",
+        "static-mpnet": f"aft:static,init={unpack_mpnet()}",
+        "minilm2": f"hf:{minilm_folder()},keep_layers=2,max_length=64,vocabulary=8000",
+    }
 
 
 def fold_of(number: int, labelled: int) -> Dataset:
@@ -48,15 +60,15 @@ def teacher() -> FeatureStore:
     return features.stores("movie", "mpnet")[0]
 
 
-def measure(labelled: int, out: Path) -> dict[str, Any]:
+def measure(student: str, methods: Sequence[str], labelled: int, out: Path) -> dict[str, Any]:
     """Errors in percent, averaged over the folds; latency in milliseconds of one text alone and in batches; bytes."""
     store = teacher()
     errors: dict[str, list[float]] = {}
     for number in range(FOLDS):
         data = fold_of(number, labelled)
         folder = out / f"{labelled}-{number}"
-        comparison = aft.compare(data, STUDENT, store, methods=METHODS, seeds=SEEDS, out=folder, progress=False)
-        print(f"{labelled} labels, fold {number}\n{comparison}", flush=True)
+        comparison = aft.compare(data, student, store, methods=methods, seeds=SEEDS, out=folder, progress=False)
+        print(f"{student}, {labelled} labels, fold {number}\n{comparison}", flush=True)
         errors.setdefault("probe", []).append(comparison.result.probe.error)
         for baseline in comparison.result.baselines:
             errors.setdefault(baseline.name, []).append(baseline.error)
@@ -75,6 +87,11 @@ def measure(labelled: int, out: Path) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder of the comparisons")
-    arguments = parser.parse_args()
-    results = {str(count): measure(count, arguments.out) for count in LABELLED}
-    print(json.dumps({"student": STUDENT, "folds": FOLDS, "seeds": SEEDS, "labels": results}))
+    parser.add_argument("--student", choices=list(students()), default="ngrams")
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    chosen = parser.parse_args()
+    results = {
+        str(count): measure(students()[chosen.student], chosen.methods, count, chosen.out / chosen.student)
+        for count in LABELLED
+    }
+    print(json.dumps({"student": chosen.student, "folds": FOLDS, "seeds": SEEDS, "labels": results}))
