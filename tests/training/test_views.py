@@ -8,6 +8,7 @@ import aft
 from aft.data import Dataset, Views
 from aft.errors import FingerprintError, UsageError
 from aft.extraction import extract
+from aft.probing import sample_keys
 from aft.runs import TrainConfig
 from aft.training import Problem
 from aft.training._sampler import Step
@@ -147,3 +148,36 @@ def test_what_cannot_be_shown_says_so(data, viewed, tmp_path):
     numbers = Dataset.from_arrays(np.arange(160, dtype=np.float32).reshape(40, 4), ["a", "b"] * 20)
     with pytest.raises(UsageError, match="augmentation is for images and texts"):
         Problem.build(numbers, torch.nn.Linear(4, 2), [], TrainConfig(augment="clean"))
+
+
+def test_the_probe_predicts_all_views_of_a_labelled_sample_out_of_fold(problem, viewed):
+    student = problem.students.new(0)
+    objective = problem.objectives.make("probe-kd", {}, student, problem.samples, problem.train, 0)["probe-kd"]
+    plain = Problem.build(problem.dataset, STUDENT, [viewed], TrainConfig(augment="none"))
+    single = plain.objectives.make("probe-kd", {}, student, plain.samples, plain.train, 0)["probe-kd"]
+    samples, position = problem.samples, problem.train[:12]
+    fold = sample_keys(samples.features(position)["colours"].float()) % 5
+    assert len(set(fold.tolist())) > 1
+    for view in range(4):
+        features = samples.features(position, view)["colours"].float()
+        by_probe = torch.einsum("bd,kcd->kbc", features, objective.weight) + objective.bias[:, None]
+        assert torch.allclose(objective.predictions(features), by_probe[fold, torch.arange(12)], atol=1e-5)
+    assert torch.equal(objective.weight, single.weight)
+    stranger = torch.full((1, 12), 0.123)
+    assert torch.allclose(
+        objective.predictions(stranger), stranger @ objective.weight[5].T + objective.bias[5], atol=1e-5
+    )
+
+
+def test_views_are_added_to_the_samples_of_prepare():
+    objective = aft.ProbeKD({"t": 3}, 4)
+    features = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(UsageError, match="call prepare first"):
+        objective.add_views({"t": features})
+    objective.prepare({"t": features}, targets=torch.arange(20) % 2)
+    before = objective.predictions(features)
+    objective.add_views({"t": features})  # views that equal their samples
+    assert torch.equal(objective.predictions(features), before)
+    assert len(objective.keys) == 20
+    with pytest.raises(UsageError, match="received 7 for 20 samples"):
+        objective.add_views({"t": features[:7]})

@@ -157,6 +157,13 @@ class Objective(nn.Module, ABC):
             targets: Targets of the same samples, ``(N, ...)``.
         """
 
+    def add_views(self, teacher_features: Mapping[str, Tensor]) -> None:
+        """Learn which augmented views belong to the samples of `prepare`, after it. The default does nothing.
+
+        Args:
+            teacher_features: Features ``(N, D_m)`` of one more view of each of these samples, in the same order.
+        """
+
     def fitted_state(self) -> dict[str, Any]:
         """Return what `prepare` fitted, so that an objective for another seed or student can reuse it.
 

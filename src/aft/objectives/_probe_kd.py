@@ -44,13 +44,15 @@ class ProbeKD(Objective):
     needs_preparation = True
     needs_logits = True
     needs_task = True
-    fitted = ("weight", "bias", "keys")
+    fitted = ("weight", "bias", "keys", "folds")
     #: Weights of one probe per fold, followed by those of the probe fitted on all samples, ``(6, C, D)``.
     weight: Tensor | None
     #: Their biases, ``(6, C)``.
     bias: Tensor | None
-    #: Sorted `sample_keys` of the samples that the probes were fitted on.
+    #: Sorted `sample_keys` of the samples that the probes were fitted on, and of their views.
     keys: Tensor | None
+    #: The fold of each, which is that of the sample.
+    folds: Tensor | None
 
     def __init__(
         self,
@@ -69,8 +71,9 @@ class ProbeKD(Objective):
         self.task: TaskKind = task
         self.outputs = outputs
         # Not in checkpoints: a resumed training fits them again, to the same numbers.
-        for name in ("weight", "bias", "keys"):
+        for name in self.fitted:
             self.register_buffer(name, None, persistent=False)
+        self._sample_keys: Tensor | None = None
 
     def prepare(
         self,
@@ -97,7 +100,32 @@ class ProbeKD(Objective):
         probes = [*by_fold, final]
         self.weight = torch.stack([probe.weight.float() for probe in probes])
         self.bias = torch.stack([probe.bias.float() for probe in probes])
+        self._sample_keys = keys
         self.keys = keys.unique()
+        self.folds = self.keys % FOLDS
+
+    def add_views(self, teacher_features: Mapping[str, Tensor]) -> None:
+        """Predict these views out of fold, too: a probe that was fitted on a sample half knows the label of its views.
+
+        Args:
+            teacher_features: As for `Objective.add_views`.
+
+        Raises:
+            UsageError: `prepare` has not been called, or there are not as many samples.
+        """
+        if self.keys is None or self.folds is None or self._sample_keys is None:
+            raise UsageError("views belong to samples; received them before these; call prepare first")
+        features = torch.cat([teacher_features[name].float() for name in self.teacher_dims], dim=1)
+        if len(features) != len(self._sample_keys):
+            raise UsageError(
+                f"views belong to the samples of prepare, in their order; received {len(features)} for {len(self._sample_keys)} samples; "
+                "pass one for each"
+            )
+        keys = torch.cat([self.keys, sample_keys(features)])
+        folds = torch.cat([self.folds, self._sample_keys % FOLDS])
+        # A view that equals a sample is known already.
+        self.keys, first = _unique_with_first(keys)
+        self.folds = folds[first]
 
     def predictions(self, teacher: Tensor) -> Tensor:
         """Compute the probes' outputs, out of fold for the samples that they were fitted on.
@@ -111,13 +139,13 @@ class ProbeKD(Objective):
         Raises:
             UsageError: `prepare` has not been called.
         """
-        if self.weight is None or self.bias is None or self.keys is None:
+        if self.weight is None or self.bias is None or self.keys is None or self.folds is None:
             raise UsageError(
                 "probe-kd needs a fitted probe; received none; call objective.prepare(features, targets=labels) first"
             )
         keys = sample_keys(teacher)
         position = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
-        which = torch.where(self.keys[position] == keys, keys % FOLDS, FOLDS)
+        which = torch.where(self.keys[position] == keys, self.folds[position], FOLDS)
         outputs = torch.einsum("bd,kcd->kbc", teacher.to(self.weight.dtype), self.weight) + self.bias[:, None]
         return outputs.gather(0, which[None, :, None].expand(1, -1, outputs.shape[2]))[0].to(teacher.dtype)
 
@@ -142,3 +170,12 @@ class ProbeKD(Objective):
                 reduction="batchmean",
             )
         )
+
+
+def _unique_with_first(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Sorted distinct keys, and where each occurs first."""
+    order = torch.sort(keys, stable=True).indices
+    ranked = keys[order]
+    new = torch.ones_like(ranked, dtype=torch.bool)
+    new[1:] = ranked[1:] != ranked[:-1]
+    return ranked[new], order[new]

@@ -84,6 +84,15 @@ class EncodedDataset:
         other.stores = list(stores)
         return other
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without encoded views: another process encodes those that it sees."""
+        return {**self.__dict__, "_cached_views": {}}
+
+    @property
+    def views(self) -> int:
+        """Number of views of each sample that training shows."""
+        return self._views.count if self._augment == "views" else 1
+
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.dataset)
@@ -127,8 +136,7 @@ class EncodedDataset:
 
     def _views_of(self, step: Step) -> NDArray[np.int64]:
         """The view of each sample of a step, ``(B,)``."""
-        count = self._views.count if self._augment == "views" else 1
-        return np.random.default_rng(step.seed).integers(count, size=len(step.positions))
+        return np.random.default_rng(step.seed).integers(self.views, size=len(step.positions))
 
     def _training_inputs(self, step: Step, places: Sequence[int], views: NDArray[np.int64]) -> list[Any]:
         """Encoded inputs of a step, which do not depend on the process that has the sample."""
@@ -156,7 +164,7 @@ class EncodedDataset:
             return self._cached_views[key]
         value = self._views.of(self.dataset.inputs[position], self.dataset.ids[position], view)
         encoded = self.backbone.encode([value])[0]
-        if self.bytes * self._views.count <= CACHE_BYTES:
+        if self.bytes * self.views <= CACHE_BYTES:
             self._cached_views[key] = encoded
         return encoded
 

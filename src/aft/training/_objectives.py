@@ -97,6 +97,8 @@ class ObjectiveFactory:
             if objective.needs_student_features:
                 features = torch.from_numpy(forward_all(student, samples.encoded(known.tolist())).features)
             objective.prepare(samples.features(known), features, torch.from_numpy(samples.labels[known]))
+            for view in range(1, samples.views):
+                objective.add_views(samples.features(known, view))
         if state is None:
             self._fitted[key] = objective.fitted_state()
         return objective
