@@ -15,7 +15,7 @@ from aft.core import append_jsonl, read_jsonl
 from aft.evaluation import measure
 from aft.runs import HParams
 from aft.training import BETAS, SEARCH_SEED, Problem, TrainConfig, fit
-from ngrams import fold_of, teacher
+from text_students import fold_of, teacher
 
 ROWS = Path(__file__).parent / "results" / "search.jsonl"
 STUDENTS, METHODS = ("aft:ngrams", "aft:static"), ("aft", "probe-kd")
