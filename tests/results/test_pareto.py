@@ -77,8 +77,10 @@ def test_a_baseline_may_be_the_answer(tmp_path):
     document = student("one", 0.11, size=10**6)
     document["baselines"] = [{"name": "TF-IDF", "what": "", "error": 0.105, "bytes": 10, "latency_ms": 0.1}]
     found = write_all(tmp_path, document, student("two", 0.3))
-    assert found.conclusion.startswith("The smallest model, which needs no student, within 2.0 points")
-    assert "TF-IDF: 10.5 %, 0.1 ms a sample, 10 B" in found.conclusion
+    assert found.conclusion == (
+        "The smallest model within 2.0 points of the teachers' probe (10.0 %) is TF-IDF, which needs no student: 10.5 %, "
+        "0.1 ms a sample, 10 B."
+    )
 
 
 def test_unknown_latency_and_probe_are_said(tmp_path):

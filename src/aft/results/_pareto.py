@@ -219,8 +219,10 @@ def conclusion(found: Pareto) -> str:
     distance = f"{found.within:.3g}" if found.regression else f"{100 * found.within:.1f} points"
     goal = f"within {distance} of the teachers' probe ({_error(found.probe, found.regression)})"
     if found.answer is not None:
-        kind = "student" if found.answer.method is not None else "model, which needs no student,"
-        return f"The smallest {kind} {goal} is {found.answer.name}: {_in_numbers(found.answer, found.regression)}."
+        kind, note = ("student", "") if found.answer.method is not None else ("model", ", which needs no student")
+        return (
+            f"The smallest {kind} {goal} is {found.answer.name}{note}: {_in_numbers(found.answer, found.regression)}."
+        )
     nearest = min((one for one in found.candidates if one.preferred), key=lambda one: one.error)
     return f"No student comes {goal}; the nearest is {nearest.name}: {_in_numbers(nearest, found.regression)}."
 
