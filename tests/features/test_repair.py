@@ -39,6 +39,8 @@ def extract(folder, listed=None, *, stop_after=None, **fingerprint):
 
 def damage(path, kind, other, chance):
     content = bytearray(path.read_bytes())
+    if kind in ("flip", "cut") and not content:
+        return  # an earlier cut has left nothing to damage
     if kind == "flip":
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         path.write_bytes(content)
