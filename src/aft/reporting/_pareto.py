@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from aft.reporting._figure import Drawing, Figure, Line, Path, Style, Text, marker
+from aft.reporting._figure import Drawing, Figure, Line, Path, Style, Text
 from aft.reporting._numbers import Unit, significant
-from aft.reporting._scale import LogScale, Scale, spanning, tick_label
-from aft.reporting._scatter import legend_entries
+from aft.reporting._plot import Plot, linear_ticks
+from aft.reporting._scale import LogScale, Scale, spanning
 from aft.results import Candidate, Pareto, short_name
 
 #: Style of what needs no trained student, and its name in the legend.
@@ -48,51 +48,30 @@ def _draw(
 ) -> Drawing:
     shown = {**method_styles, BASELINES: BASELINE}
     methods = list(dict.fromkeys(one.method or BASELINES for one in known))
-    legend, lines = legend_entries(methods, width)
-    drawing = Drawing(width, height + 20 * lines)
-    top, bottom, left, right = 20 * lines + 40, height + 20 * lines - 46, 44, width - 14
-    across = LogScale.spanning([one.latency_ms or 0.0 for one in known], left + 14, right - 10)
+    plot = Plot(methods, width, height)
+    across = LogScale.spanning([one.latency_ms or 0.0 for one in known], plot.left + 14, plot.right - 10)
     errors = [one.error for one in known] + ([] if probe is None else [probe])
-    up = spanning(errors, bottom - 6, top + 18)
-    for tick in across.ticks():
-        drawing.add(Line(across(tick), top, across(tick), bottom, "grid"))
-        drawing.add(Text(across(tick), bottom + 16, significant(tick), "muted", "middle"))
-    ticks = up.ticks(6)
-    factor = 100 if unit.percent else 1
-    for tick in ticks:
-        drawing.add(Line(left, up(tick), right, up(tick), "grid"))
-        label = tick_label(factor * tick, [factor * one for one in ticks])
-        drawing.add(Text(left - 6, up(tick) + 4, label, "muted", "end"))
-    drawing.add(Line(left, bottom, right, bottom, "axis"), Line(left, top, left, bottom, "axis"))
-    drawing.add(Text((left + right) / 2, bottom + 38, "milliseconds for one sample", "muted", "middle"))
-    drawing.add(Text(2, top - 24, unit.axis, "muted"))
+    up = spanning(errors, plot.bottom - 6, plot.top + 18)
+    x_ticks = [(across(tick), significant(tick)) for tick in across.ticks()]
+    plot.draw_axes(x_ticks, linear_ticks(up, 6, 100 if unit.percent else 1), "milliseconds for one sample", unit.axis)
     if probe is not None:
-        drawing.add(Line(left, up(probe), right, up(probe), "guide dotted"))
-        drawing.add(Text(right, up(probe) - 5, "teachers’ probe", "muted haloed", "end"))
-    for x, y, method in legend:
-        drawing.add(marker(x + 6, y - 4, shown[method].shape, shown[method].css))
-        drawing.add(Text(x + 18, y, method, "", limit=22))
-    drawing.add(_front(known, across, up))
-    taken: list[tuple[float, float]] = []
+        plot.drawing.add(Line(plot.left, up(probe), plot.right, up(probe), "guide dotted"))
+        plot.drawing.add(Text(plot.right, up(probe) - 5, "teachers’ probe", "muted haloed", "end"))
+    plot.draw_legend(shown)
+    plot.drawing.add(_front(known, across, up))
     for student in dict.fromkeys(one.student for one in known):
         members = [one for one in known if one.student == student]
         x = across(members[0].latency_ms or 0.0)
-        places = [up(one.error) for one in members]
-        drawing.add(Line(x, min(places), x, max(places), "whisker base"))
-        for one, place in zip(members, places, strict=True):
-            style = shown[one.method or BASELINES]
-            drawing.add(marker(x, place, style.shape, style.css))
+        marks = [(up(one.error), shown[one.method or BASELINES]) for one in members]
+        plot.draw_column(x, marks)
         if members[0].method is None:
-            drawing.add(Text(x - 9, places[0] + 4, short_name(student), "muted haloed", "end", limit=24))
+            plot.drawing.add(Text(x - 9, marks[0][0] + 4, short_name(student), "muted haloed", "end", limit=24))
             continue
-        level = min(places) - 10
-        while any(abs(x - a) < 0.18 * width + 30 and abs(level - b) < 13 for a, b in taken):
-            level -= 13
-        taken.append((x, level))
-        anchor = "start" if x < left + 70 else "end" if x > right - 90 else "middle"
+        y = plot.label_place(x, min(place for place, _ in marks), near=0.18 * width + 30)
+        anchor = "start" if x < plot.left + 70 else "end" if x > plot.right - 90 else "middle"
         edge = {"start": x - 6, "end": x + 6, "middle": x}[anchor]
-        drawing.add(Text(edge, level, short_name(student), "strong haloed", anchor, limit=int(width // 25)))
-    return drawing
+        plot.drawing.add(Text(edge, y, short_name(student), "strong haloed", anchor, limit=int(width // 25)))
+    return plot.drawing
 
 
 def _front(known: Sequence[Candidate], across: LogScale, up: Scale) -> Path:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aft.reporting._figure import Drawing, Line, Style, Text, marker
-from aft.reporting._names import columns
-from aft.reporting._scale import spanning, tick_label
+from aft.reporting._figure import Drawing, Line, Style, Text
+from aft.reporting._plot import Plot, linear_ticks
+from aft.reporting._scale import spanning
 
 
 @dataclass(frozen=True)
@@ -45,53 +45,18 @@ def draw_scatter(
         The drawing.
     """
     methods = list(dict.fromkeys(method for column in points for method in column.errors))
-    legend, lines = legend_entries(methods, width)
-    drawing = Drawing(width, height + 20 * lines)
-    top, bottom, left, right = 20 * lines + 40, height + 20 * lines - 46, 44, width - 14
-    across = spanning([column.x for column in points], left + 14, right - 10)
-    up = spanning([error for column in points for error in column.errors.values()], bottom - 6, top + 6)
-
-    for axis, count in ((across, 6 if width > 500 else 4), (up, 6)):
-        ticks = axis.ticks(count)
-        shown = [100 * tick for tick in ticks]
-        for tick, value in zip(ticks, shown, strict=True):
-            place = axis(tick)
-            if axis is across:
-                drawing.add(Line(place, top, place, bottom, "grid"))
-                drawing.add(Text(place, bottom + 16, tick_label(value, shown), "muted", "middle"))
-            else:
-                drawing.add(Line(left, place, right, place, "grid"))
-                drawing.add(Text(left - 6, place + 4, tick_label(value, shown), "muted", "end"))
-    drawing.add(Line(left, bottom, right, bottom, "axis"), Line(left, top, left, bottom, "axis"))
-    drawing.add(Text((left + right) / 2, bottom + 38, x_label, "muted", "middle"))
-    drawing.add(Text(2, top - 24, y_label, "muted"))
+    plot = Plot(methods, width, height)
+    across = spanning([column.x for column in points], plot.left + 14, plot.right - 10)
+    up = spanning([error for column in points for error in column.errors.values()], plot.bottom - 6, plot.top + 6)
+    x_ticks, y_ticks = linear_ticks(across, 6 if width > 500 else 4, 100), linear_ticks(up, 6, 100)
+    plot.draw_axes(x_ticks, y_ticks, x_label, y_label)
     first, last = max(across.low, up.low), min(across.high, up.high)
     if last > first:
-        drawing.add(Line(across(first), up(first), across(last), up(last), "guide dotted"))
-    for x, y, method in legend:
-        drawing.add(marker(x + 6, y - 4, method_styles[method].shape, method_styles[method].css))
-        drawing.add(Text(x + 18, y, method, "", limit=22))
-    taken: list[tuple[float, float]] = []
+        plot.drawing.add(Line(across(first), up(first), across(last), up(last), "guide dotted"))
+    plot.draw_legend(method_styles)
     for column in points:
-        x, places = across(column.x), [up(error) for error in column.errors.values()]
-        drawing.add(Line(x, min(places), x, max(places), "whisker base"))
-        for method, error in column.errors.items():
-            drawing.add(marker(x, up(error), method_styles[method].shape, method_styles[method].css))
-        y = min(places) - 10
-        while any(abs(x - a) < 16 and abs(y - b) < 13 for a, b in taken):
-            y -= 13
-        taken.append((x, y))
-        drawing.add(Text(x, y, column.label, "strong haloed", "middle"))
-    return drawing
-
-
-def legend_entries(methods: Sequence[str], width: float) -> tuple[list[tuple[float, float, str]], int]:
-    """Coordinates of each method's entry in the legend, and the number of lines of the legend."""
-    placed, x, line = [], 0.0, 0
-    for method in methods:
-        entry_width = 18 + min(columns(method), 22) * 6.6 + 16
-        if x and x + entry_width > width:
-            x, line = 0.0, line + 1
-        placed.append((x, 14.0 + 20 * line, method))
-        x += entry_width
-    return placed, line + 1
+        x, marks = across(column.x), [(up(error), method_styles[method]) for method, error in column.errors.items()]
+        plot.draw_column(x, marks)
+        y = plot.label_place(x, min(place for place, _ in marks), near=16)
+        plot.drawing.add(Text(x, y, column.label, "strong haloed", "middle"))
+    return plot.drawing
