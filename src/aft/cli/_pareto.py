@@ -21,9 +21,10 @@ def pareto(
 ) -> None:
     """Name the smallest student that is good enough, and show error, latency and size of all."""
     import aft
-    from aft.results import read_all
+    from aft.results import make_pareto
 
-    regression = any(result.task.kind == "regression" for result in read_all(directory).values())
-    found = aft.pareto(directory, within if within is None or regression else within / 100)
+    found = aft.pareto(directory)
+    if within is not None:
+        found = make_pareto(found.path, found.comparisons, within if found.regression else within / 100)
     typer.echo(found)
     typer.echo(f"\n{found.conclusion}")

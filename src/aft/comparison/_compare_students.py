@@ -11,7 +11,7 @@ from aft.data import Dataset
 from aft.errors import UsageError
 from aft.features import FeatureStore
 from aft.models import ModelSpec
-from aft.results import Pareto, make_pareto
+from aft.results import Pareto, make_pareto, short_name
 from aft.runs import SharedSettings, TrainConfig
 
 log = logging.getLogger("aft")
@@ -73,9 +73,8 @@ def _directories(students: Sequence[str]) -> dict[str, str]:
         )
     found: dict[str, str] = {}
     for student in dict.fromkeys(students):
-        spec = ModelSpec.parse(student)
-        short = str(ModelSpec(spec.kind, Path(spec.name).name, spec.options))
-        readable = re.sub(r"[^\w.=,-]+", "-", short)
+        ModelSpec.parse(student)  # a mistake in the last name shows before the first student is trained
+        readable = re.sub(r"[^\w.=,-]+", "-", short_name(student))
         same = sum(name.partition("~")[0] == readable for name in found)
         found[f"{readable}~{same + 1}" if same else readable] = student
     return found

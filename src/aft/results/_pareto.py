@@ -10,6 +10,7 @@ from aft.results._comparison import Comparison
 from aft.results._files import COMPARISON_FILE, read_all
 from aft.results._method_result import MethodResult
 from aft.results._schema import ComparisonResult
+from aft.results._table import format_error
 
 #: How far from the teachers' probe a student may be by default: two points, or for regression a tenth of the probe's error.
 POINTS, SHARE = 0.02, 0.1
@@ -73,16 +74,26 @@ class Pareto:
     @property
     def conclusion(self) -> str:
         """The answer in a sentence."""
-        return conclusion(self)
+        if self.probe is None:
+            return "The teachers' probe was not measured, so there is no error to come near."
+        distance = f"{self.within:.3g}" if self.regression else f"{100 * self.within:.1f} points"
+        goal = f"within {distance} of the teachers' probe ({format_error(self.probe, self.regression)})"
+        if self.answer is not None:
+            kind, note = ("student", "") if self.answer.method is not None else ("model", ", which needs no student")
+            return (
+                f"The smallest {kind} {goal} is {self.answer.name}{note}: {_in_numbers(self.answer, self.regression)}."
+            )
+        nearest = min((one for one in self.candidates if one.preferred), key=lambda one: one.error)
+        return f"No student comes {goal}; the nearest is {nearest.name}: {_in_numbers(nearest, self.regression)}."
 
     def __str__(self) -> str:
         lines = [f"{'':2}{'student':38}{'method':18}{'error':>9}{'ms a sample':>13}{'size':>10}"]
         if self.probe is not None:
-            lines.append(f"{'':2}{'teachers' + chr(39) + ' probe':56}{_error(self.probe, self.regression):>9}")
+            lines.append(f"{'':2}{'teachers' + chr(39) + ' probe':56}{format_error(self.probe, self.regression):>9}")
         for one in self.candidates:
             latency = "-" if one.latency_ms is None else f"{one.latency_ms:.2g}"
             size = "-" if one.bytes is None else format_size(one.bytes)
-            error = _error(one.error, self.regression)
+            error = format_error(one.error, self.regression)
             lines.append(
                 f"{'*' if one.efficient else '':2}{printable(short_name(one.student))[:37]:38}{printable(one.method or '')[:17]:18}"
                 f"{error:>9}{latency:>13}{size:>10}"
@@ -102,14 +113,13 @@ def pareto(directory: str | Path, within: float | None = None) -> Pareto:
         The candidates and the answer.
 
     Raises:
-        UsageError: There is no finished comparison, or they are of several tasks.
+        UsageError: There is no finished comparison, they are of several tasks, or the distance is negative.
         RunError: A result cannot be read.
 
     Example:
         >>> print(aft.pareto("runs/students", within=0.03))
     """
-    if within is not None and not within >= 0:
-        raise UsageError(f"within= is a distance from the teachers' error, 0 or more; received {within}; correct it")
+    _check_distance(within)
     root, results = Path(directory), read_all(directory)
     if not same_task(results):
         raise UsageError(
@@ -137,7 +147,11 @@ def make_pareto(root: Path, comparisons: Mapping[str, Comparison], within: float
 
     Returns:
         The candidates and the answer.
+
+    Raises:
+        UsageError: The distance is negative.
     """
+    _check_distance(within)
     results = [comparison.result for comparison in comparisons.values()]
     found: dict[tuple[str, str | None], Candidate] = {}
     for result in results:
@@ -159,6 +173,11 @@ def make_pareto(root: Path, comparisons: Mapping[str, Comparison], within: float
     enough = [one for one in ranked if one.preferred and one.error <= limit and one.bytes is not None]
     answer = min(enough, key=lambda one: (one.bytes, one.error), default=None) if probe is not None else None
     return Pareto(root, comparisons, tuple(ranked), probe, within, answer, regression)
+
+
+def _check_distance(within: float | None) -> None:
+    if within is not None and not within >= 0:
+        raise UsageError(f"within= is a distance from the teachers' error, 0 or more; received {within}; correct it")
 
 
 def _candidates(result: ComparisonResult) -> list[Candidate]:
@@ -208,25 +227,6 @@ def _costs(one: Candidate) -> tuple[float | None, ...]:
     return (one.error, one.latency_ms, one.bytes)
 
 
-def conclusion(found: Pareto) -> str:
-    """The answer in a sentence.
-
-    Args:
-        found: The candidates.
-    """
-    if found.probe is None:
-        return "The teachers' probe was not measured, so there is no error to come near."
-    distance = f"{found.within:.3g}" if found.regression else f"{100 * found.within:.1f} points"
-    goal = f"within {distance} of the teachers' probe ({_error(found.probe, found.regression)})"
-    if found.answer is not None:
-        kind, note = ("student", "") if found.answer.method is not None else ("model", ", which needs no student")
-        return (
-            f"The smallest {kind} {goal} is {found.answer.name}{note}: {_in_numbers(found.answer, found.regression)}."
-        )
-    nearest = min((one for one in found.candidates if one.preferred), key=lambda one: one.error)
-    return f"No student comes {goal}; the nearest is {nearest.name}: {_in_numbers(nearest, found.regression)}."
-
-
 def short_name(student: str) -> str:
     """A student's name without the folders of its path.
 
@@ -243,12 +243,8 @@ def short_name(student: str) -> str:
 
 def _in_numbers(one: Candidate, regression: bool) -> str:
     texts = [
-        _error(one.error, regression),
+        format_error(one.error, regression),
         "" if one.latency_ms is None else f"{one.latency_ms:.2g} ms a sample",
         "" if one.bytes is None else format_size(one.bytes),
     ]
     return ", ".join(text for text in texts if text)
-
-
-def _error(value: float, regression: bool) -> str:
-    return f"{value:.3f}" if regression else f"{100 * value:.1f} %"

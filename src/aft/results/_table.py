@@ -22,7 +22,7 @@ def format_table(result: ComparisonResult) -> str:
     lines = [_row(seeds, "error", "normalised", "gap closed", "vs fine-tuning", "beta")]
     for name, reference in (("majority", result.majority), ("probe", result.probe)):
         if reference.error is not None:
-            lines.append(_row(name, _error(reference.error, regression)))
+            lines.append(_row(name, format_error(reference.error, regression)))
     lines.extend(_baseline(baseline, result.finetune, regression) for baseline in result.baselines)
     lines.extend(_line(method, regression) for method in result.methods)
     return "\n".join(lines)
@@ -41,7 +41,7 @@ def _baseline(baseline: Baseline, plain: MethodResult | None, regression: bool) 
         format_size(baseline.bytes) if baseline.bytes is not None else "",
     ]
     cheap = ", ".join(text for text in cost if text)
-    return _row(baseline.name, _error(baseline.error, regression), normalised, difference=cheap)
+    return _row(baseline.name, format_error(baseline.error, regression), normalised, difference=cheap)
 
 
 def _line(method: MethodResult, regression: bool) -> str:
@@ -50,11 +50,12 @@ def _line(method: MethodResult, regression: bool) -> str:
     normalised = "-" if method.normalised is None else f"{method.normalised:.3f}"
     gap = "-" if method.gap_closed is None else f"{100 * method.gap_closed:.0f} %"
     beta = "-" if not method.beta else f"{method.beta:g}" + (f" ({method.weighting})" if method.weighting else "")
-    error = _error(method.error, regression) + spread
+    error = format_error(method.error, regression) + spread
     return _row(method.method, error, normalised, gap, _difference(method, regression), beta)
 
 
-def _error(value: float | None, regression: bool) -> str:
+def format_error(value: float | None, regression: bool) -> str:
+    """Format an error: as a percentage, or for regression in the unit of the label; ``-`` if it is unknown."""
     return "-" if value is None else f"{value:.3f}" if regression else f"{100 * value:.1f} %"
 
 
