@@ -18,7 +18,7 @@ def bert(folders):
 
 def test_vectors_are_what_the_model_makes_of_each_token(bert):
     source = load_backbone(f"hf:{bert}", role="student")
-    table = make_token_table(bert, TEXTS, 1000)
+    table = make_token_table(bert, tuple(TEXTS), 1000)
     ids = sorted(
         {token for text in source.encode(TEXTS) for token in text.ids.tolist()} | set(source.tokenizer.all_special_ids)
     )
@@ -49,7 +49,7 @@ def test_a_student_starts_from_them_whatever_the_seed(bert):
             load_backbone(f"aft:static,width=5,init={bert}", role="student", texts=lambda: TEXTS, example=TEXTS[0])
         )
     assert torch.equal(made[0].table.weight, made[1].table.weight)
-    assert torch.equal(made[0].table.weight, make_token_table(bert, TEXTS, 5).vectors)
+    assert torch.equal(made[0].table.weight, make_token_table(bert, tuple(TEXTS), 5).vectors)
     same = load_backbone(f"aft:static,width=5,init=hf:{bert}", role="student", texts=lambda: TEXTS, example=TEXTS[0])
     assert torch.equal(same.table.weight, made[0].table.weight)
     features = made[0](made[0].collate(made[0].encode(["a word that no training text has: zebra"])))

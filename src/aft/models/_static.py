@@ -103,8 +103,8 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
 
     name = options["init"].removeprefix("hf:")
     with hub_access(name):
-        table = make_token_table(name, listed, sizes["width"])
-    model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows, **sizes)
+        table = make_token_table(name, tuple(listed), sizes["width"])
+    model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows.clone(), **sizes)
     with torch.no_grad():
         model.table.weight[:, : table.vectors.shape[1]] = table.vectors
     model.recipe = INITIALISED

@@ -7,7 +7,7 @@ text before any training.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from aft.models._hf import load_hf
 from aft.models._hf_text import HFText
 from aft.models._spec import ModelSpec
 from aft.models._text import Tokens
+from aft.models._vocabulary import rows_of
 
 log = logging.getLogger("aft")
 
@@ -40,7 +41,8 @@ class TokenTable(NamedTuple):
     vectors: Tensor
 
 
-def make_token_table(model: str, texts: Iterable[str], width: int) -> TokenTable:
+@lru_cache(maxsize=2)  # students of several seeds start from the same table
+def make_token_table(model: str, texts: tuple[str, ...], width: int) -> TokenTable:
     """Make the table for the tokens of some texts.
 
     Args:
@@ -53,30 +55,25 @@ def make_token_table(model: str, texts: Iterable[str], width: int) -> TokenTable
     """
     source = load_hf(ModelSpec("hf", model), None)
     assert isinstance(source, HFText)
-    counts = Counter(token for tokens in source.encode(list(texts)) for token in tokens.ids.tolist())
-    kept = tuple(sorted({*counts, *source.tokenizer.all_special_ids}))
-    unknown = source.tokenizer.unk_token_id
-    rows = torch.full((len(source.tokenizer),), kept.index(unknown) if unknown in kept else 0, dtype=torch.long)
-    rows[torch.tensor(kept)] = torch.arange(len(kept))
-    vectors = _vectors(model, kept)
+    counts = Counter(token for tokens in source.encode(texts) for token in tokens.ids.tolist())
+    kept = sorted({*counts, *source.tokenizer.all_special_ids})
+    log.info("computing the vectors of %d tokens by %s", len(kept), model)
+    vectors = _vectors(source, kept)
     vectors = vectors - vectors.mean(dim=0)
     directions = torch.linalg.svd(vectors, full_matrices=False)[2][:width]
     vectors = (vectors @ directions.T) * _weights(kept, counts).unsqueeze(1)
+    rows = rows_of(kept, len(source.tokenizer), source.tokenizer.unk_token_id)
     return TokenTable(source.tokenizer, rows, (vectors / vectors.square().mean().sqrt()).float())
 
 
-def _weights(kept: tuple[int, ...], counts: Mapping[int, int]) -> Tensor:
+def _weights(kept: Sequence[int], counts: Mapping[int, int]) -> Tensor:
     frequency = torch.tensor([counts.get(token, 0) for token in kept], dtype=torch.float64)
     frequency /= max(1.0, float(frequency.sum()))
     return FREQUENT / (FREQUENT + frequency)
 
 
-@lru_cache(maxsize=2)  # students of several seeds start from the same vectors
-def _vectors(model: str, tokens: tuple[int, ...]) -> Tensor:
-    """The model's features ``(n, D)`` of texts that consist of one token each."""
-    source = load_hf(ModelSpec("hf", model), None)
-    assert isinstance(source, HFText)
-    log.info("computing the vectors of %d tokens by %s", len(tokens), model)
+def _vectors(source: HFText, tokens: Sequence[int]) -> Tensor:
+    """A model's features ``(n, D)`` of texts that consist of one token each."""
     tokenizer = source.tokenizer
     first = tokenizer.cls_token_id if tokenizer.cls_token_id is not None else tokenizer.bos_token_id
     last = tokenizer.sep_token_id if tokenizer.sep_token_id is not None else tokenizer.eos_token_id

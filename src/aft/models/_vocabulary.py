@@ -1,7 +1,7 @@
 """Vocabulary pruning: a pretrained token table reduced to the tokens of a task."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,22 @@ from torch import Tensor, nn
 
 from aft.errors import UsageError
 from aft.models._text import LONGEST_TEXT, clip
+
+
+def rows_of(kept: Sequence[int], vocabulary: int, unknown: int | None) -> Tensor:
+    """Row of a smaller token table for each token id.
+
+    Args:
+        kept: Ids of the tokens that have a row of their own, in the order of the rows.
+        vocabulary: Number of token ids.
+        unknown: Id of the token whose row all others share; the first row if it has none.
+
+    Returns:
+        ``(vocabulary,)``.
+    """
+    rows = torch.full((vocabulary,), kept.index(unknown) if unknown in kept else 0, dtype=torch.long)
+    rows[torch.tensor(kept)] = torch.arange(len(kept))
+    return rows
 
 
 def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], size: int) -> Tensor:
@@ -39,8 +55,7 @@ def prune_vocabulary(model: Any, tokenizer: Any, texts: Iterable[str], size: int
     kept = sorted({*special, *frequent[: max(0, size - len(special))]})
     table = model.get_input_embeddings()
     unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
-    rows = torch.full((table.num_embeddings,), kept.index(unknown), dtype=torch.long)
-    rows[torch.tensor(kept)] = torch.arange(len(kept))
+    rows = rows_of(kept, table.num_embeddings, unknown)
     smaller = nn.Embedding(len(kept), table.embedding_dim, padding_idx=int(rows[tokenizer.pad_token_id]))
     with torch.no_grad():
         smaller.weight.copy_(table.weight[torch.tensor(kept)])

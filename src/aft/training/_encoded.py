@@ -136,6 +136,8 @@ class EncodedDataset:
 
     def _views_of(self, step: Step) -> NDArray[np.int64]:
         """The view of each sample of a step, ``(B,)``."""
+        if self.views == 1:
+            return np.zeros(len(step.positions), dtype=np.int64)
         return np.random.default_rng(step.seed).integers(self.views, size=len(step.positions))
 
     def _training_inputs(self, step: Step, places: Sequence[int], views: NDArray[np.int64]) -> list[Any]:
@@ -159,6 +161,8 @@ class EncodedDataset:
 
     def _encoded_view(self, position: int, view: int) -> Any:
         """A view, encoded. Views are kept in memory if all of them fit."""
+        if view == 0:
+            return self.encoded([position])[0]
         key = (position, view)
         if key in self._cached_views:
             return self._cached_views[key]
