@@ -18,10 +18,11 @@ import numpy as np
 import torch
 
 import aft
+from aft.comparison import probe_losses
 from aft.core import append_jsonl, cache_dir, read_jsonl
 from aft.data import Dataset
 from aft.demo import digit_pictures, emoji_pictures
-from aft.evaluation import measure
+from aft.evaluation import error_of, measure
 from aft.models import forward_all
 from aft.probing import fit_linear_probe
 from aft.training import HParams, Problem, TrainConfig, fit
@@ -136,28 +137,20 @@ def _run(wanted: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _probe_error(problem: Problem) -> float:
     """Test error of the linear probe on the teacher's features."""
-    samples, store = problem.samples, problem.stores[0]
-    known = problem.train[samples.labelled[problem.train]]
-    test = store.tensor([problem.dataset.ids[i] for i in problem.splits.test])
-    return _error_of_probe(problem, store.tensor([samples.dataset.ids[i] for i in known]), test)
+    losses = probe_losses(problem, problem.stores)
+    assert losses is not None
+    return error_of(losses[None], root=False)
 
 
 def _frozen_error(problem: Problem) -> float:
     """The same on the student's own features, before any training."""
-    samples, backbone = problem.samples, problem.template.backbone
-    known = problem.train[samples.labelled[problem.train]].tolist()
+    samples, targets, backbone = problem.samples, problem.targets, problem.template.backbone
+    known = problem.train[samples.labelled[problem.train]]
     test = [problem.dataset.inputs[i] for i in problem.splits.test.tolist()]
-    parts = (
-        forward_all(problem.template, encoded).features for encoded in (samples.encoded(known), backbone.encode(test))
-    )
-    return _error_of_probe(problem, *map(torch.from_numpy, parts))
-
-
-def _error_of_probe(problem: Problem, known: torch.Tensor, test: torch.Tensor) -> float:
-    labels = problem.samples.labels[problem.train[problem.samples.labelled[problem.train]]]
-    targets = problem.targets
-    probe = fit_linear_probe(known, torch.from_numpy(labels), targets.kind, outputs=targets.outputs)
-    return measure(targets, probe(test).numpy(), problem.test_labels).error
+    encoded = samples.encoded(known.tolist()), backbone.encode(test)
+    fitted, tested = (torch.from_numpy(forward_all(problem.template, part).features) for part in encoded)
+    probe = fit_linear_probe(fitted, torch.from_numpy(samples.labels[known]), targets.kind, outputs=targets.outputs)
+    return measure(targets, probe(tested).numpy(), problem.test_labels).error
 
 
 if __name__ == "__main__":

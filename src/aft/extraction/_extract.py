@@ -216,9 +216,8 @@ def _log_summary(
         computed = sum(task.samples for task in tasks if number in dict(task.shards))
         if computed and rank() == 0:
             log.info(
-                "%s: computed %d samples x %s%d dimensions in %s (%.1f per second), %s on disk",
-                teacher.name, computed, f"{store.views} views x " * (store.views > 1), store.dim, format_duration(seconds),
-                computed / seconds, format_size(store.nbytes),
+                "%s: computed %d samples x %s dimensions in %s (%.1f per second), %s on disk",
+                teacher.name, computed, store.width, format_duration(seconds), computed / seconds, format_size(store.nbytes),
             )  # fmt: skip
         if truncated[number]:
             log.warning(

@@ -38,7 +38,7 @@ def describe_store(path: str | Path, *, verify: bool = False) -> tuple[list[tupl
         ("samples", f"{len(store):,} in {len(store.records)} shards"),
         (
             "features",
-            f"{f'{store.views} views x ' * (store.views > 1)}{store.dim} x {store.dtype}, {format_size(store.nbytes)}",
+            f"{store.width} x {store.dtype}, {format_size(store.nbytes)}",
         ),
         ("values", f"{smallest:.4g} to {largest:.4g}"),
         *([("zero rows", f"{zero_rows:,}")] if zero_rows else []),

@@ -114,6 +114,11 @@ class FeatureStore:
         return views_of(self._manifest.fingerprint)
 
     @property
+    def width(self) -> str:
+        """What is kept of a sample, in words: ``768``, or ``8 views x 768``."""
+        return f"{self.views} views x {self.dim}" if self.views > 1 else str(self.dim)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the features on disk."""
         return np.dtype(self._manifest.dtype)
@@ -288,8 +293,7 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         """Name, size and location."""
-        size = f"{len(self)} x {f'{self.views} views x ' * (self.views > 1)}{self.dim}"
-        return f"FeatureStore({self.name!r}, {size} {self.dtype}, {str(self.location)!r})"
+        return f"FeatureStore({self.name!r}, {len(self)} x {self.width} {self.dtype}, {str(self.location)!r})"
 
 
 def _unreadable(layout: Layout, location: str | Path) -> StoreError:
