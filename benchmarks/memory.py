@@ -88,7 +88,7 @@ def _train(folder: Path, rows: int) -> dict[str, float]:
     watcher.join()
     return {
         "anonymous_mb": max(anonymous for anonymous, _ in samples), "mapped_mb": max(mapped for _, mapped in samples),
-        "read_mb": round(STEPS * problem.batch_size * DIM * 2 / 1e6, 1),
+        "read_mb": round(STEPS * problem.batch_size(objective=True) * DIM * 2 / 1e6, 1),
     }  # fmt: skip
 
 

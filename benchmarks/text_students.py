@@ -1,7 +1,7 @@
 """Text students on movie polarity, beside what needs no student: errors, latency and size, without the claims' test sentences.
 
-The claims' test split plays no part: two folds of the other sentences are the test splits here, and all choices are made on a
-fifth of the labels. Comparisons are kept in the folder that is given, so an interrupted script goes on where it was. The last
+The claims' test split plays no part, unless ``--claims`` asks for it once everything is chosen: two folds of the other sentences are
+the test splits here, and all choices are made on a fifth of the labels. Comparisons are kept in the folder that is given, so an interrupted script goes on where it was. The last
 line is one JSON object.
 """
 
@@ -60,15 +60,25 @@ def teacher() -> FeatureStore:
     return features.stores("movie", "mpnet")[0]
 
 
-def measure(student: str, methods: Sequence[str], labelled: int, out: Path) -> dict[str, Any]:
+def splits_of(labelled: int, *, claims: bool) -> dict[str, Dataset]:
+    """Datasets by name: the claims' split alone, or the folds of everything else."""
+    if claims:
+        return {"claims": tasks.load("polarity", tasks.Variation(labelled, unlabelled=True))}
+    return {str(number): fold_of(number, labelled) for number in range(FOLDS)}
+
+
+def measure(
+    student: str, methods: Sequence[str], labelled: int, out: Path, *, claims: bool, precision: Any
+) -> dict[str, Any]:
     """Errors in percent, averaged over the folds; latency in milliseconds of one text alone and in batches; bytes."""
     store = teacher()
     errors: dict[str, list[float]] = {}
-    for number in range(FOLDS):
-        data = fold_of(number, labelled)
-        folder = out / f"{labelled}-{number}"
-        comparison = aft.compare(data, student, store, methods=methods, seeds=SEEDS, out=folder, progress=False)
-        print(f"{student}, {labelled} labels, fold {number}\n{comparison}", flush=True)
+    for name, data in splits_of(labelled, claims=claims).items():
+        folder = out / f"{labelled}-{name}"
+        comparison = aft.compare(
+            data, student, store, methods=methods, seeds=SEEDS, out=folder, progress=False, precision=precision
+        )
+        print(f"{student}, {labelled} labels, {name}\n{comparison}", flush=True)
         errors.setdefault("probe", []).append(comparison.result.probe.error)
         for baseline in comparison.result.baselines:
             errors.setdefault(baseline.name, []).append(baseline.error)
@@ -89,9 +99,15 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path, help="folder of the comparisons")
     parser.add_argument("--student", choices=list(students()), default="ngrams")
     parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--labelled", nargs="+", type=int, default=LABELLED)
+    parser.add_argument("--precision", default="fp32", help="bf16 is several times as fast where the processor has it")
+    parser.add_argument("--claims", action="store_true", help="measure on the claims' test split")
     chosen = parser.parse_args()
     results = {
-        str(count): measure(students()[chosen.student], chosen.methods, count, chosen.out / chosen.student)
-        for count in LABELLED
-    }
-    print(json.dumps({"student": chosen.student, "folds": FOLDS, "seeds": SEEDS, "labels": results}))
+        str(count): measure(
+            students()[chosen.student], chosen.methods, count, chosen.out / chosen.student, claims=chosen.claims,
+            precision=chosen.precision,
+        )
+        for count in chosen.labelled
+    }  # fmt: skip
+    print(json.dumps({"student": chosen.student, "claims": chosen.claims, "seeds": SEEDS, "labels": results}))

@@ -142,5 +142,5 @@ def test_a_comparison_knows_how_many_trainings_it_needs(dataset, store):
     from aft.training import Problem, SearchSpace, TrainConfig
 
     problem = Problem.build(dataset, STUDENT, [store], TrainConfig())
-    fixed = SearchSpace(100, 1e-3, 0.01, frozenset(["lr", "steps", "weight_decay"]), beta=1.0)
+    fixed = SearchSpace(1e-3, 0.01, 100, 100, fixed_lr=True, beta=1.0)
     assert Study("c", problem, ("aft", "kd"), 2, fixed).size() == 3 * 2

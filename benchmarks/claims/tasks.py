@@ -210,7 +210,8 @@ def make_study(
     return Study(
         "/".join([task, student.name, "+".join(names), *changed]),
         partial(_build, task, variation, student.spec, folders, config),
-        tuple(methods), seeds, SearchSpace(student.budget, student.lr, student.weight_decay), options or {},
+        tuple(methods), seeds, SearchSpace(student.lr, student.weight_decay, student.budget // 2, student.budget // 2),
+        options or {},
     )  # fmt: skip
 
 

@@ -30,8 +30,8 @@ def test_only_what_is_as_good_as_the_student_is_mentioned(store):
 def test_training_warns_with_numbers(tmp_path, caplog):
     rows = sentences(120)
     data = aft.Dataset.from_arrays([text for _, text, _ in rows], [label for _, _, label in rows])
-    aft.train(data, STUDENT, out=tmp_path / "r", method="finetune", steps=4, lr=1e-5, progress=False, batch_size=16)
-    # One choice is left to the search: the weight decay.
+    aft.train(data, STUDENT, out=tmp_path / "r", method="finetune", steps=4, progress=False, batch_size=16)
+    # The learning rate is left to the search.
     assert "TF-IDF with a linear model has an error of 0." in caplog.text
     assert "use it instead, or train a stronger student" in caplog.text
 

@@ -7,14 +7,14 @@ import pytest
 import aft
 from aft.errors import NonFiniteError
 from aft.training import SearchSpace, Trial, TrialRequest, run_search, run_trial, search
-from aft.training._search import BETAS, SEARCH_SEED, TRIALS
+from aft.training._search import SEARCH_SEED, TRIALS
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
-SPACE = SearchSpace(budget=200, lr=1e-3, weight_decay=0.01)
+SPACE = SearchSpace(lr=1e-3, weight_decay=0.01, steps=100, objective_steps=400)
 
 
 def answered(methods, space, loss, journal, requests=None):
-    """Run a search whose trials score `loss(request)`, stopped where that exceeds the request's limit."""
+    """Run a search whose trials score `loss(request)` all along, and are stopped where that exceeds the request's limit."""
 
     def run(request):
         if requests is not None:
@@ -27,23 +27,28 @@ def answered(methods, space, loss, journal, requests=None):
     return run_search(search(methods, space), run, journal)
 
 
-def by_beta(losses, otherwise=5.0):
-    return lambda request: losses.get(request.hparams.beta, otherwise) - request.hparams.steps / 1e4
+def bowl(lr, beta, *, plain=1.0):
+    """A loss with its minimum, 0.5, at the given learning rate and beta; fine-tuning does not get below `plain`."""
+
+    def loss(request):
+        h = request.hparams
+        far = abs(math.log(h.lr / lr)) + (abs(math.log(h.beta / beta)) if h.beta else 0)
+        return (0.5 if h.beta else plain) + 0.01 * far
+
+    return loss
 
 
 def test_it_keeps_beta_zero_stops_hopeless_trials_and_resumes(tmp_path):
     requests = []
-    losses = by_beta({0.0: 1.0, 3.0: 0.9, 10.0: 0.8})
-    found = answered(["aft"], SPACE, losses, tmp_path / "trials.jsonl", requests)
+    found = answered(["aft"], SPACE, bowl(3e-3, 10.0), tmp_path / "trials.jsonl", requests)
     chosen = found.chosen["aft"]
-    assert (chosen.beta, chosen.steps) == (10.0, 200)
-    assert any(trial.stopped for trial in found.trials["aft"])  # a loss of 5 is hopeless
-    assert not any(trial.stopped for trial in found.trials["finetune"])
+    assert (chosen.beta, chosen.steps, chosen.lr) == (10.0, 400, pytest.approx(3e-3))
+    assert any(trial.stopped for trial in found.trials["aft"])
     # A cut-off line costs nothing else, and no finished trial is repeated.
     count = len(requests)
     journal = tmp_path / "trials.jsonl"
     journal.write_text(journal.read_text() + '{"method": "aft", "hpa')
-    again = answered(["aft"], SPACE, losses, journal, requests)
+    again = answered(["aft"], SPACE, bowl(3e-3, 10.0), journal, requests)
     assert again == found
     assert len(requests) == count
     worse = answered(["aft"], SPACE, lambda r: 1.0 + r.hparams.beta, tmp_path / "worse.jsonl")
@@ -51,50 +56,86 @@ def test_it_keeps_beta_zero_stops_hopeless_trials_and_resumes(tmp_path):
     assert "since no beta did better on validation data" in worse.summary("aft")
 
 
-def test_every_method_gets_the_same_trials_and_fine_tunings_are_shared(tmp_path):
+@pytest.mark.parametrize("beta", [0.3, 1.0, 3.0, 10.0, 30.0])
+@pytest.mark.parametrize("lr", [1e-3 / 9, 1e-3 / 3, 1e-3, 3e-3, 9e-3, 27e-3])
+def test_the_climb_finds_the_lowest_place_of_a_bowl_in_few_trials(lr, beta, tmp_path):
+    found = answered(["aft"], SPACE, bowl(lr, beta), tmp_path / "t")
+    chosen = found.chosen["aft"]
+    assert chosen.lr == pytest.approx(lr)
+    assert chosen.beta == beta or len(found.trials["aft"]) == TRIALS  # betas come last
+    assert found.chosen["finetune"].lr == pytest.approx(lr)
+    assert all(len(trials) <= TRIALS for trials in found.trials.values())
+
+
+def test_methods_search_side_by_side_and_share_fine_tunings_trials(tmp_path):
+    rounds, requests = [], []
+    searching = search(["aft", "kd", "finetune", "aft"], SPACE)
+    trials = None
+    while True:
+        try:
+            asked = next(searching) if trials is None else searching.send(trials)
+        except StopIteration as end:
+            found = end.value
+            break
+        rounds.append([request.method for request in asked])
+        requests += asked
+        losses = [bowl(9e-3, 10.0)(request) for request in asked]
+        trials = [Trial(r.method, r.hparams, loss, loss, loss, 1.0) for r, loss in zip(asked, losses, strict=True)]
+    assert len({(r.method, r.hparams) for r in requests}) == len(requests)
+    assert set(found.trials) == {"finetune", "aft", "kd"}
+    assert ["aft", "kd"] in rounds
+    assert max(map(len, rounds)) == 2
+    assert len(found.trials["aft"]) == len(found.trials["kd"]) <= TRIALS
+
+
+def test_a_trial_is_stopped_if_it_falls_behind_the_best_one_and_never_the_first(tmp_path):
     requests = []
+    answered(["aft"], SPACE, bowl(3e-3, 3.0), tmp_path / "t", requests)
+    first, second, third, *_ = [request for request in requests if request.method == "aft"]
+    loss = bowl(3e-3, 3.0)
+    assert (first.max_early_loss, second.max_early_loss) == (math.inf, loss(first))
+    assert loss(second) < loss(first)
+    assert third.max_early_loss == loss(second)
+
+
+def test_trials_that_diverge_do_not_end_the_climb(tmp_path):
     found = answered(
-        ["aft", "kd", "finetune", "aft"], SPACE, lambda r: 1.0 / (1 + r.hparams.lr), tmp_path / "t", requests
+        ["aft"], SPACE, lambda r: None if r.hparams.lr > 5e-4 else 1.0 - r.hparams.beta / 100, tmp_path / "t"
     )
-    assert {method: len(trials) for method, trials in found.trials.items()} == {
-        "finetune": TRIALS,
-        "aft": TRIALS,
-        "kd": TRIALS,
-    }
-    assert len({(r.method, r.hparams) for r in requests}) == len(requests) == 3 * TRIALS
-    plain = found.chosen["finetune"]
-    assert plain.lr == 3e-3
-    for trial in [*found.trials["aft"], *found.trials["kd"]]:
-        hparams = trial.hparams
-        assert (hparams.lr, hparams.steps, hparams.weight_decay) == (plain.lr, plain.steps, plain.weight_decay)
-    for weighting, (_, below, above, _) in BETAS.items():
-        tried = [t.hparams.beta for t in found.trials["aft"] if t.hparams.weighting == weighting]
-        assert tried[:2] == [below, above]
-        assert len(tried) == 3
+    assert found.chosen["finetune"].lr == pytest.approx(1e-3 / 3)
+    assert found.chosen["aft"].lr == pytest.approx(1e-3 / 3)
 
 
-def test_the_better_neighbour_is_tried(tmp_path):
-    for better, expected in ((10.0, 3.0), (30.0, 100.0)):
-        found = answered(
-            ["aft"],
-            SearchSpace(100, 1e-3, 0.01, weighting="fixed"),
-            by_beta({0.0: 1.0, better: 0.8}, 0.9),
-            tmp_path / f"{better}.jsonl",
-        )
-        assert [trial.hparams.beta for trial in found.trials["aft"]] == [10.0, 30.0, expected]
+def test_every_training_with_an_objective_has_the_same_steps(tmp_path):
+    found = answered(["aft", "kd"], SPACE, bowl(1e-3, 3.0), tmp_path / "t")
+    assert {trial.hparams.steps for trial in found.trials["finetune"]} == {100}
+    assert {t.hparams.steps for method in ("aft", "kd") for t in found.trials[method]} == {400}
+
+
+def test_a_given_weighting_has_betas_of_its_own(tmp_path):
+    space = SearchSpace(1e-3, 0.01, 100, 100, fixed_lr=True, weighting="fixed")
+    found = answered(["aft"], space, bowl(1e-3, 100.0), tmp_path / "t")
+    assert [trial.hparams.beta for trial in found.trials["aft"]] == [30.0, 100.0, 300.0]
+    assert {trial.hparams.weighting for trial in found.trials["aft"]} == {"fixed"}
+
+
+def test_a_given_beta_leaves_the_learning_rate_to_choose(tmp_path):
+    space = SearchSpace(1e-3, 0.01, 100, 400, beta=7.0)
+    found = answered(["aft"], space, bowl(3e-3, 7.0), tmp_path / "t")
+    assert (found.chosen["aft"].beta, found.chosen["aft"].lr) == (7.0, pytest.approx(3e-3))
+    assert {trial.hparams.beta for trial in found.trials["aft"]} == {7.0}
 
 
 def test_nothing_is_tried_where_there_is_nothing_to_choose(tmp_path):
-    fixed = frozenset({"lr", "steps", "weight_decay"})
     requests = []
-    space = SearchSpace(100, 1e-3, 0.01, fixed)
-    found = answered(["finetune"], space, by_beta({}), tmp_path / "t", requests)
+    space = SearchSpace(1e-3, 0.01, 100, 100, fixed_lr=True)
+    found = answered(["finetune"], space, bowl(1e-3, 3.0), tmp_path / "t", requests)
     assert (found.chosen["finetune"].steps, requests) == (100, [])
-    given = SearchSpace(100, 1e-3, 0.01, fixed, beta=2.0, weighting="balanced")
-    found = answered(["aft"], given, by_beta({}), tmp_path / "t", requests)
+    given = SearchSpace(1e-3, 0.01, 100, 100, fixed_lr=True, beta=2.0, weighting="balanced")
+    found = answered(["aft"], given, bowl(1e-3, 3.0), tmp_path / "t", requests)
     assert (found.chosen["aft"].beta, found.chosen["aft"].weighting, requests) == (2.0, "balanced", [])
     # Beta 0 still has to be tried where other betas compete with it.
-    answered(["aft"], space, by_beta({}), tmp_path / "t2", requests)
+    answered(["aft"], space, bowl(1e-3, 3.0), tmp_path / "t2", requests)
     assert [request.method for request in requests].count("finetune") == 1
 
 
@@ -103,19 +144,16 @@ def test_a_search_whose_every_trial_diverges_says_so(tmp_path):
         answered(["aft"], SPACE, lambda _: None, tmp_path / "t")
 
 
-def test_auto_chooses_on_validation_data_and_says_what_it_tried(dataset, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("aft.training._search.EARLY_STOP_RATIO", 1e9)
+def test_auto_chooses_on_validation_data_and_says_what_it_tried(dataset, store, tmp_path):
     given = {"steps": 60, "batch_size": 16, "lr": 0.02, "weight_decay": 0.0, "progress": False}
     run = aft.train(dataset, STUDENT, store, out=tmp_path / "run", **given)
     trials = run.result.search.trials
-    assert [(t.hparams.weighting, t.hparams.beta) for t in trials[:5]] == [
+    assert [(t.hparams.weighting, t.hparams.beta) for t in trials[:3]] == [
         (None, 0.0),
-        ("balanced", 1.0),
         ("balanced", 3.0),
-        ("fixed", 10.0),
-        ("fixed", 30.0),
+        ("balanced", 10.0),
     ]
-    assert len(trials) == 1 + TRIALS
+    assert 1 + 3 <= len(trials) <= 1 + TRIALS
     assert run.beta == min((t for t in trials if not t.stopped), key=lambda t: t.loss).hparams.beta
     assert "trials" in run.result.search.summary
     assert run.result.seed != SEARCH_SEED

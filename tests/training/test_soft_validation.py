@@ -98,7 +98,7 @@ def test_probabilities_and_classes_have_one_loss(half, store):
 
 @pytest.mark.parametrize(("probe_loss", "expected"), [(None, 0.0), (0.9, 0.0), (0.3, 3.0)])
 def test_the_probes_labels_count_if_it_beats_fine_tuning(probe_loss, expected):
-    space = SearchSpace(100, 1e-3, 0.01, frozenset(["lr", "steps", "weight_decay"]), probe_loss=probe_loss)
+    space = SearchSpace(1e-3, 0.01, 100, 100, fixed_lr=True, probe_loss=probe_loss)
     searching, trials = search(["aft"], space), None
     while True:
         try:

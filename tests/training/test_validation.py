@@ -43,10 +43,8 @@ def test_a_trial_has_its_curve(dataset):
 def test_epochs_are_an_alternative_to_steps(dataset):
     problem = build(dataset, epochs=3)
     assert problem.counts.labelled == 72
-    assert problem.default_hparams(problem.config).steps == round(
-        3 * 72 / 11
-    )  # 11 of the 16 samples in a step have a label
-    assert "steps" in problem.search_space(problem.config).fixed
+    assert problem.default_hparams(problem.config).steps == round(3 * 72 / 16)
+    assert problem.default_hparams(problem.config, objective=True).steps == round(3 * len(problem.train) / 16)
     with pytest.raises(UsageError, match="is given once; received steps=5 and epochs=2; leave one out"):
         TrainConfig(steps=5, epochs=2)
     with pytest.raises(UsageError, match="epochs= does not take that value"):

@@ -80,12 +80,12 @@ Beta = Annotated[
     str,
     typer.Option(
         metavar="auto|X",
-        help="Weight of the objective; auto searches it, with lr, steps and weight decay. A number is used as it is.",
+        help="Weight of the objective; auto searches it, with the learning rate. A number is used as it is.",
     ),
 ]
 Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective: fixed, balanced, or auto.")]
 Steps = Annotated[int | None, typer.Option(help="Optimiser steps; searched by default.")]
-Epochs = Annotated[float | None, typer.Option(help="The same in passes over the labelled samples, instead of --steps.")]
+Epochs = Annotated[float | None, typer.Option(help="The same in passes over the samples that are learned from, instead of --steps.")]
 Patience = Annotated[
     int | None,
     typer.Option(

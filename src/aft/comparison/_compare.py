@@ -49,9 +49,8 @@ def compare(
 ) -> Comparison:
     """Compare methods on one task, with the same split, initial weights, order of batches and budget for all.
 
-    Fine-tuning searches learning rate, steps and weight decay; every other method searches the weighting and beta of its objective,
-    with fine-tuning's choice for the rest. Each search has the same number of trials, uses validation data alone, and a seed
-    that is not compared. Every method is then trained on the whole training split with every seed and measured on the test
+    Fine-tuning searches its learning rate; every other method searches its learning rate and beta. All searches have the same limit
+    of trials, use validation data alone, and a seed that is not compared. Every method is then trained on the whole training split with every seed and measured on the test
     split. Finished trainings are kept: an interrupted comparison resumes when it is called again, and methods and seeds can be added
     later.
 
@@ -69,8 +68,8 @@ def compare(
         processes: Number of trainings side by side; by default one for each core, or one on an accelerator.
         threads: Threads of each training.
         progress: Show progress on the standard error stream.
-        **settings: Fields of `aft.TrainConfig`, which override those of `config`. ``lr``, ``steps``, ``weight_decay``, ``beta`` and
-            ``weighting`` are not searched if they are given.
+        **settings: Fields of `aft.TrainConfig`, which override those of `config`. ``lr`` and ``beta`` are not searched if they are
+            given.
 
     Returns:
         The comparison. ``print`` shows it as a table; ``aft.report(out)`` turns it into a page.
@@ -131,7 +130,7 @@ def _plan(study: Study, processes: int, threads: int) -> str:
     trials = expected_trials(study.methods, study.space)
     steps = sum(trial.hparams.steps for trial in trials)
     finals = len(study.methods) * study.seeds
-    longest = trials[-1].hparams.steps if trials else study.space.budget
+    longest = trials[-1].hparams.steps if trials else study.space.objective_steps
     with limited_threads(threads):
         start, per_step = time_training(study.problem)
     seconds = ((len(trials) + finals) * start + (steps + finals * longest) * per_step) / processes

@@ -119,7 +119,7 @@ class Study:
             finished = yield [
                 TrainingSpec(
                     self.name, request.method, request.hparams, SEARCH_SEED, "trial",
-                    dict(self.options.get(request.method, {})), request.max_early_loss,
+                    dict(self.options.get(request.method, {})), request.max_early_loss, request.pooled,
                 )
                 for request in requests
             ]  # fmt: skip

@@ -22,6 +22,7 @@ class TrainingSpec:
             the whole training split and is measured on the test split.
         options: Options of the method's objectives.
         max_early_loss: The loss beyond which a trial is stopped early; not part of its identity.
+        pooled: Whether that is the loss on labelled and unlabelled validation samples; not part of its identity either.
     """
 
     problem: str
@@ -31,6 +32,7 @@ class TrainingSpec:
     stage: Stage
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     max_early_loss: float = field(default=float("inf"), compare=False)
+    pooled: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.hparams.beta:

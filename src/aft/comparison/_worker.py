@@ -38,7 +38,8 @@ class Worker:
         start = time.perf_counter()
         problem = self._problem(spec.problem)
         if spec.stage == "trial":
-            trial = run_trial(problem, TrialRequest(spec.method, spec.hparams, spec.max_early_loss), spec.options)
+            request = TrialRequest(spec.method, spec.hparams, spec.max_early_loss, spec.pooled)
+            trial = run_trial(problem, request, spec.options)
             seconds = round(time.perf_counter() - start, 3)
             return FinishedTraining(spec, seconds, replace(trial, seconds=seconds))
         student = self._train(problem, spec)

@@ -13,7 +13,7 @@ from aft.models._hub import hub_access
 from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
 
-RECIPE = Recipe(lr=4e-3, epochs=20)
+RECIPE = Recipe(lr=1.2e-2, epochs=20)
 #: For a table that starts from a large model. Found on movie sentences outside the claims' test split, with 1,000 labels.
 INITIALISED = Recipe(lr=1e-3, epochs=20)
 

@@ -41,7 +41,7 @@ class CurvePoint(NamedTuple):
 
     Attributes:
         step: The step after which it was made.
-        epoch: The same in passes over the labelled training samples.
+        epoch: The same in passes over the samples that it learns from.
         loss: Validation loss at the best temperature.
         error: Validation error.
     """
@@ -67,6 +67,7 @@ class Trial:
         curve: The validation loss by epoch.
         pooled_loss: Loss on labelled and unlabelled validation samples, with the predictions of the teachers' probe as labels of
             the latter; None without them.
+        early_pooled_loss: The same after a third of the steps.
     """
 
     method: str
@@ -78,6 +79,7 @@ class Trial:
     stopped: bool = False
     curve: tuple[CurvePoint, ...] = ()
     pooled_loss: float | None = None
+    early_pooled_loss: float | None = None
 
     @property
     def score(self) -> float:

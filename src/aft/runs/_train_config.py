@@ -58,14 +58,13 @@ class TrainConfig(BaseModel):
 
     Attributes:
         method: Name of the objective, several of them joined by ``+``, or ``finetune``.
-        beta: Weight of the objective. ``"auto"`` chooses it on validation data, together with the learning rate, the number of
-            steps and the weight decay, as far as these are None.
+        beta: Weight of the objective. ``"auto"`` chooses it on validation data, together with the learning rate, if that is None.
         weighting: How `beta` multiplies the objective: ``"fixed"`` (the paper's constant), ``"balanced"`` (relative to the
-            gradient of the task), or ``"auto"``: the better one if `beta` is ``"auto"``, else ``"fixed"``.
+            gradient of the task), or ``"auto"``: balanced if `beta` is ``"auto"``, else fixed.
         options: Options of the objective; for a method that joins several, a mapping of options for each.
         task: The kind of task, or ``"auto"`` to infer it from the labels.
         steps: Number of optimiser steps.
-        epochs: The same in passes over the labelled training samples, instead of `steps`.
+        epochs: The same in passes over the training samples, instead of `steps`; without an objective over the labelled ones.
         patience: Stop when the validation loss has not improved for so many epochs, and keep the weights of the best one. The
             validation samples are then never trained on.
         batch_size: Samples per step, over all processes.

@@ -13,6 +13,8 @@ from aft.training._fit import FitResult as FitResult
 from aft.training._fit import fit as fit
 from aft.training._overview import overview as overview
 from aft.training._problem import Problem as Problem
+from aft.training._run_search import expected_trials as expected_trials
+from aft.training._run_search import run_search as run_search
 from aft.training._run_training import run_training as run_training
 from aft.training._search import BETAS as BETAS
 from aft.training._search import SEARCH_SEED as SEARCH_SEED
@@ -21,8 +23,6 @@ from aft.training._search import Search as Search
 from aft.training._search import SearchResult as SearchResult
 from aft.training._search import SearchSpace as SearchSpace
 from aft.training._search import TrialRequest as TrialRequest
-from aft.training._search import expected_trials as expected_trials
-from aft.training._search import run_search as run_search
 from aft.training._search import search as search
 from aft.training._train import train as train
 from aft.training._trial import run_trial as run_trial

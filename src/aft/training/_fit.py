@@ -33,7 +33,7 @@ from aft.training._encoded import EncodedDataset, identity
 from aft.training._loss import TaskLoss, class_weights
 from aft.training._module import OptimiserSettings, TrainingModule
 from aft.training._problem import Problem
-from aft.training._sampler import BatchSchedule, StepSampler, make_streams
+from aft.training._sampler import BatchSchedule, StepSampler, make_streams, steps_per_epoch
 from aft.training._sharded import ShardedDataset
 from aft.training._students import forked_rng
 from aft.training._validation import ValidationCurve
@@ -144,7 +144,7 @@ def fit(
     )
     settings = OptimiserSettings(hparams.steps, hparams.lr, hparams.weight_decay, config.warmup, config.gate_lr)
     module = TrainingModule(student, terms, loss.to(problem.device), settings)
-    batch_size = problem.batch_size_for(positions)
+    batch_size = problem.batch_size(objective=bool(hparams.beta))
     checkpoint = (
         None if directory is None else rank_zero_first(lambda: latest_checkpoint(RunLayout(directory).checkpoints))
     )
@@ -158,7 +158,7 @@ def fit(
         callbacks.append(stopper)
     if validate:
         curve = ValidationCurve(
-            student, lambda: problem.measure_validation(student), problem.steps_per_epoch(positions), hparams.steps,
+            student, lambda: problem.measure_validation(student), steps_per_epoch(len(positions), batch_size), hparams.steps,
             config.patience, lambda point: progress.note(f"validation loss {point.loss:.3f}"),
         )  # fmt: skip
         callbacks.append(curve)

@@ -21,6 +21,7 @@ from aft.training._augment import choose_augment
 from aft.training._encoded import EncodedDataset
 from aft.training._linear_start import LinearStarts
 from aft.training._objectives import ObjectiveFactory
+from aft.training._sampler import steps_per_epoch
 from aft.training._search import SearchSpace
 from aft.training._soft_validation import SoftValidation, hold_out_unlabelled, soft_validation
 from aft.training._students import StudentFactory
@@ -28,6 +29,8 @@ from aft.training._teacher_probe import TeacherProbe
 
 log = logging.getLogger("aft")
 
+#: With unlabelled samples, a student needs fewer passes over all samples than it usually makes over the labelled ones.
+UNLABELLED_EPOCHS = 0.5
 #: Encoded samples are sent to other processes up to this many bytes. Larger ones are encoded there again.
 SENT_BYTES = 64 << 20
 
@@ -190,59 +193,51 @@ class Problem:
             test=len(self.splits.test),
         )  # fmt: skip
 
-    @property
-    def batch_size(self) -> int:
-        """Samples per step."""
-        return self.config.batch_size or self.recipe.batch_for(self.counts.labelled)
+    def batch_size(self, *, objective: bool) -> int:
+        """Samples per step.
 
-    def batch_size_for(self, positions: NDArray[np.int64]) -> int:
-        """Samples per step when training on some of the samples.
-
-        Without the unlabelled samples the batch shrinks, so that each step still sees as many labelled ones.
+        Args:
+            objective: Whether there is an objective, which learns from samples without a label, too.
         """
-        if not self.counts.unlabelled or not self.samples.labelled[positions].all():
-            return self.batch_size
-        return self._labelled_per_step()
+        return self.config.batch_size or self.recipe.batch_for(self._samples(objective=objective))
 
-    def default_hparams(self, config: TrainConfig) -> HParams:
-        """Fine-tuning with the given settings, and the student's recipe for what they leave open."""
-        recipe = self.recipe
+    def default_hparams(self, config: TrainConfig, *, objective: bool = False) -> HParams:
+        """Hyperparameters with the given settings, and the student's recipe for what they leave open; beta is 0.
+
+        Args:
+            config: The settings.
+            objective: Whether there is going to be an objective, so that an epoch is all samples and not the labelled ones.
+        """
+        recipe, samples, batch = self.recipe, self._samples(objective=objective), self.batch_size(objective=objective)
+        if config.epochs is not None:
+            steps = max(1, round(config.epochs * steps_per_epoch(samples, batch)))
+        else:
+            steps = config.steps or recipe.steps_for(samples, batch)
+        if objective and config.steps is None and config.epochs is None and self.counts.unlabelled:
+            steps = max(round(UNLABELLED_EPOCHS * steps), self.default_hparams(config).steps)
         return HParams(
             lr=config.lr or recipe.lr,
-            steps=config.steps or self._steps_for(config.epochs),
+            steps=steps,
             weight_decay=recipe.weight_decay if config.weight_decay is None else config.weight_decay,
         )
+
+    def epochs(self, steps: int, *, objective: bool) -> float:
+        """How often so many steps go through the samples, or through the labelled ones where there is no objective."""
+        return steps / steps_per_epoch(self._samples(objective=objective), self.batch_size(objective=objective))
 
     def search_space(self, config: TrainConfig) -> SearchSpace:
         """What a hyperparameter search may choose under the given settings."""
         default = self.default_hparams(config)
         return SearchSpace(
-            budget=default.steps if config.steps or config.epochs else 2 * default.steps,
             lr=default.lr,
             weight_decay=default.weight_decay,
-            fixed=frozenset(
-                name
-                for name, value in (
-                    ("lr", config.lr),
-                    ("steps", config.steps or config.epochs),
-                    ("weight_decay", config.weight_decay),
-                )
-                if value is not None
-            ),
+            steps=default.steps,
+            objective_steps=self.default_hparams(config, objective=True).steps,
+            fixed_lr=config.lr is not None,
             beta=None if config.beta == "auto" else config.beta,
             weighting=None if config.weighting == "auto" else config.weighting,
             probe_loss=self.probe_loss,
         )
-
-    def steps_per_epoch(self, positions: NDArray[np.int64]) -> float:
-        """Steps in which every labelled sample is seen once, when training on some of the samples."""
-        labelled = int(self.samples.labelled[positions].sum())
-        return labelled / min(labelled, self._labelled_per_step())
-
-    def _steps_for(self, epochs: float | None) -> int:
-        if epochs is None:
-            return self.recipe.steps_for(self.counts.labelled, self._labelled_per_step())
-        return max(1, round(epochs * self.steps_per_epoch(self.train)))
 
     def measure_validation(self, student: Student) -> tuple[float, float]:
         """A student's loss, at the best temperature, and error on the validation split."""
@@ -287,11 +282,9 @@ class Problem:
         """Whether the final training sees the validation samples, as it does if they were held out for the search alone."""
         return bool(np.isin(self.validation, self.train).any())
 
-    def _labelled_per_step(self) -> int:
-        """Labelled samples per step: at least half of the batch."""
-        if not self.counts.unlabelled:
-            return self.batch_size
-        return max(1, round(self.batch_size * max(0.5, self.counts.labelled / len(self.train))))
+    def _samples(self, *, objective: bool) -> int:
+        """How many samples are trained on."""
+        return len(self.train) if objective else self.counts.labelled
 
     @cached_property
     def test_labels(self) -> NDArray[Any]:

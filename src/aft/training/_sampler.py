@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 Stream = tuple[NDArray[np.int64], int]
 
+#: The smallest share of labelled samples in a batch.
+LABELLED_SHARE = 0.25
+
 
 class Step(NamedTuple):
     """What one step trains on.
@@ -82,7 +85,7 @@ class StepSampler:
 
 
 def make_streams(positions: NDArray[np.int64], labelled: NDArray[np.bool_], batch_size: int) -> list[Stream]:
-    """Compose batches of labelled and unlabelled samples, at least half of them labelled.
+    """Compose batches of labelled and unlabelled samples: as in the data, but at least a quarter of them labelled.
 
     Args:
         positions: Positions of the samples to train on.
@@ -95,6 +98,11 @@ def make_streams(positions: NDArray[np.int64], labelled: NDArray[np.bool_], batc
     with_label, without = positions[labelled[positions]], positions[~labelled[positions]]
     if not len(without):
         return [(with_label, batch_size)]
-    share = max(0.5, len(with_label) / len(positions))
+    share = max(LABELLED_SHARE, len(with_label) / len(positions))
     count = min(batch_size - 1, max(1, round(batch_size * share))) if batch_size > 1 else 1
     return [(with_label, count), (without, batch_size - count)]
+
+
+def steps_per_epoch(samples: int, batch_size: int) -> float:
+    """Steps in which as many samples are seen as there are."""
+    return samples / min(samples, batch_size)

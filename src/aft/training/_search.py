@@ -1,48 +1,39 @@
 """The hyperparameter search. There is one, for ``aft train`` and ``aft compare`` alike.
 
-Fine-tuning goes first: it chooses learning rate, steps and weight decay with at most six trials. Every other method then chooses
-the weighting and the beta of its objective, with fine-tuning's choice for the rest and at most six trials of its own. All choices
-are by the loss on the validation split. Where a probe on the teachers' features predicts labels better than fine-tuning does,
-unlabelled samples are held out too, and their predicted labels count. Fine-tuning's trials, which are beta 0, compete in every
-method's choice.
+Fine-tuning goes first and chooses its learning rate. Every other method then chooses learning rate and beta of its own. Each is a
+climb: from the usual value upwards for as long as the validation loss falls, else downwards. Fine-tuning's trials, which are beta
+0, compete in every method's choice. Steps and weight decay are not searched: with the best learning rate for each, trainings of a
+quarter to all of a student's usual steps end alike (docs/log.md).
+
+All choices are by the loss on validation samples. Where a probe on the teachers' features predicts labels better than fine-tuning
+does, unlabelled samples are held out too, and their predicted labels count. `benchmarks/search.py` measures what this rule loses.
 """
 
-import json
-import logging
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from operator import attrgetter
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
-from pydantic import TypeAdapter, ValidationError
-
-from aft.core import append_jsonl, broadcast_object, rank, rank_zero_first, read_jsonl
 from aft.errors import NonFiniteError
 from aft.objectives import WeightingKind
 from aft.runs import HParams, Trial
-
-log = logging.getLogger("aft")
 
 #: The most trials that a method may use for its choice.
 TRIALS = 6
 #: Seed of all trials: none of the seeds that a comparison compares.
 SEARCH_SEED = 1000
-#: Learning rates, as multiples of the first one.
-LEARNING_RATES = (1.0, 1 / 3, 3.0)
-#: Step counts, as fractions of the budget: learning rates are compared at the first, the other two use the best rate.
-STEP_FRACTIONS = (0.5, 0.25, 1.0)
-#: Weight decay that is tried last.
-WEIGHT_DECAY = 0.1
-#: Betas for each weighting: the middle two are tried first, then the neighbour of the better one. benchmarks/weighting.py found the range.
-BETAS: dict[WeightingKind, tuple[float, float, float, float]] = {
-    "balanced": (0.3, 1.0, 3.0, 10.0),
-    "fixed": (3.0, 10.0, 30.0, 100.0),
+#: Neighbouring learning rates differ by this factor; how many factors they may fall and rise.
+RATE_FACTOR, RATE_RANGE = 3.0, (-2, 3)
+#: Betas for each weighting. benchmarks/weighting.py found the range.
+BETAS: Mapping[WeightingKind, tuple[float, ...]] = {
+    "balanced": (0.3, 1.0, 3.0, 10.0, 30.0),
+    "fixed": (3.0, 10.0, 30.0, 100.0, 300.0),
 }
+#: Place of the beta that is tried first.
+FIRST_BETA = 2
+#: The weighting of a search that may choose it: trying both took twice the trials and gained nothing (benchmarks/search.py).
+WEIGHTING: WeightingKind = "balanced"
 #: A loss that is worse than any.
 WORST = 1e30
-#: A trial is stopped if, after a third of its steps, its validation loss exceeds fine-tuning's by this factor, and by this much.
-EARLY_STOP_RATIO, EARLY_STOP_MARGIN = 1.25, 0.1
 
 
 @dataclass(frozen=True)
@@ -50,20 +41,22 @@ class SearchSpace:
     """Where the search starts and what it may change.
 
     Attributes:
-        budget: The most steps that a training may take.
-        lr: The first learning rate.
-        weight_decay: The first weight decay.
-        fixed: Names of hyperparameters that are given: ``lr``, ``steps``, ``weight_decay``.
+        lr: The student's usual learning rate.
+        weight_decay: Its usual weight decay.
+        steps: The number of steps of fine-tuning.
+        objective_steps: The same of trainings with an objective, which learn from samples without a label, too.
+        fixed_lr: Whether the learning rate is given.
         beta: The beta of all methods; None to choose it.
-        weighting: The weighting of all methods; None to choose it.
+        weighting: The weighting of all methods; None for the usual one.
         probe_loss: Validation loss of the teachers' probe, which labels unlabelled validation samples; None without them. If it is
             lower than that of fine-tuning, these samples count as well.
     """
 
-    budget: int
     lr: float
     weight_decay: float
-    fixed: frozenset[str] = frozenset()
+    steps: int
+    objective_steps: int
+    fixed_lr: bool = False
     beta: float | None = None
     weighting: WeightingKind | None = None
     probe_loss: float | None = None
@@ -77,11 +70,13 @@ class TrialRequest:
         method: Name of the method; ``finetune`` where beta is 0.
         hparams: The hyperparameters.
         max_early_loss: The trial is stopped if its validation loss exceeds this after a third of its steps.
+        pooled: Whether that is the loss on labelled and unlabelled validation samples.
     """
 
     method: str
     hparams: HParams
     max_early_loss: float = float("inf")
+    pooled: bool = False
 
 
 @dataclass
@@ -105,7 +100,9 @@ class SearchResult:
         return f"chose {chosen}{note}, from {len(trials)} trials ({stopped} stopped early) in {seconds:.0f} s"
 
 
-#: Yields trials that can run side by side, and is sent their results in the same order.
+#: Requests trials that can run side by side, and is sent them finished, in the same order.
+Requests = Generator[list[TrialRequest], list[Trial], None]
+#: The same for a whole search.
 Search = Generator[list[TrialRequest], list[Trial], SearchResult]
 
 
@@ -125,169 +122,144 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
     Raises:
         NonFiniteError: Every trial of fine-tuning diverged.
     """
-    result = SearchResult()
     others = [method for method in dict.fromkeys(methods) if method != "finetune"]
-    plain = yield from _search_finetune(result, space, needed=bool(others) and space.beta is None)
-    result.chosen["finetune"] = plain
-    if space.beta is not None:
-        chosen = replace(plain, weighting=space.weighting, beta=space.beta)
-        result.chosen |= dict.fromkeys(others, chosen)
-        return result
-    weightings = list(BETAS) if space.weighting is None else [space.weighting]
-    early = [t.early_loss for t in result.trials["finetune"] if t.hparams == plain and t.early_loss is not None]
-    best = min(early, default=float("inf"))
-    limit = max(EARLY_STOP_RATIO * best, best + EARLY_STOP_MARGIN)
-
-    def requests(method: str, pairs: list[tuple[WeightingKind, float]]) -> list[TrialRequest]:
-        return [TrialRequest(method, replace(plain, weighting=w, beta=beta), limit) for w, beta in pairs]
-
-    middle: list[tuple[WeightingKind, float]] = [(w, BETAS[w][place]) for w in weightings for place in (1, 2)]
-    yield from _request(result, [request for method in others for request in requests(method, middle)])
-    further = []
-    for method in others:
-        score = _ranking(result.trials["finetune"], space)
-        losses = {(t.hparams.weighting, t.hparams.beta): score(t) for t in result.trials[method]}
-        ends: list[tuple[WeightingKind, float]] = []
-        for w in weightings:
-            low, below, above, high = BETAS[w]
-            ends.append((w, high if losses[w, above] < losses[w, below] else low))
-        further += requests(method, ends)
-    yield from _request(result, further)
-    for method in others:
-        result.chosen[method] = _best(result, space, method)
-    return result
+    plain = _Climb("finetune", space)
+    yield from _search_plain(plain, needed=bool(others) and space.beta is None)
+    climbs = [_Climb(method, space, plain) for method in others]
+    yield from _side_by_side([_search_method(climb) for climb in climbs])
+    return SearchResult(
+        {climb.method: climb.choice() for climb in (plain, *climbs)},
+        {climb.method: climb.trials for climb in (plain, *climbs) if climb.trials or climb is plain},
+    )
 
 
-def _search_finetune(
-    result: SearchResult, space: SearchSpace, *, needed: bool
-) -> Generator[list[TrialRequest], list[Trial], HParams]:
-    """Choose learning rate, steps and weight decay.
+class _Climb:
+    """The trials of a method, and the best of them.
 
     Args:
-        result: Where the trials are kept.
+        method: Name of the method.
         space: What may be chosen.
+        plain: The finished climb of fine-tuning, if this is another method.
+
+    Attributes:
+        best: The best of the method's own hyperparameters so far; where to start, before any is tried.
+        trials: The method's trials in their order.
+    """
+
+    def __init__(self, method: str, space: SearchSpace, plain: "_Climb | None" = None) -> None:
+        self.method, self.space = method, space
+        self.trials: list[Trial] = []
+        self._plain = plain
+        self.best = HParams(space.lr, space.steps, space.weight_decay)
+        if plain is not None:
+            weighting = space.weighting or WEIGHTING
+            beta = BETAS[weighting][FIRST_BETA] if space.beta is None else space.beta
+            self.best = replace(self.best, steps=space.objective_steps, weighting=weighting, beta=beta)
+
+    def attempt(self, hparams: HParams) -> Generator[list[TrialRequest], list[Trial], bool]:
+        """Run a trial, unless there have been enough. It is stopped if it falls behind the best one.
+
+        Args:
+            hparams: The hyperparameters.
+
+        Returns:
+            Whether it is better than all before.
+        """
+        if len(self.trials) >= TRIALS:
+            return False
+        best = next((trial for trial in self.trials if trial.hparams == self.best), None)
+        early = None if best is None else best.early_pooled_loss if self.pooled else best.early_loss
+        (trial,) = yield [TrialRequest(self.method, hparams, float("inf") if early is None else early, self.pooled)]
+        self.trials.append(trial)
+        if best is None or self._ranking(trial) < self._ranking(best):
+            self.best = hparams
+            return True
+        return False
+
+    def climb(self, at: Callable[[int], HParams], start: int, limits: tuple[int, int]) -> Requests:
+        """Try the values of one hyperparameter: upwards from a place for as long as that is better, else downwards.
+
+        Args:
+            at: The hyperparameters at a place.
+            start: The place of the best ones so far.
+            limits: The lowest and the highest place.
+        """
+        for direction in (1, -1):
+            place = start + direction
+            while limits[0] <= place <= limits[1] and (yield from self.attempt(at(place))):
+                place += direction
+            if place != start + direction:
+                return
+
+    def choice(self) -> HParams:
+        """The best hyperparameters: beta 0 if no beta is better.
+
+        Raises:
+            NonFiniteError: Every trial of fine-tuning diverged.
+        """
+        rivals = [*(self._plain.trials if self._plain and self.space.beta is None else []), *self.trials]
+        finished = [trial for trial in rivals if trial.score < float("inf")]
+        if finished:
+            return min(finished, key=self._ranking).hparams
+        if not rivals:
+            return self.best
+        raise NonFiniteError(
+            f"fine-tuning must converge before anything can be chosen; all {len(rivals)} trials of it diverged; lower lr="
+        )
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the probe's labels count: if it knows the task better than fine-tuning does."""
+        plain = self.trials if self._plain is None else self._plain.trials
+        loss = min((trial.score for trial in plain), default=WORST)
+        return self.space.probe_loss is not None and self.space.probe_loss < loss
+
+    def _ranking(self, trial: Trial) -> float:
+        return trial.pooled_score if self.pooled else trial.score
+
+
+def _search_plain(climb: _Climb, *, needed: bool) -> Requests:
+    """Choose the learning rate of fine-tuning.
+
+    Args:
+        climb: Where its trials are kept.
         needed: Whether a trial is needed even if nothing can be chosen, for other methods to compete with.
     """
-    free = [name for name in ("lr", "steps", "weight_decay") if name not in space.fixed]
-    lengths = [max(1, round(space.budget * share)) for share in STEP_FRACTIONS] if "steps" in free else [space.budget]
-    start = HParams(space.lr, lengths[0], space.weight_decay)
-    result.trials["finetune"] = []
-    if not free and not needed:
-        return start
-    rates = LEARNING_RATES if "lr" in free else (1.0,)
-    yield from _request(result, [TrialRequest("finetune", replace(start, lr=space.lr * factor)) for factor in rates])
-    if len(lengths) > 1:
-        best = _best(result, space)
-        yield from _request(result, [TrialRequest("finetune", replace(best, steps=steps)) for steps in lengths[1:]])
-    if "weight_decay" in free:
-        best = _best(result, space)
-        yield from _request(result, [TrialRequest("finetune", replace(best, weight_decay=WEIGHT_DECAY))])
-    return _best(result, space)
+    if needed or not climb.space.fixed_lr:
+        yield from climb.attempt(climb.best)
+        yield from _climb_rates(climb)
 
 
-def _request(result: SearchResult, requests: list[TrialRequest]) -> Generator[list[TrialRequest], list[Trial], None]:
-    """Request trials, except for those that have been run already."""
-    known = {(method, trial.hparams) for method, trials in result.trials.items() for trial in trials}
-    new = [request for request in requests if (request.method, request.hparams) not in known]
-    if new:
-        trials = yield new
-        for request, trial in zip(new, trials, strict=True):
-            result.trials.setdefault(request.method, []).append(trial)
+def _search_method(climb: _Climb) -> Requests:
+    """Choose learning rate and beta of a method with an objective."""
+    if climb.space.beta is None or not climb.space.fixed_lr:
+        yield from climb.attempt(climb.best)
+        yield from _climb_rates(climb)
+        yield from _climb_betas(climb)
 
 
-def _ranking(plain: Sequence[Trial], space: SearchSpace) -> Callable[[Trial], float]:
-    """What trials are ranked by. The probe's labels count if it knows the task better than fine-tuning does."""
-    loss = min((trial.score for trial in plain), default=WORST)
-    trusted = space.probe_loss is not None and space.probe_loss < loss
-    return attrgetter("pooled_score" if trusted else "score")
+def _climb_rates(climb: _Climb) -> Requests:
+    if not climb.space.fixed_lr:
+        best, usual = climb.best, climb.space.lr
+        yield from climb.climb(lambda place: replace(best, lr=usual * RATE_FACTOR**place), 0, RATE_RANGE)
 
 
-def _best(result: SearchResult, space: SearchSpace, method: str = "finetune") -> HParams:
-    plain = result.trials["finetune"]
-    trials = plain if method == "finetune" else [*plain, *result.trials[method]]
-    finished = [trial for trial in trials if trial.score < float("inf")]
-    if not finished:
-        raise NonFiniteError(
-            f"fine-tuning must converge before anything can be chosen; all {len(trials)} trials of it diverged; lower lr="
-        )
-    return min(finished, key=_ranking(plain, space)).hparams
+def _climb_betas(climb: _Climb) -> Requests:
+    best = climb.best
+    if climb.space.beta is None and best.weighting is not None:
+        betas = BETAS[best.weighting]
+        yield from climb.climb(lambda place: replace(best, beta=betas[place]), FIRST_BETA, (0, len(betas) - 1))
 
 
-def run_search(
-    search: Search,
-    run: Callable[[TrialRequest], Trial],
-    journal: Path,
-    on_trial: Callable[[Trial], object] = lambda _: None,
-) -> SearchResult:
-    """Run a search one trial after the other.
-
-    Args:
-        search: The search.
-        run: Runs a trial.
-        journal: File of finished trials: an interrupted search does not repeat them.
-        on_trial: Called with each finished trial, new or from the journal.
-
-    Returns:
-        What the search found.
-    """
-    known = rank_zero_first(lambda: _read_journal(journal))
-    trials: list[Trial] | None = None
-    while True:
-        try:
-            requests = next(search) if trials is None else search.send(trials)
-        except StopIteration as end:
-            result: SearchResult = end.value
-            return result
-        if trials is None:
-            log.info("searching hyperparameters by the loss on validation samples:")
-        trials = []
-        for request in requests:
-            trial = known.get((request.method, request.hparams))
-            if trial is None:
-                trial = broadcast_object(run(request))
-                log.info("  %s", trial)
-                if rank() == 0:
-                    append_jsonl(journal, asdict(trial))
-            trials.append(trial)
-            on_trial(trial)
-
-
-def expected_trials(methods: Sequence[str], space: SearchSpace, known: Sequence[Trial] = ()) -> list[TrialRequest]:
-    """The trials that a search will probably still run: as if all that are unknown were worse than all that are known.
-
-    Args:
-        methods: As for `search`.
-        space: As for `search`.
-        known: Finished trials.
-
-    Returns:
-        The trials without the known ones; hopeless ones will take fewer steps.
-    """
-    finished = {(trial.method, trial.hparams): trial for trial in known}
-    searching = search(methods, space)
-    missing: list[TrialRequest] = []
-    answers: list[Trial] | None = None
-    while True:
-        try:
-            requests = next(searching) if answers is None else searching.send(answers)
-        except (StopIteration, NonFiniteError):
-            return missing
-        answers = []
-        for request in requests:
-            trial = finished.get((request.method, request.hparams))
-            if trial is None:
-                missing.append(request)
-                trial = Trial(request.method, request.hparams, WORST, 1.0, WORST, 0.0)
-            answers.append(trial)
-
-
-def _read_journal(path: Path) -> dict[tuple[str, HParams], Trial]:
-    known = {}
-    adapter: TypeAdapter[Any] = TypeAdapter(Trial)
-    for row in read_jsonl(path):
-        try:
-            trial = adapter.validate_json(json.dumps(row))
-        except ValidationError:
-            continue  # written by another version
-        known[trial.method, trial.hparams] = trial
-    return known
+def _side_by_side(several: Sequence[Requests]) -> Requests:
+    """Run several searches at once: what they request next is requested together."""
+    pending: dict[Requests, list[TrialRequest]] = {}
+    for one in several:
+        with suppress(StopIteration):
+            pending[one] = next(one)
+    while pending:
+        answers = iter((yield [request for requests in pending.values() for request in requests]))
+        waiting, pending = pending, {}
+        for one, requests in waiting.items():
+            with suppress(StopIteration):
+                pending[one] = one.send([next(answers) for _ in requests])

@@ -20,8 +20,9 @@ from aft.training._advice import advice, validation_errors
 from aft.training._estimate import time_training
 from aft.training._overview import overview
 from aft.training._problem import Problem
+from aft.training._run_search import expected_trials, run_search
 from aft.training._run_training import run_training
-from aft.training._search import expected_trials, run_search, search
+from aft.training._search import search
 from aft.training._trial import run_trial
 
 log = logging.getLogger("aft")
@@ -163,14 +164,15 @@ class _Plan:
         return f"{trials}the final training; about {self.steps:,} steps, {format_duration(max(1, seconds))}"
 
     def _count(self) -> None:
-        config, final = self._problem.config, self._problem.default_hparams(self._problem.config)
-        requests = []
+        config, problem = self._problem.config, self._problem
+        objective = bool(problem.stores) and config.beta != 0
+        final, requests = problem.default_hparams(config, objective=objective), []
         if config.beta == "auto":
-            requests = expected_trials([config.method], self._problem.search_space(config), self._trials)
+            requests = expected_trials([config.method], problem.search_space(config), self._trials)
         if self._trials and requests:
             final = requests[-1].hparams
         self._requests = len(requests)
-        self.epochs = final.steps / self._problem.steps_per_epoch(self._problem.train)
+        self.epochs = config.epochs or problem.epochs(final.steps, objective=objective)
         self.steps = sum(request.hparams.steps for request in requests) + final.steps
 
 
@@ -180,7 +182,7 @@ def _choose(problem: Problem, layout: RunLayout, plan: _Plan) -> tuple[HParams, 
     if config.beta != "auto":
         beta = config.beta if problem.stores else 0.0
         weighting = None if config.weighting == "auto" else config.weighting
-        return replace(problem.default_hparams(config), weighting=weighting, beta=beta), None
+        return replace(problem.default_hparams(config, objective=beta > 0), weighting=weighting, beta=beta), None
     searching = search([config.method], problem.search_space(config))
     found = run_search(searching, partial(run_trial, problem, progress=plan.bar), layout.trials, plan.finished)
     trials = tuple(trial for method in found.trials.values() for trial in method)

@@ -34,14 +34,16 @@ def run_trial(
     """
     start = time.monotonic()
     hparams = request.hparams
-    early_losses: list[float] = []
+    early: list[tuple[float, float, float | None]] = []
 
     def keep_going(student: Student) -> bool:
-        early_losses.append(problem.measure_validation(student)[0])
-        return broadcast_object(early_losses[-1] <= request.max_early_loss)
+        loss, error, pooled = problem.measure_search(student)
+        early.append((loss, error, pooled))
+        decisive = pooled if request.pooled and pooled is not None else loss
+        return broadcast_object(decisive <= request.max_early_loss)
 
-    def ended(loss: float | None, error: float | None, early: float | None, **outcome: Any) -> Trial:
-        return Trial(request.method, hparams, loss, error, early, time.monotonic() - start, **outcome)
+    def ended(loss: float | None, error: float | None, early_loss: float | None, **outcome: Any) -> Trial:
+        return Trial(request.method, hparams, loss, error, early_loss, time.monotonic() - start, **outcome)
 
     try:
         result = fit(
@@ -53,5 +55,8 @@ def run_trial(
     loss, error, pooled = problem.measure_search(result.student)
     if not math.isfinite(loss):
         return ended(None, None, None, stopped=True)
-    early = early_losses[0] if early_losses else loss
-    return ended(loss, error, early, pooled_loss=pooled, stopped=result.stopped, curve=result.curve)
+    early_loss, _, early_pooled = early[0] if early else (loss, error, pooled)
+    return ended(
+        loss, error, early_loss, pooled_loss=pooled, early_pooled_loss=early_pooled, stopped=result.stopped,
+        curve=result.curve,
+    )  # fmt: skip

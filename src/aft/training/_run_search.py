@@ -1,0 +1,97 @@
+"""Running a search, and foreseeing what it will run."""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from aft.core import append_jsonl, broadcast_object, rank, rank_zero_first, read_jsonl
+from aft.errors import NonFiniteError
+from aft.runs import HParams, Trial
+from aft.training._search import WORST, Search, SearchResult, SearchSpace, TrialRequest, search
+
+log = logging.getLogger("aft")
+
+
+def run_search(
+    search: Search,
+    run: Callable[[TrialRequest], Trial],
+    journal: Path,
+    on_trial: Callable[[Trial], object] = lambda _: None,
+) -> SearchResult:
+    """Run a search one trial after the other.
+
+    Args:
+        search: The search.
+        run: Runs a trial.
+        journal: File of finished trials: an interrupted search does not repeat them.
+        on_trial: Called with each finished trial, new or from the journal.
+
+    Returns:
+        What the search found.
+    """
+    known = rank_zero_first(lambda: _read_journal(journal))
+    trials: list[Trial] | None = None
+    while True:
+        try:
+            requests = next(search) if trials is None else search.send(trials)
+        except StopIteration as end:
+            result: SearchResult = end.value
+            return result
+        if trials is None:
+            log.info("searching hyperparameters by the loss on validation samples:")
+        trials = []
+        for request in requests:
+            trial = known.get((request.method, request.hparams))
+            if trial is None:
+                trial = broadcast_object(run(request))
+                log.info("  %s", trial)
+                if rank() == 0:
+                    append_jsonl(journal, asdict(trial))
+            trials.append(trial)
+            on_trial(trial)
+
+
+def expected_trials(methods: Sequence[str], space: SearchSpace, known: Sequence[Trial] = ()) -> list[TrialRequest]:
+    """The trials that a search will probably still run: as if all that are unknown were worse than all that are known.
+
+    Args:
+        methods: As for `search`.
+        space: As for `search`.
+        known: Finished trials.
+
+    Returns:
+        The trials without the known ones; hopeless ones will take fewer steps.
+    """
+    finished = {(trial.method, trial.hparams): trial for trial in known}
+    searching = search(methods, space)
+    missing: list[TrialRequest] = []
+    answers: list[Trial] | None = None
+    while True:
+        try:
+            requests = next(searching) if answers is None else searching.send(answers)
+        except (StopIteration, NonFiniteError):
+            return missing
+        answers = []
+        for request in requests:
+            trial = finished.get((request.method, request.hparams))
+            if trial is None:
+                missing.append(request)
+                trial = Trial(request.method, request.hparams, WORST, 1.0, WORST, 0.0)
+            answers.append(trial)
+
+
+def _read_journal(path: Path) -> dict[tuple[str, HParams], Trial]:
+    known = {}
+    adapter: TypeAdapter[Any] = TypeAdapter(Trial)
+    for row in read_jsonl(path):
+        try:
+            trial = adapter.validate_json(json.dumps(row))
+        except ValidationError:
+            continue  # written by another version
+        known[trial.method, trial.hparams] = trial
+    return known
