@@ -205,7 +205,7 @@ def test_training_says_what_it_does_and_nothing_else(reviews, tmp_path):
         "student",
         "plan",
         "searching",
-        *["fine-tuning,"] * 4,
+        *["fine-tuning,"] * 3,
         "chose",
         "TF-IDF",
     ]

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from aft.core._hub import PROXIES, hub_access
 from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR
 from aft.errors import ModelError, UsageError
 from aft.models import ModelSpec, Student, forward_all, load_backbone, restore_backbone, weights_digest
-from aft.models._hub import PROXIES, hub_access
 from tests.models.conftest import TEXTS
 
 

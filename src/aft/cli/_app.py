@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from aft.cli._compare import compare
+from aft.cli._data import data
 from aft.cli._demo import demo
 from aft.cli._evaluate import evaluate
 from aft.cli._extract import extract
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "import-features": import_features,
     "merge": merge,
     "init": init,
+    "data": data,
     "demo": demo,
 }
 

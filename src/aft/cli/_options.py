@@ -11,7 +11,8 @@ from aft.cli._config import read_config, set_values
 Data = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", help="A table (CSV, TSV, JSONL, Parquet), or a folder of images with one subfolder per class."
+        metavar="DATA",
+        help="A table (CSV, TSV, JSONL, Parquet), a folder of images with one subfolder per class, or the name of a data set; see aft data.",
     ),
 ]
 Text = Annotated[str | None, typer.Option(help="Column of texts.")]
@@ -85,7 +86,9 @@ Beta = Annotated[
 ]
 Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective: fixed, balanced, or auto.")]
 Steps = Annotated[int | None, typer.Option(help="Optimiser steps; searched by default.")]
-Epochs = Annotated[float | None, typer.Option(help="The same in passes over the samples that are learned from, instead of --steps.")]
+Epochs = Annotated[
+    float | None, typer.Option(help="The same in passes over the samples that are learned from, instead of --steps.")
+]
 Patience = Annotated[
     int | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""Datasets: inputs, ids, labels and splits, read from tables, image folders, arrays or map-style datasets.
+"""Datasets: inputs, ids, labels and splits, read from tables, image folders, the hub, arrays or map-style datasets.
 
 `Dataset` holds the samples of a task, and `open_dataset` reads one from a path. `Inputs` are the raw inputs
 of one modality. `Targets` translates labels into the numbers that a loss takes. `make_splits` divides a
@@ -7,11 +7,14 @@ dataset into training, validation and test splits, and `check_leakage` makes sur
 
 from aft.data._augmentation import augment as augment
 from aft.data._augmentation import augmentation_of as augmentation_of
+from aft.data._catalogue import CATALOGUE as CATALOGUE
+from aft.data._catalogue import HubData as HubData
 from aft.data._dataset import Dataset as Dataset
 from aft.data._dataset import OnBad as OnBad
 from aft.data._dataset import Sample as Sample
 from aft.data._dataset import Skipped as Skipped
 from aft.data._dataset import check_dataset as check_dataset
+from aft.data._from_hub import find_local as find_local
 from aft.data._holdout import SPLITS as SPLITS
 from aft.data._holdout import assign_splits as assign_splits
 from aft.data._holdout import hold_out as hold_out

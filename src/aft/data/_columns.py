@@ -58,7 +58,7 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
-    """Read some columns of a pandas or polars data frame, or of an Arrow table.
+    """Read some columns of a pandas or polars data frame, of an Arrow table, or of a dict of lists.
 
     Args:
         frame: The table.
@@ -70,6 +70,9 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
     Raises:
         DataError: Another type of object, a missing column, or no rows.
     """
+    if isinstance(frame, dict):
+        _require("dict", wanted, list(frame))
+        return {column: list(frame[column]) for column in wanted}
     if not hasattr(frame, "columns") or not hasattr(frame, "shape"):
         raise DataError(
             f"a table is a file, a data frame of pandas or polars, or an Arrow table; received {type(frame).__name__}; "
@@ -84,6 +87,30 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
     if not next(iter(columns.values())):
         raise DataError("a table needs at least one row; received an empty one; check the data")
     return columns
+
+
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a Parquet file."""
+    parquet, pyarrow = _import_parquet()
+    try:
+        return list(parquet.read_schema(path).names)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _import_parquet() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError(
+            "Parquet needs pyarrow, which is not installed; run pip install 'adaptive-feature-transfer[tables]'"
+        ) from error
+    return parquet, pyarrow
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again")
 
 
 def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -> None:
@@ -165,13 +192,7 @@ def _read_jsonl(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            "Parquet needs pyarrow, which is not installed; run pip install 'adaptive-feature-transfer[tables]'"
-        ) from error
+    parquet, pyarrow = _import_parquet()
     try:
         with parquet.ParquetFile(path) as file:
             _require(path, wanted, file.schema_arrow.names)
@@ -196,9 +217,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
             "values, or convert it to JSON Lines"
         ) from error
     except (pyarrow.ArrowInvalid, OSError) as error:
-        raise DataError(
-            f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again"
-        ) from error
+        raise _unreadable(path, error) from error
     return columns
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from aft.data._contents import Contents
 from aft.data._from_folder import read_folder
+from aft.data._from_hub import read_hub
 from aft.data._from_map import Columns, read_map
 from aft.data._from_table import MISSING_LABELS, read_table
 from aft.data._inputs import Inputs
@@ -50,14 +51,14 @@ def check_dataset(dataset: Any) -> None:
     if not isinstance(dataset, Dataset):
         raise UsageError(
             f"samples come as an aft.Dataset; received {type(dataset).__name__}; read them with Dataset.from_table, from_folder, "
-            "from_arrays or from_map"
+            "from_hub, from_arrays or from_map"
         )
 
 
 class Dataset:
     """The samples of a task: ids and inputs, and where the data has them, labels, splits and groups.
 
-    Create one with `from_table`, `from_folder`, `from_arrays` or `from_map`. It is a map-style dataset:
+    Create one with `from_table`, `from_folder`, `from_hub`, `from_arrays` or `from_map`. It is a map-style dataset:
     ``dataset[i]`` is a `Sample`, and a `torch.utils.data.DataLoader` accepts it.
 
     Attributes:
@@ -139,7 +140,7 @@ class Dataset:
         """Read a CSV, TSV, JSON Lines or Parquet file, or a table in memory.
 
         Args:
-            table: The file, a data frame of pandas or polars, or an Arrow table.
+            table: The file, a data frame of pandas or polars, an Arrow table, or a dict of lists.
             text: Column of texts.
             text_pair: Column of second texts, for tasks on pairs of texts.
             image: Column of image paths, relative to the file's folder or to ``image_root``, or of encoded images: bytes,
@@ -193,6 +194,56 @@ class Dataset:
             >>> Dataset.from_folder("pets/")
         """
         return cls._of(read_folder(Path(path)), bad_inputs)
+
+    @classmethod
+    def from_hub(
+        cls,
+        name: str,
+        *,
+        config: str | None = None,
+        text: str | None = None,
+        text_pair: str | None = None,
+        image: str | None = None,
+        label: str | None = None,
+        id: str | None = None,  # noqa: A002 - the same name as in from_table
+        group: str | None = None,
+        bad_inputs: OnBad = "error",
+    ) -> "Dataset":
+        """Read a data set by its name, with its own splits and the names of its classes.
+
+        A folder of that name in the folder that the environment variable ``AFT_DATA`` names is used if it is there, with Parquet
+        files called ``train.parquet``, ``validation.parquet`` and ``test.parquet`` or in numbered parts. Else the data set comes from
+        Hugging Face's hub, through the package ``datasets``. A test split without labels is left out, as the labels are then hidden;
+        the validation split tests where there is no other.
+
+        Args:
+            name: A name that ``aft data`` lists, ``OWNER/NAME`` of any data set on the hub, or a folder.
+            config: The configuration of a data set that has several.
+            text: Column of texts. The columns of known data sets are known, and others have usual names.
+            text_pair: Column of second texts.
+            image: Column of images.
+            label: Column of labels.
+            id: Column of unique ids; by default a hash of the input.
+            group: Column of groups.
+            bad_inputs: As for `from_table`.
+
+        Returns:
+            The dataset.
+
+        Raises:
+            DataError: There is no such data set, or it cannot be reached or used.
+            MissingExtraError: The package ``datasets`` is needed and not installed.
+
+        Source:
+            Lhoest et al.: Datasets: A Community Library for Natural Language Processing, 2021.
+
+        Example:
+            >>> Dataset.from_hub("cifar10")
+            Dataset(60000 image samples, 60000 with a label)
+        """
+        columns = {"text": text, "text_pair": text_pair, "image": image, "label": label, "id": id, "group": group}
+        dataset = cls._of(read_hub(name, config, **columns), bad_inputs)
+        return dataset if dataset.modality == IMAGE else dataset.verified(bad_inputs)
 
     @classmethod
     def from_arrays(

@@ -1,20 +1,25 @@
-"""A dataset from a path to a table or an image folder."""
+"""A dataset from a path to a table or an image folder, or from its name."""
 
 from pathlib import Path
 from typing import Any
 
 from aft.data._columns import SUFFIXES
 from aft.data._dataset import Dataset
+from aft.data._from_hub import find_local, split_files
 from aft.data._images import is_image
 from aft.data._inputs import ImageFiles
 from aft.errors import UsageError
 
+#: What the names of data sets on the hub start with, as those of models do.
+HUB = "hf:"
+
 
 def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool = False, **columns: Any) -> Dataset:
-    """Read a table, an image folder, or a single image.
+    """Read a table, an image folder, a single image, or a data set that is known by its name.
 
     Args:
-        path: A file, or a folder of images.
+        path: A file, a folder of images, a name as for `Dataset.from_hub`, or ``hf:OWNER/NAME`` for one of Hugging Face's hub, with
+            ``,config=NAME`` where it has several.
         bad_inputs: ``"error"`` or ``"skip"``; see `Dataset.from_table`.
         row_ids: As for `Dataset.from_table`.
         **columns: Names of columns, as for `Dataset.from_table`; None means not given. Folders and images have no columns.
@@ -27,6 +32,10 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
         DataError: The data cannot be used.
     """
     named = {role: value for role, value in columns.items() if value is not None}
+    name = _hub_name(path)
+    if name is not None:
+        repository, _, config = name.removeprefix(HUB).partition(",config=")
+        return Dataset.from_hub(repository, config=config or None, bad_inputs=bad_inputs, **_for_hub(name, named))  # type: ignore[arg-type]
     image = Path(path).is_file() and Path(path).suffix.lower() not in SUFFIXES and is_image(Path(path))
     if not Path(path).is_dir() and not image:
         return Dataset.from_table(path, bad_inputs=bad_inputs, row_ids=row_ids, **named)  # type: ignore[arg-type]
@@ -41,3 +50,24 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
             bad_inputs=bad_inputs,  # type: ignore[arg-type]
         )  # fmt: skip
     return Dataset.from_folder(path, bad_inputs=bad_inputs)  # type: ignore[arg-type]
+
+
+def _hub_name(path: str | Path) -> str | None:
+    """The name of a data set of the hub, or of a folder in its layout; None for any other path."""
+    name = str(path)
+    if name.startswith(HUB):
+        return name
+    if Path(name).is_dir():
+        return name if any(split_files(Path(name))) else None
+    bare = not Path(name).exists() and Path(name).name == name and "." not in name
+    return name if bare or find_local(name) else None
+
+
+def _for_hub(name: str, named: dict[str, Any]) -> dict[str, Any]:
+    """The options that a named data set has."""
+    for role in ("split", "image_root", "missing"):
+        if role in named:
+            raise UsageError(
+                f"a data set by name has splits and images of its own; received {role}={named[role]!r} for {name!r}; leave it out"
+            )
+    return named

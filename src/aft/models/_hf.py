@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from aft.core import first_sentence
 from aft.errors import ModelError, UsageError
 from aft.models._backbone import Backbone, load_weights
 from aft.models._hf_common import PRETRAINED, SCRATCH, encoder_of, make_model, without_pooler
 from aft.models._hf_image import HFImage, image_preprocessing
 from aft.models._hf_text import HFText, is_decoder
-from aft.models._hub import first_sentence
 from aft.models._layers import keep_first_layers, set_depth
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers, train_tokenizer

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from aft.core import hub_access
 from aft.errors import ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Role
-from aft.models._hub import hub_access
 from aft.models._module import ModuleBackbone
 from aft.models._python import load_python
 from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec

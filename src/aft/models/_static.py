@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aft.core import hub_access
 from aft.errors import UsageError
 from aft.models._backbone import Batch, Recipe
-from aft.models._hub import hub_access
 from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
 

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aft.core import first_sentence
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach
-from aft.models._hub import first_sentence
 from aft.models._image import ImagePreprocessing
 from aft.models._image_backbone import ImageBackbone
 from aft.models._layers import keep_first_layers

@@ -13,12 +13,12 @@ PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
 @contextmanager
 def hub_access(name: str) -> Iterator[None]:
-    """A block that may download a model. Where the hub's address does not resolve, its cache is used at once.
+    """A block that may download something. Where the hub's address does not resolve, its cache is used at once.
 
     The hub's client would try six times for each file, which takes half a minute, before it looks at the cache.
 
     Args:
-        name: Name of the model, or its folder, which needs no hub.
+        name: Name of the model or data set, or its folder, which needs no hub.
     """
     try:
         from huggingface_hub import constants

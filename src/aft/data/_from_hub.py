@@ -1,0 +1,188 @@
+"""Samples from a data set by its name: from a folder in the hub's layout, or from Hugging Face's hub."""
+
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aft.core import first_sentence, hub_access
+from aft.data._catalogue import CATALOGUE, STANDARD, HubData
+from aft.data._columns import column_names, frame_columns, read_columns
+from aft.data._contents import Contents
+from aft.data._from_table import read_table
+from aft.data._holdout import SPLITS, assign_splits, is_split_name
+from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean, name_some
+
+log = logging.getLogger("aft")
+
+#: The environment variable that names a folder of data sets in the hub's layout.
+AFT_DATA = "AFT_DATA"
+#: Column that is added for the splits.
+SPLIT = "aft.split"
+#: A file of a split, or of a part of it.
+SPLIT_FILE = re.compile(r"(?P<split>[A-Za-z_]+)(-\d+-of-\d+)?\.parquet")
+INPUTS = frozenset(("text", "text_pair", "image"))
+#: Names that a hub's data set commonly gives to the columns of each role, where the data set is not in the catalogue.
+USUAL = {"image": ("image", "img"), "text": ("text", "sentence"), "label": ("label", "labels")}
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One split: the names of its columns, and a function that reads some of them."""
+
+    columns: Sequence[str]
+    read: Callable[[Sequence[str]], dict[str, list[Any]]]
+
+
+def find_local(name: str) -> Path | None:
+    """The folder of a data set: a path, or a folder of that name in the folder that ``AFT_DATA`` names."""
+    places = [Path(name)]
+    if os.environ.get(AFT_DATA):
+        places.append(Path(os.environ[AFT_DATA]) / name)
+    return next((place for place in places if place.is_dir() and any(split_files(place))), None)
+
+
+def read_hub(name: str, config: str | None = None, **columns: str | None) -> Contents:
+    """Read a data set by its name; see `Dataset.from_hub`.
+
+    Args:
+        name: A name of the catalogue, a name on the hub, or a folder in the hub's layout.
+        config: The configuration of a data set that has several.
+        **columns: Name of the column for each role, as for `read_table`; those of the catalogue, or the usual ones, by default.
+
+    Returns:
+        The samples: the training split first.
+
+    Raises:
+        DataError: There is no such data set, or it cannot be reached or used.
+        MissingExtraError: The libraries that read it are not installed.
+    """
+    known, folder = CATALOGUE.get(name), find_local(name)
+    splits = _read_folder(folder) if folder is not None else _download(name, known, config)
+    given = {role: column for role, column in columns.items() if column is not None}
+    wanted = _columns(name, next(iter(splits.values())).columns, known, given)
+    joined: dict[str, list[Any]] = {column: [] for column in (*wanted.values(), SPLIT)}
+    for ours, values in _assign(name, splits, known, wanted):
+        for column, cells in values.items():
+            joined[column] += cells
+        joined[SPLIT] += [ours] * len(cells)
+    contents = read_table(joined, None, **{**wanted, "split": SPLIT})  # type: ignore[arg-type]
+    return replace(contents, source={"kind": contents.source["kind"], "path": name, **wanted})
+
+
+def _read_folder(folder: Path) -> dict[str, _Split]:
+    """The splits of a folder in the hub's layout."""
+    parts: dict[str, list[Path]] = {}
+    for split, path in split_files(folder):
+        parts.setdefault(split, []).append(path)
+    return {split: _Split(column_names(paths[0]), partial(_read_parts, paths)) for split, paths in parts.items()}
+
+
+def _read_parts(paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {column: [] for column in wanted}
+    for path in paths:
+        for column, cells in read_columns(path, wanted).items():
+            columns[column] += cells
+    return columns
+
+
+def split_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The Parquet files of a folder whose names are those of splits, each with the name of its split."""
+    for path in sorted([*folder.glob("*.parquet"), *(folder / "data").glob("*.parquet")]):
+        match = SPLIT_FILE.fullmatch(path.name)
+        if match:
+            yield match["split"], path
+
+
+def _download(name: str, known: HubData | None, config: str | None) -> dict[str, _Split]:
+    """The splits of a data set of the hub, from its cache where they are there."""
+    repository = name if known is None else known.repository
+    if known is None and "/" not in name:
+        raise DataError(
+            f"a data set is a file, a folder, or a name that aft knows; received {name!r}{did_you_mean(name, CATALOGUE)}; "
+            "'aft data' lists the names, and hf:OWNER/NAME is any data set of Hugging Face's hub"
+        )
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{name!r} is read from Hugging Face's hub by the package datasets, which is not installed; run pip install "
+            "'adaptive-feature-transfer[hub]'"
+        ) from error
+    datasets.utils.logging.set_verbosity_error()
+    try:
+        with hub_access(repository):
+            loaded = datasets.load_dataset(repository, config or (known.config if known else None))
+    except Exception as error:  # the library raises errors of many kinds, all about this data set
+        raise DataError(
+            f"a data set is read from Hugging Face's hub, or from the folder that {AFT_DATA} names; {repository!r} could not be read "
+            f"({first_sentence(error)}); check the name and the network"
+        ) from error
+    return {str(split): _Split(part.column_names, partial(_read_part, part)) for split, part in loaded.items()}
+
+
+def _read_part(part: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    """Columns of a split of the library's, with images as they are stored, and classes by their names."""
+    import datasets
+
+    for column in wanted:
+        if isinstance(part.features[column], datasets.Image):
+            part = part.cast_column(column, datasets.Image(decode=False))
+    table = part.select_columns(list(wanted)).with_format("arrow")[:]
+    features = {"huggingface": json.dumps({"info": {"features": part.features.to_dict()}})}
+    return frame_columns(table.replace_schema_metadata(features), wanted)
+
+
+def _columns(name: str, present: Sequence[str], known: HubData | None, given: Mapping[str, str]) -> dict[str, str]:
+    """The column of each role: as given, as in the catalogue, or the usual one."""
+    found = dict(given)
+    named = INPUTS & given.keys()
+    for role, column in (known.columns if known else dict.fromkeys(USUAL, "")).items():
+        if role in found or (role in INPUTS and (named or (known is None and INPUTS & found.keys()))):
+            continue
+        usual = next((one for one in (column, *USUAL.get(role, ())) if one in present), column)
+        found |= {role: usual} if usual else {}
+    if not INPUTS & found.keys():
+        raise DataError(
+            f"a data set needs a column of inputs; {name!r} has the columns {name_some(present, 20)}; name one with text= or image="
+        )
+    for column in found.values():
+        if column not in present:
+            raise UnknownColumnError(f"{name!r} has no column {column!r}{did_you_mean(column, present)}", column)
+    return found
+
+
+def _assign(
+    name: str, splits: Mapping[str, _Split], known: HubData | None, columns: Mapping[str, str]
+) -> list[tuple[str, dict[str, list[Any]]]]:
+    """The splits that are used, with our names for them: the training split first.
+
+    A test split without labels is left out, since its labels are hidden. Without a test split, the validation split tests.
+    """
+    chosen = known.splits if known else STANDARD
+    wanted = list(dict.fromkeys(columns.values()))
+    used: list[tuple[str, dict[str, list[Any]]]] = []
+    for split, source in splits.items():
+        spelled = assign_splits([split])[0] if known is None and is_split_name(split) else None
+        ours = chosen.get(split, spelled)
+        if ours is None:
+            continue
+        values = source.read(wanted)
+        if ours == "test" and "label" in columns and set(values[columns["label"]]) <= {None, -1}:
+            log.info("the split %r of %s has no labels and is left out", split, name)
+            continue
+        used.append((ours, values))
+    present = {ours for ours, _ in used}
+    if "train" not in present:
+        raise DataError(
+            f"a data set needs a training split; {name!r} has {name_some(splits, 10)}; read it with the library datasets, and pass it "
+            "to Dataset.from_map"
+        )
+    if "test" not in present:
+        used = [("test" if ours == "validation" else ours, values) for ours, values in used]
+    return sorted(used, key=lambda pair: SPLITS.index(pair[0]))
