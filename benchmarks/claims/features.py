@@ -1,7 +1,10 @@
-"""The teachers' features for the claims: real models over real samples, computed once and kept in the cache."""
+"""The samples of the claims and the teachers' features: real models over real data, computed once and kept in the cache.
+
+Public data sets are read by name: from the folder that ``AFT_DATA`` names if it is set, else from Hugging Face's hub.
+"""
 
 import argparse
-import csv
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -9,51 +12,52 @@ import numpy as np
 import aft
 from aft.core import cache_dir
 from aft.data import Dataset
-from aft.demo import (
-    digit_pictures,
-    emoji_names,
-    emoji_pictures,
-    minilm_folder,
-    movie_sentences,
-    unpack_mpnet,
-)
+from aft.demo import minilm_folder, movie_sentences, unpack_mpnet
 from aft.extraction import extract_all
 from aft.features import FeatureStore
 
-#: Teachers of Google's emoji. Layers of one model share its forward pass.
-LITE_DEPTHS = {
-    "lite0": "python:aft.demo:lite0",
-    "lite0-block5": "python:aft.demo:lite0,layer=network._blocks.5",
-    "lite0-block10": "python:aft.demo:lite0,layer=network._blocks.10",
-    "lite1": "python:aft.demo:lite1",
-    "lite2": "python:aft.demo:lite2",
-    "lite2-block7": "python:aft.demo:lite2,layer=network._blocks.7",
-    "lite2-block14": "python:aft.demo:lite2,layer=network._blocks.14",
-}
-LITE2 = {"lite2": "python:aft.demo:lite2"}
+#: Random seed of the choice of samples.
+SEED = 2406_07337
+#: The largest numbers of training and test samples; the whole set where it is not listed.
+LARGEST = {"cifar10": (8000, 2000), "imdb": (4000, 2000)}
+IMAGES = ("cifar10", "caltech101")
+SOURCES = ("movie", "trec", "sst2", "cola", "mrpc", "imdb", *IMAGES)
+#: The texts whose teachers include layers of one model, and the pictures.
+DEEP = ("movie", "caltech101")
 
 
-def text_teachers() -> dict[str, str]:
-    """Layers 2, 4, ... of mpnet and MiniLM. The last layer has the name of the model."""
-    mpnet, minilm = unpack_mpnet(), minilm_folder()
-    return {
-        "mpnet": f"hf:{mpnet}",
-        **{f"mpnet-layer{n}": f"hf:{mpnet},layer=encoder.layer.{n - 1}" for n in (2, 4, 6, 8, 10)},
-        "minilm": f"hf:{minilm}",
-        **{f"minilm-layer{n}": f"hf:{minilm},layer=encoder.layer.{n - 1}" for n in (2, 4)},
+def teachers(source: str) -> dict[str, str]:
+    """Teachers of a source. Layers of one model share its forward pass; the last one has the name of the model."""
+    deep = source in DEEP
+    if source in IMAGES:
+        layers = {
+            "lite0-block5": "python:aft.demo:lite0,layer=network._blocks.5",
+            "lite0-block10": "python:aft.demo:lite0,layer=network._blocks.10",
+            "lite1": "python:aft.demo:lite1",
+            "lite2-block7": "python:aft.demo:lite2,layer=network._blocks.7",
+            "lite2-block14": "python:aft.demo:lite2,layer=network._blocks.14",
+        }
+        return {"lite0": "python:aft.demo:lite0", "lite2": "python:aft.demo:lite2", **(layers if deep else {})}
+    mpnet, minilm = f"hf:{unpack_mpnet()}", f"hf:{minilm_folder()}"
+    layers = {
+        **{f"mpnet-layer{n}": f"{mpnet},layer=encoder.layer.{n - 1}" for n in (2, 4, 6, 8, 10)},
+        **{f"minilm-layer{n}": f"{minilm},layer=encoder.layer.{n - 1}" for n in (2, 4)},
     }
+    return {"mpnet": mpnet, "minilm": minilm, **(layers if deep else {})}
 
 
-def pictures(source: str) -> Path:
-    """Return the image folder of a source."""
-    return digit_pictures() if source == "digits" else emoji_pictures(source.removeprefix("emoji-"))
-
-
+@lru_cache(maxsize=2)
 def samples(source: str) -> Dataset:
-    """Return all samples of a source. Their labels are not used, because features do not depend on them."""
+    """Return the samples of a source, with labels and splits where they are its own."""
     if source == "movie":
         return Dataset.from_table(movie_sentences(), text="sentence", id="id")
-    return Dataset.from_folder(pictures(source))
+    dataset = Dataset.from_hub(source)
+    if source not in LARGEST or dataset.splits is None:
+        return dataset
+    order, kept = np.random.default_rng(SEED).permutation(len(dataset)), []
+    for split, most in zip(("train", "test"), LARGEST[source], strict=True):
+        kept += [int(place) for place in order if dataset.splits[place] == split][:most]
+    return dataset.subset(sorted(kept))
 
 
 def folder(source: str) -> Path:
@@ -63,26 +67,21 @@ def folder(source: str) -> Path:
 
 def extract(source: str) -> None:
     """Compute the missing features of a source."""
-    teachers = text_teachers() if source == "movie" else LITE_DEPTHS if source == "emoji-google" else LITE2
-    extract_all(samples(source), teachers, out=folder(source))
-    if source == "emoji-google":
-        _names()
+    extract_all(samples(source), teachers(source), out=folder(source), precision="bf16")
 
 
-def _names() -> None:
-    """Add a teacher that reads the name of each picture, which no image teacher can see."""
-    out = folder("emoji-google")
-    if (out / "names" / "manifest.json").exists():
-        return
-    ids = set(samples("emoji-google").ids)
-    with emoji_names().open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["id"] in ids]
-    table = Dataset.from_arrays([row["name"] for row in rows], ids=[row["id"] for row in rows])
-    store = aft.extract(table, f"hf:{unpack_mpnet()}", name="mpnet", out=cache_dir() / "claims" / "emoji-names")
-    sorted_ids = sorted(ids)
-    np.save(out / "names.npy", store[sorted_ids])
-    (out / "names.txt").write_text("\n".join(sorted_ids) + "\n", encoding="utf-8")
-    aft.import_features(out / "names.npy", ids=out / "names.txt", name="names", out=out)
+def noise(source: str, like: str, times: int) -> FeatureStore:
+    """Return a teacher that knows nothing: random numbers, some times as many as another teacher has features."""
+    name = f"noise{times}"
+    if not (folder(source) / name / "manifest.json").exists():
+        (store,) = stores(source, like)
+        ids = sorted(samples(source).ids)
+        values = np.random.default_rng(SEED).standard_normal((len(ids), times * store.dim), dtype=np.float32)
+        np.save(folder(source) / f"{name}.npy", values.astype(np.float16))
+        (folder(source) / f"{name}.txt").write_text("\n".join(ids) + "\n", encoding="utf-8")
+        files = {"ids": folder(source) / f"{name}.txt", "name": name, "out": folder(source)}
+        aft.import_features(folder(source) / f"{name}.npy", **files)
+    return FeatureStore.open(folder(source) / name)
 
 
 def stores(source: str, *names: str) -> list[FeatureStore]:
@@ -94,6 +93,6 @@ def stores(source: str, *names: str) -> list[FeatureStore]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sources", nargs="*", default=["movie", "emoji-google", "emoji-twitter", "digits"])
+    parser.add_argument("sources", nargs="*", default=SOURCES)
     for chosen in parser.parse_args().sources:
         extract(chosen)

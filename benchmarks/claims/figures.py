@@ -117,17 +117,17 @@ def little_overhead(result: Row) -> Figure:
     return _figure(result, "overhead", draw_dots(lines, guides, unit, WIDTH, gap=24))
 
 
-def transforms(result: Row) -> Figure | None:
-    """Draw validation losses relative to fine-tuning, by method and option."""
-    names = list(dict.fromkeys(row["option"] for row in result["rows"]))
-    option_styles, lines = styles(names), []
-    for method in dict.fromkeys(row["method"] for row in result["rows"]):
-        lines.append(Heading(method))
-        selected = [row for row in result["rows"] if row["method"] == method]
-        lines += [Dot(row["option"], row["loss_ratio"], option_styles[row["option"]]) for row in selected]
-    unit = Unit(percent=False, digits=4, name="validation loss relative to fine-tuning")
-    guides = [Guide("fine-tuning", 1.0, "dashed", show_value=False)]
-    return _figure(result, "transforms", draw_dots(lines, guides, unit, WIDTH, gap=20)) if names else None
+def noise_dimensions(result: Row) -> Figure | None:
+    """Draw errors relative to those without the noise, by method."""
+    rows = [row for row in result["ratio"] if "+" in row["teachers"]]
+    method_styles, lines = styles(list(dict.fromkeys(row["method"] for row in rows))), []
+    for place in dict.fromkeys((row["task"], row["teachers"]) for row in rows):
+        lines.append(Heading(f"{place[0]}, {place[1].replace('+', ' + ')}"))
+        selected = [row for row in rows if (row["task"], row["teachers"]) == place]
+        lines += [Dot(row["method"], row["ratio"], method_styles[row["method"]]) for row in selected]
+    unit = Unit(percent=False, digits=4, name="error relative to the teacher alone")
+    guides = [Guide("no noise", 1.0, "dashed", show_value=False)]
+    return _figure(result, "noise", draw_dots(lines, guides, unit, WIDTH, gap=22)) if rows else None
 
 
 def default_method(result: Row) -> Figure:
@@ -152,5 +152,5 @@ FIGURES: dict[str, Callable[[Row], Figure | None]] = {
     "little_overhead": little_overhead,
     "scarce_labels": scarce_labels,
     "default_method": default_method,
-    "transforms": transforms,
+    "noise_dimensions": noise_dimensions,
 }

@@ -10,12 +10,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from aft.comparison import Journal, Scheduler, Study, losses_of, majority_losses, probe_losses, summarise
+from aft.comparison import (
+    Journal,
+    Scheduler,
+    Study,
+    fit_baselines,
+    losses_of,
+    majority_losses,
+    probe_losses,
+    summarise,
+)
 from aft.core import __version__, write_json
 from aft.evaluation import error_of, normalised_error
 from aft.training import Trial
@@ -62,38 +75,85 @@ def made_by() -> str:
     return f"{__version__}+{commit}"
 
 
+@dataclass(frozen=True)
+class Rivals:
+    """What needs no student, and fine-tuning.
+
+    Attributes:
+        losses: The loss of each test sample, ``(S, N)``, by name.
+        best: Name of the one without a teacher that has the lowest error. Choosing by the test error favours it.
+        probe: Error of the teachers' probe; None where a store lacks samples.
+    """
+
+    losses: dict[str, NDArray[np.float64]]
+    best: str
+    probe: float | None
+
+
+@cache
+def rivals(study: Study) -> Rivals:
+    """Return what the methods of a complete study have to beat."""
+    problem, root = study.problem, _root(study)
+    plain = losses_of(problem.targets, problem.test_labels, study.finals["finetune"])
+    found = {"majority": np.broadcast_to(majority_losses(problem), plain.shape), "finetune": plain}
+    fitted = fit_baselines(problem)
+    found |= {one.name: np.broadcast_to(one.losses(problem), plain.shape) for one in fitted}
+    without = [name for name in found if not any(one.name == name and one.needs_teachers for one in fitted)]
+    probe = probe_losses(problem, problem.stores)
+    return Rivals(
+        found,
+        min(without, key=lambda name: error_of(found[name], root=root)),
+        None if probe is None else error_of(probe[None], root=root),
+    )
+
+
 def rows(study: Study) -> list[dict[str, Any]]:
-    """Return one row per method of a study, and one each for the probe and the constant prediction."""
+    """Return one row per method of a study, per baseline, and for the probe."""
     task, student, teachers, *variation = study.name.split("/")
-    problem = study.problem
-    root = problem.targets.kind == "regression"
-    probe, majority = probe_losses(problem, problem.stores), majority_losses(problem)
     shared = {"task": task, "student": student, "teachers": teachers, "variation": "/".join(variation)}
-    probe_error = None if probe is None else error_of(probe[None], root=root)
-    found = [
-        {**shared, "method": "majority", "error": error_of(majority[None], root=root)},
-        {**shared, "method": "probe", "error": probe_error},
-    ]
+    known, root = rivals(study), _root(study)
+    found = [{**shared, "method": "probe", "error": known.probe}]
+    for name, losses in known.losses.items():
+        if name not in study.methods:
+            found.append({**shared, "method": name, "error": error_of(losses, root=root)})
+    best = error_of(known.losses[known.best], root=root)
     for method in study.methods:
-        summary = summarise(study, method, probe=probe_error).model_dump(
+        summary = summarise(study, method, probe=known.probe).model_dump(
             mode="json", exclude={"metrics", "confusion", "trials", "curve", "gates"}
         )
-        found.append({**shared, **summary, "error": summary.pop("mean"), "parameters": problem.template.size()})
+        error = summary.pop("mean")
+        gap = None if known.probe is None or best <= known.probe else (best - error) / (best - known.probe)
+        found.append({
+            **shared, **summary, "error": error, "parameters": study.problem.template.size(), "best_baseline": known.best,
+            "best_baseline_error": best, "gap_closed": gap,
+        })  # fmt: skip
     return found
 
 
-def averaged(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return the normalised error of each method, averaged over studies, with its interval."""
+def averaged(
+    studies: Sequence[Study], methods: Sequence[str], *, against: str = "finetune"
+) -> dict[str, dict[str, float]]:
+    """Return the error of each method relative to another, averaged over the studies that have it, with its interval.
+
+    Args:
+        studies: Complete studies.
+        methods: Names of methods.
+        against: What to divide by: ``"finetune"``, or ``"best"`` for the best baseline of each study that needs no teacher.
+    """
     found: dict[str, dict[str, float]] = {}
     for method in methods:
         pairs = []
         for study in [study for study in studies if method in study.finals]:
-            targets, labels = study.problem.targets, study.problem.test_labels
-            own, plain = (losses_of(targets, labels, study.finals[name]) for name in (method, "finetune"))
-            pairs.append((own, plain, targets.kind == "regression"))
+            known = rivals(study)
+            own = losses_of(study.problem.targets, study.problem.test_labels, study.finals[method])
+            pairs.append((own, known.losses[known.best if against == "best" else against], _root(study)))
         if pairs:
             found[method] = {**normalised_error(pairs)._asdict(), "studies": len(pairs)}
     return found
+
+
+def _root(study: Study) -> bool:
+    return study.problem.targets.kind == "regression"
 
 
 def validated(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, float]:

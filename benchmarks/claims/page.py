@@ -22,8 +22,8 @@ This page tests the claims of the paper on real data, with models that the packa
   the runs.
 - **Every training** is a row of `benchmarks/results/trainings.jsonl`, with the version and commit
   that made it.
-- **Search.** Every method had six trials, on validation data and with a seed that is not compared
-  ([a fair comparison](explanation/comparison.md)).
+- **Search.** Every method had at most six trials, on validation data and with a seed that is not
+  compared ([a fair comparison](explanation/comparison.md)).
 - **Normalised errors** are errors divided by fine-tuning's; below 1 is better.
 - **Intervals** are 95 % intervals, from a paired bootstrap over seeds and test samples with the
   tasks fixed.
@@ -73,13 +73,20 @@ def _start(name: str, result: Row, drawn: bool) -> Lines:
 
 
 def _normalised(result: Row) -> Lines:
-    lines = table("method", "normalised error", "95 % interval", "vs fine-tuning", "validation loss ratio")
+    lines = table(
+        "method",
+        "error / fine-tuning's",
+        "95 % interval",
+        "vs fine-tuning",
+        "error / best baseline's",
+        "validation loss ratio",
+    )
     for method, found in sorted(result["normalised_error"].items(), key=lambda item: item[1]["mean"]):
         verdict = "noise" if found["low"] <= 1 <= found["high"] else "better" if found["mean"] < 1 else "worse"
         loss = result["validation_loss_ratio"].get(method)
         lines.append(
             f"| {method} | {found['mean']:.3f} | {found['low']:.3f} to {found['high']:.3f} | {'' if method == 'finetune' else verdict} | "
-            f"{'' if loss is None else f'{loss:.3f}'} |"
+            f"{result['against_best_baseline'][method]['mean']:.3f} | {'' if loss is None else f'{loss:.3f}'} |"
         )
     best = next(iter(result["validation_loss_ratio"]))
     aft = result["normalised_error"]["aft"]
@@ -88,10 +95,23 @@ def _normalised(result: Row) -> Lines:
         f"**Outcome:** AFT's error is {aft['mean']:.3f} of fine-tuning's ({aft['low']:.3f} to {aft['high']:.3f}), "
         f"which is {'within noise' if aft['low'] <= 1 <= aft['high'] else 'better' if aft['mean'] < 1 else 'worse'}. "
         f"{f'Lower mean errors than AFT: {_listed(below)}.' if below else 'No other method has a lower mean error.'}", "",
-        *lines, "", f"Averaged over {result['normalised_error']['finetune']['studies']} pairs of task and student. The last column is the lowest "
-        "validation loss of a method's six trials divided by fine-tuning's, at most 1, as a geometric mean over the pairs; "
-        f"`{best}` has the lowest.", "",
+        *lines, "", f"Averaged over the {result['normalised_error']['finetune']['studies']} comparisons in which every method took part. The best "
+        "baseline is what has the lowest test error without a teacher: fine-tuning, TF-IDF with a linear model, a linear probe on the "
+        "frozen student, or the constant prediction. The last column is the lowest validation loss of a method's trials divided by "
+        f"fine-tuning's, at most 1, as a geometric mean over the comparisons; `{best}` has the lowest.", "",
+        *_groups(result["groups"]),
     ]  # fmt: skip
+
+
+def _groups(groups: Sequence[Row]) -> Lines:
+    methods = list(dict.fromkeys(method for group in groups for method in group["against_best_baseline"]))
+    lines = table("student", "labels", "tasks", *methods)
+    for group in groups:
+        labels = "10 %, the rest without" if group["variation"] else "all"
+        found = [group["against_best_baseline"].get(method) for method in methods]
+        cells = ["" if one is None else f"{one['mean']:.3f}" for one in found]
+        lines.append(f"| {group['student']} | {labels} | {group['studies']} | {' | '.join(cells)} |")
+    return [*lines, "", "Error divided by that of the best baseline, by student.", ""]
 
 
 def _relation(result: Row) -> Lines:
@@ -179,18 +199,19 @@ def _overhead(result: Row) -> Lines:
     return [*lines, "", note, ""]
 
 
-def _transforms(result: Row) -> Lines:
-    options = list(dict.fromkeys(row["option"] for row in result["rows"]))
-    lines = table("method", *options)
-    found = {(row["method"], row["option"]): row["loss_ratio"] for row in result["rows"]}
-    for method in dict.fromkeys(row["method"] for row in result["rows"]):
-        cells = [f"{found[method, option]:.3f}" if (method, option) in found else "" for option in options]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    note = (
-        "Lowest validation loss of the method's six trials divided by that of fine-tuning's six, as a geometric mean over the "
-        "comparisons. No test data was used."
-    )
-    return [*lines, "", note, ""]
+def _noise(result: Row) -> Lines:
+    lines = table("task", "teachers", "method", "error relative to the teacher alone")
+    lines += [
+        f"| {row['task']} | {row['teachers'].replace('+', ' + ')} | {row['method']} | {row['ratio']:.3f} |"
+        for row in result["ratio"]
+        if "+" in row["teachers"]
+    ]
+    return [
+        *lines,
+        "",
+        "`noise1` has as many random features as the teacher has features, `noise10` ten times as many.",
+        "",
+    ]
 
 
 def _details(result: Row) -> Lines:
@@ -250,7 +271,7 @@ def _default(result: Row) -> Lines:
     return [
         f"**Outcome:** over all comparisons in which every method took part, `{result['best']}` has the lowest validation loss. The "
         f"default of `aft train` is `{result['default']}`.", "",
-        *lines, "", "Lowest validation loss of a method's six trials divided by that of fine-tuning's six, at most 1, as a geometric "
+        *lines, "", "Lowest validation loss of a method's trials divided by that of fine-tuning's, at most 1, as a geometric "
         "mean. No test data was used.", "",
     ]  # fmt: skip
 
@@ -263,7 +284,7 @@ CLAIMS: dict[str, Callable[[Row], Sequence[str]]] = {
     "little_overhead": _overhead,
     "scarce_labels": _scarce,
     "default_method": _default,
-    "transforms": _transforms,
+    "noise_dimensions": _noise,
 }
 
 

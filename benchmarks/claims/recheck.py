@@ -19,9 +19,9 @@ import better_teachers_better_students
 import better_than_alternatives
 import fifty_times_smaller
 import harness
+import noise_dimensions
 import scarce_labels
 import teachers_complement
-import transforms
 
 from aft.comparison import FinishedTraining, Journal, Study, Worker, training_key
 from aft.core import process_pool
@@ -31,7 +31,7 @@ def all_studies() -> dict[str, Study]:
     """Return every study of the claims by its name."""
     studies = [
         *better_than_alternatives.studies(), *scarce_labels.studies().values(), *fifty_times_smaller.studies(),
-        *better_teachers_better_students.studies(), *teachers_complement.studies(), *transforms.studies(),
+        *better_teachers_better_students.studies(), *teachers_complement.studies(), *noise_dimensions.studies(),
     ]  # fmt: skip
     return {study.name: study for study in studies}
 

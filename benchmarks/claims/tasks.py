@@ -1,20 +1,19 @@
-"""Tasks, students and budgets of the claims. They were committed before any of their test results was seen."""
+"""Tasks, students and variations of the claims. They were committed before any of their test results was seen."""
 
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 import features
 from aft.comparison import Study
-from aft.core import cache_dir
 from aft.data import Dataset
 from aft.demo import minilm_folder, movie_sentences
 from aft.features import FeatureStore
-from aft.training import Problem, SearchSpace, TrainConfig
+from aft.training import Problem, TrainConfig
 
 #: Random seed of all splits.
 SPLIT_SEED = 2406_07337
@@ -26,79 +25,52 @@ class Task:
 
     Attributes:
         source: Where its samples come from; see features.py.
-        label: Column of the label; None if the folder of a picture is its label.
-        labelled: Number of labelled training samples.
-        test: Number of test samples.
-        per_class: Whether each class has the same number of labelled samples.
-        teacher: The teacher in most claims.
-        validation: Fraction of the labelled samples in the validation split.
+        label: For movie sentences the column of the label.
+        test: For movie sentences the number of test samples. Other sources have splits of their own.
     """
 
     source: str
-    label: str | None
-    labelled: int
-    test: int
-    per_class: bool = False
-    teacher: str = "lite2"
-    validation: float = 0.2
+    label: str = ""
+    test: int = 1000
+
+    @property
+    def modality(self) -> Literal["text", "image"]:
+        """What its samples are."""
+        return "image" if self.source in features.IMAGES else "text"
+
+    @property
+    def teacher(self) -> str:
+        """The teacher in most claims."""
+        return "lite2" if self.modality == "image" else "mpnet"
 
 
 TASKS = {
-    "polarity": Task("movie", "polarity", 1000, 1000, teacher="mpnet"),
-    "rating": Task("movie", "rating", 1000, 1000, teacher="mpnet"),
-    "emoji-google": Task("emoji-google", None, 1200, 600),
-    "emoji-twitter": Task("emoji-twitter", None, 1200, 600),
-    # With ten labels per class, the usual fraction would leave two per class for validation, too few to choose by.
-    "digits": Task("digits", None, 100, 1000, per_class=True, validation=0.5),
+    "polarity": Task("movie", "polarity"),
+    "rating": Task("movie", "rating"),
+    **{source: Task(source) for source in features.SOURCES if source != "movie"},
 }
 
 
 @dataclass(frozen=True)
 class Student:
-    """A student with its budget.
-
-    Attributes:
-        name: Its name in the results.
-        spec: The name of its model.
-        budget: The most steps that a training may take.
-        batch_size: Samples per step.
-        lr: Learning rate that the search starts from.
-        weight_decay: Weight decay that the search starts from.
-    """
+    """A student: its name in the results, that of its model, and the settings that it is always trained with."""
 
     name: str
     spec: str
-    budget: int
-    batch_size: int
-    lr: float
-    weight_decay: float = 0.01
+    augment: Literal["none", "clean"] = "none"
+    precision: Literal["fp32", "bf16"] = "fp32"
 
 
-def text_students() -> list[Student]:
-    """A transformer with random weights, the first two layers of MiniLM, and a table of token vectors."""
-    return [
-        Student("transformer", "aft:transformer,width=64,max_length=32,vocabulary=4000", 200, 32, 1e-3),
-        Student("minilm2", f"hf:{minilm_folder()},keep_layers=2,max_length=32,vocabulary=8000", 60, 16, 2e-4),
-        Student("static", "aft:static,max_length=64", 400, 64, 4e-3),
-    ]
-
-
-def image_students() -> list[Student]:
-    """A small ResNet and a small ViT."""
-    return [
-        Student("resnet", "python:students:small_resnet", 120, 32, 3e-3, 0.05),
-        Student("vit", "python:students:small_vit", 120, 32, 1e-3, 0.05),
-    ]
-
-
-def students(task: str) -> list[Student]:
-    """Return the students that accept the samples of a task."""
-    return text_students() if TASKS[task].source == "movie" else image_students()
-
-
-def student(task: str, name: str) -> Student:
-    """Return a student of a task by its name."""
-    return next(one for one in students(task) if one.name == name)
+def students() -> dict[str, Student]:
+    """Return the students by name, the fastest of each modality first."""
+    found = (
+        Student("ngrams", "aft:ngrams"),
+        Student("transformer", "aft:transformer,width=64,max_length=64,vocabulary=4000"),
+        Student("minilm2", f"hf:{minilm_folder()},keep_layers=2,max_length=64,vocabulary=8000", precision="bf16"),
+        Student("resnet", "timm:resnet10t,image_size=32,weights=random", augment="clean"),
+        Student("mobilenet", "python:aft.demo:mobilenetv2_64"),
+    )
+    return {student.name: student for student in found}
 
 
 @dataclass(frozen=True)
@@ -106,12 +78,22 @@ class Variation:
     """How a claim varies a task.
 
     Attributes:
-        labelled: Number of labelled training samples; None for the task's default.
+        labelled: Number of labelled training samples, or their share if it is below 1; None for all.
         unlabelled: Whether all other training samples are used as unlabelled samples.
     """
 
-    labelled: int | None = None
+    labelled: float | None = None
     unlabelled: bool = False
+
+    def __str__(self) -> str:
+        if self.labelled is None:
+            return ""
+        count = f"{100 * self.labelled:g}%" if self.labelled < 1 else f"{self.labelled:g}"
+        return f"{count}/unlabelled" if self.unlabelled else count
+
+
+#: A tenth of the labels, and the other samples without.
+TENTH = Variation(0.1, unlabelled=True)
 
 
 def load(task: str, variation: Variation = Variation()) -> Dataset:
@@ -124,94 +106,69 @@ def load(task: str, variation: Variation = Variation()) -> Dataset:
     Returns:
         The dataset. Its ids are those of the stores.
     """
-    chosen = TASKS[task]
-    rows = movie_rows(chosen) if chosen.source == "movie" else _picture_rows(chosen)
+    whole = _movie(TASKS[task]) if TASKS[task].source == "movie" else features.samples(TASKS[task].source)
+    assert whole.splits is not None
+    assert whole.labels is not None
+    if variation.labelled is None:
+        return whole
+    train = [place for place, split in enumerate(whole.splits) if split == "train"]
+    if TASKS[task].source != "movie":  # those are in a random order already
+        train = np.random.default_rng(SPLIT_SEED).permutation(train).tolist()
+    count = round(variation.labelled * len(train)) if variation.labelled < 1 else int(variation.labelled)
+    hidden = set(train[count:])
+    kept = [place for place in range(len(whole)) if variation.unlabelled or place not in hidden]
+    chosen = whole.subset(kept)
+    labels = [None if place in hidden else whole.labels[place] for place in kept]
+    return Dataset(chosen.ids, chosen.inputs, labels=labels, splits=chosen.splits, source=chosen.source)
+
+
+def _movie(task: Task) -> Dataset:
+    """The movie sentences that have a label, in a random order: test samples, then training samples."""
+    rows = movie_rows(task)
     order = np.random.default_rng(SPLIT_SEED).permutation(len(rows)).tolist()
-    test, remaining = order[: chosen.test], order[chosen.test :]
-    count = chosen.labelled if variation.labelled is None else variation.labelled
-    labelled = _per_class(rows, remaining, count) if chosen.per_class else remaining[:count]
-    unlabelled = sorted(set(remaining) - set(labelled)) if variation.unlabelled else []
-    name = f"{task}-{count}{'-unlabelled' if unlabelled else ''}.csv"
-    table = cache_dir() / "claims" / "tables" / name
-    column = "sentence" if chosen.source == "movie" else "path"
-    if not table.exists():
-        table.parent.mkdir(parents=True, exist_ok=True)
-        temporary = table.with_suffix(f".{np.random.default_rng().integers(1 << 30)}")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("id", column, "label", "split"))
-            for split, members in (("train", labelled), ("train", unlabelled), ("test", test)):
-                for index in members:
-                    sample, value, label = rows[index]
-                    writer.writerow((sample, value, "" if members is unlabelled else label, split))
-        temporary.replace(table)
-    columns: dict[str, Any] = {"id": "id", "label": "label", "split": "split"}
-    if chosen.source == "movie":
-        return Dataset.from_table(table, text=column, **columns)
-    return Dataset.from_table(table, image=column, image_root=features.pictures(chosen.source), **columns)
+    chosen = [rows[place] for place in order]
+    splits = ["test"] * task.test + ["train"] * (len(rows) - task.test)
+    texts, labels = [text for _, text, _ in chosen], [label for _, _, label in chosen]
+    values = [float(label) for label in labels] if task.label == "rating" else labels
+    return Dataset.from_arrays(texts, values, ids=[name for name, _, _ in chosen], splits=splits)
 
 
 def movie_rows(task: Task) -> list[tuple[str, str, str]]:
     """Return id, sentence and label of every movie sentence that has a label."""
     with movie_sentences().open(encoding="utf-8", newline="") as file:
-        return [
-            (row["id"], row["sentence"], row[task.label or ""]) for row in csv.DictReader(file) if row[task.label or ""]
-        ]
-
-
-def _picture_rows(task: Task) -> list[tuple[str, str, str]]:
-    folder = features.pictures(task.source)
-    paths = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.png"))
-    return [(path, path, path.partition("/")[0]) for path in paths]
-
-
-def _per_class(rows: Sequence[tuple[str, str, str]], order: Sequence[int], count: int) -> list[int]:
-    classes = sorted({label for _, _, label in rows})
-    each = count // len(classes)
-    return [index for name in classes for index in [i for i in order if rows[i][2] == name][:each]]
+        return [(row["id"], row["sentence"], row[task.label]) for row in csv.DictReader(file) if row[task.label]]
 
 
 def make_study(
     task: str,
-    student: Student,
+    student: str,
     methods: Sequence[str],
     *,
     teachers: Sequence[str] = (),
     seeds: int = 3,
     variation: Variation = Variation(),
-    options: dict[str, Any] | None = None,
-    settings: dict[str, Any] | None = None,
 ) -> Study:
     """Plan the trainings of a task with a student.
 
     Args:
         task: The name of the task.
-        student: The student.
+        student: The name of the student.
         methods: Names of methods. Fine-tuning is always added.
         teachers: Names of stores; by default the task's teacher.
         seeds: Number of final trainings per method.
         variation: How to vary the task.
-        options: Options of objectives, by method.
-        settings: Fields of the `TrainConfig`.
 
     Returns:
         The study.
     """
-    chosen = TASKS[task]
-    names = tuple(teachers) or (chosen.teacher,)
-    folders = tuple(str(features.folder(chosen.source) / name) for name in names)
-    # Vendors draw some emoji alike: those in the test split must not be trained on.
-    drop: Any = {"leakage": "drop"} if chosen.source.startswith("emoji") else {}
-    changed = [] if variation.labelled is None else [str(variation.labelled)]
-    changed += ["unlabelled"] if variation.unlabelled else []
-    config = TrainConfig(
-        batch_size=student.batch_size, validation_fraction=chosen.validation, **drop, **(settings or {})
-    )
+    chosen, source = students()[student], TASKS[task].source
+    names = tuple(teachers) or (TASKS[task].teacher,)
+    # Published sets have a few samples in both splits, which must not be trained on.
+    config = TrainConfig(leakage="drop", augment=chosen.augment, precision=chosen.precision)
     return Study(
-        "/".join([task, student.name, "+".join(names), *changed]),
-        partial(_build, task, variation, student.spec, folders, config),
-        tuple(methods), seeds, SearchSpace(student.lr, student.weight_decay, student.budget // 2, student.budget // 2),
-        options or {},
+        "/".join(part for part in (task, student, "+".join(names), str(variation)) if part),
+        partial(_build, task, variation, chosen.spec, tuple(str(features.folder(source) / name) for name in names), config),
+        tuple(methods), seeds,
     )  # fmt: skip
 
 

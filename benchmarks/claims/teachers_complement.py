@@ -1,7 +1,7 @@
 """Do several teachers complement each other?
 
-Pairs of teachers are compared with each of the two alone: two text models, two image models, and an image model with a text model
-that reads the name of the picture, which the student never sees.
+Pairs of teachers are compared with each of the two alone: two text models, two image models, and two layers of one model, of which
+the lower one knows less about the task and more about the picture.
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ from aft.evaluation import paired_difference
 METHODS = ("aft", "kd", "probe-kd")
 SEEDS = 3
 PAIRS = (
-    ("polarity", "static", ("mpnet", "minilm")),
-    ("emoji-google", "vit", ("lite0", "lite2")),
-    ("emoji-google", "vit", ("lite2", "names")),
+    ("polarity", "ngrams", ("mpnet", "minilm")),
+    ("caltech101", "resnet", ("lite0", "lite2")),
+    ("caltech101", "resnet", ("lite2", "lite2-block14")),
 )
 
 
@@ -29,7 +29,7 @@ def studies() -> list[Study]:
         for teachers in (pair, *((single,) for single in pair))
     }
     return [
-        tasks.make_study(task, tasks.student(task, student), METHODS, teachers=teachers, seeds=SEEDS)
+        tasks.make_study(task, student, METHODS, teachers=teachers, seeds=SEEDS, variation=tasks.TENTH)
         for task, student, teachers in sorted(wanted)
     ]
 
@@ -45,8 +45,8 @@ def main() -> None:
 
 def _pair(complete: dict[str, Study], task: str, student: str, pair: tuple[str, str]) -> dict[str, Any]:
     """Difference of the pair's error from that of the single teacher whose student has the lowest validation loss."""
-    both = complete.get(f"{task}/{student}/{'+'.join(pair)}")
-    singles = {name: complete.get(f"{task}/{student}/{name}") for name in pair}
+    both = complete.get(f"{task}/{student}/{'+'.join(pair)}/{tasks.TENTH}")
+    singles = {name: complete.get(f"{task}/{student}/{name}/{tasks.TENTH}") for name in pair}
     found: dict[str, Any] = {"task": task, "student": student, "pair": pair, "methods": {}}
     if both is None or None in singles.values():
         return found

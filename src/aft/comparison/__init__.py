@@ -4,6 +4,8 @@ A `Study` is the plan: the search, then the final trainings. A `Scheduler` runs 
 each in a `Journal`.
 """
 
+from aft.comparison._baselines import FittedBaseline as FittedBaseline
+from aft.comparison._baselines import fit_baselines as fit_baselines
 from aft.comparison._compare import compare as compare
 from aft.comparison._compare_students import compare_students as compare_students
 from aft.comparison._journal import FinishedTraining as FinishedTraining

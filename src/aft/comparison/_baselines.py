@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,39 @@ from aft.training import Problem
 TIMED, BATCH = 16, 256
 
 
+@dataclass(frozen=True)
+class FittedBaseline:
+    """A model that needs no training of the student.
+
+    Attributes:
+        name: Its name in tables.
+        what: What it is.
+        predict: Maps raw inputs to outputs ``(N, C)``.
+        bytes: Size of what is deployed.
+        seconds: How long the fit took.
+        needs_teachers: Whether it learns from the teachers' features.
+    """
+
+    name: str
+    what: str
+    predict: Callable[[Sequence[Any]], NDArray[Any]]
+    bytes: int
+    seconds: float
+    needs_teachers: bool = False
+
+    def losses(self, problem: Problem) -> NDArray[np.float64]:
+        """The loss of each test sample, ``(N,)``."""
+        inputs = [problem.dataset.inputs[i] for i in problem.splits.test.tolist()]
+        predictions = predictions_of(problem.targets, self.predict(inputs))
+        return sample_losses(problem.targets, predictions, problem.test_labels)
+
+
 def measure_baselines(problem: Problem) -> list[Baseline]:
+    """Fit the baselines that suit a task, and measure error, speed and size."""
+    return [_measured(problem, fitted) for fitted in fit_baselines(problem)]
+
+
+def fit_baselines(problem: Problem) -> list[FittedBaseline]:
     """Fit the baselines that suit a task. Choices are made on the validation split.
 
     Args:
@@ -40,7 +73,7 @@ def measure_baselines(problem: Problem) -> list[Baseline]:
     return found
 
 
-def _tfidf(problem: Problem) -> Baseline:
+def _tfidf(problem: Problem) -> FittedBaseline:
     started = time.monotonic()
     dataset, splits, targets = problem.dataset, problem.splits, problem.targets
 
@@ -51,10 +84,11 @@ def _tfidf(problem: Problem) -> Baseline:
     penalty, _ = choose_tfidf(targets, labelled(splits.search_train), labelled(splits.validation))
     model = fit_tfidf(targets, *labelled(splits.train), penalty)
     kind = "ridge" if targets.kind == "regression" else "logistic"
-    return _measured(problem, "TF-IDF", f"{kind} regression on words and pairs of words", model, model.bytes, started)
+    what = f"{kind} regression on words and pairs of words"
+    return FittedBaseline("TF-IDF", what, model, model.bytes, time.monotonic() - started)
 
 
-def _distilled_tfidf(problem: Problem) -> list[Baseline]:
+def _distilled_tfidf(problem: Problem) -> list[FittedBaseline]:
     """The same on the probe's soft labels of all training samples; nothing where a store lacks validation samples."""
     started = time.monotonic()
     dataset, splits, targets = problem.dataset, problem.splits, problem.targets
@@ -72,10 +106,11 @@ def _distilled_tfidf(problem: Problem) -> list[Baseline]:
     except UnknownIdError:
         return []
     what = "the same model, fitted to what the teachers' probe predicts for all training samples"
-    return [_measured(problem, "TF-IDF, distilled", what, model, model.bytes, started)]
+    seconds = time.monotonic() - started
+    return [FittedBaseline("TF-IDF, distilled", what, model, model.bytes, seconds, needs_teachers=True)]
 
 
-def _frozen_student(problem: Problem) -> Baseline:
+def _frozen_student(problem: Problem) -> FittedBaseline:
     started = time.monotonic()
     student, samples, targets = problem.template, problem.samples, problem.targets
     known = problem.train[samples.labelled[problem.train]]
@@ -87,22 +122,16 @@ def _frozen_student(problem: Problem) -> Baseline:
         outputs: NDArray[Any] = probe(torch.from_numpy(forward_all(student, encoded).features)).numpy()
         return outputs
 
-    size = 4 * student.size()
-    return _measured(
-        problem, "frozen student", "a linear probe on the student as it is before training", predict, size, started
-    )
+    what = "a linear probe on the student as it is before training"
+    return FittedBaseline("frozen student", what, predict, 4 * student.size(), time.monotonic() - started)
 
 
-def _measured(
-    problem: Problem, name: str, what: str, predict: Callable[[Sequence[Any]], NDArray[Any]], size: int, started: float
-) -> Baseline:
-    seconds = time.monotonic() - started
-    targets, inputs = problem.targets, [problem.dataset.inputs[i] for i in problem.splits.test.tolist()]
-    losses = sample_losses(targets, predictions_of(targets, predict(inputs)), problem.test_labels)
-    root = targets.kind == "regression"
+def _measured(problem: Problem, fitted: FittedBaseline) -> Baseline:
+    losses, root = fitted.losses(problem), problem.targets.kind == "regression"
+    inputs = [problem.dataset.inputs[i] for i in problem.splits.test[:BATCH].tolist()]
     low, high = np.quantile(draw(losses[None, None], root=root)[0], [0.025, 0.975])
     return Baseline(
-        name=name, what=what, error=error_of(losses[None], root=root), low=float(low), high=float(high), bytes=size,
-        latency_ms=latency(predict, inputs[:TIMED], repeats=3), throughput=throughput(predict, inputs[:BATCH]),
-        seconds=seconds,
+        name=fitted.name, what=fitted.what, error=error_of(losses[None], root=root), low=float(low), high=float(high),
+        bytes=fitted.bytes, latency_ms=latency(fitted.predict, inputs[:TIMED], repeats=3),
+        throughput=throughput(fitted.predict, inputs), seconds=fitted.seconds,
     )  # fmt: skip

@@ -127,10 +127,10 @@ def compare(
 
 def _plan(study: Study, processes: int, threads: int) -> str:
     """How many trainings there will be, and how long they will take."""
-    trials = expected_trials(study.methods, study.space)
+    trials = expected_trials(study.methods, study.searched)
     steps = sum(trial.hparams.steps for trial in trials)
     finals = len(study.methods) * study.seeds
-    longest = trials[-1].hparams.steps if trials else study.space.objective_steps
+    longest = trials[-1].hparams.steps if trials else study.searched.objective_steps
     with limited_threads(threads):
         start, per_step = time_training(study.problem)
     seconds = ((len(trials) + finals) * start + (steps + finals * longest) * per_step) / processes

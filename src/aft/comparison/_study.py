@@ -43,7 +43,7 @@ class Study:
         source: The problem, or what builds it.
         methods: Names of methods; fine-tuning is always among them.
         seeds: How many seeds to compare, from 0 on.
-        space: What the hyperparameter search may choose.
+        space: What the hyperparameter search may choose; by default what the problem's settings leave open.
         options: Options of objectives, by method.
         found: What the search found, once it has ended.
         finals: The final trainings by method, one for each seed.
@@ -53,7 +53,7 @@ class Study:
     source: ProblemSource
     methods: Sequence[str]
     seeds: int
-    space: SearchSpace
+    space: SearchSpace | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     found: SearchResult = field(default_factory=SearchResult)
     finals: dict[str, list[FinishedTraining]] = field(default_factory=dict)
@@ -65,6 +65,11 @@ class Study:
     def problem(self) -> Problem:
         """The problem, built once."""
         return self.source if isinstance(self.source, Problem) else self.source()
+
+    @property
+    def searched(self) -> SearchSpace:
+        """What the search may choose."""
+        return self.space or self.problem.search_space(self.problem.config)
 
     @cached_property
     def digest(self) -> str:
@@ -91,7 +96,7 @@ class Study:
 
     def size(self) -> int:
         """How many trainings the study needs, if none diverges."""
-        return len(expected_trials(self.methods, self.space)) + len(self.methods) * self.seeds
+        return len(expected_trials(self.methods, self.searched)) + len(self.methods) * self.seeds
 
     def plan(self) -> Plan:
         """Yield the trainings that can run next, until none is left."""
@@ -108,7 +113,7 @@ class Study:
             self.finals.setdefault(method, []).append(training)
 
     def _search(self) -> Generator[list[TrainingSpec], list[FinishedTraining], SearchResult]:
-        searching = search(self.methods, replace(self.space, probe_loss=self.problem.probe_loss))
+        searching = search(self.methods, replace(self.searched, probe_loss=self.problem.probe_loss))
         trials: list[Trial] | None = None
         while True:
             try:
