@@ -3,6 +3,7 @@ import torch
 
 from aft.errors import UsageError
 from aft.models import load_backbone
+from aft.models._text import parts_by_length
 from tests.models.conftest import TEXTS
 
 
@@ -16,6 +17,32 @@ def test_each_family_has_its_default_pooling(folders, name, pooling):
         alone = torch.cat([backbone(backbone.collate([item])) for item in encoded])
     assert together.shape == (2, backbone.dim) == (2, 8)
     assert torch.allclose(together, alone, atol=1e-5)  # padding changes nothing
+
+
+@pytest.mark.parametrize(("name", "layer"), [("bert", None), ("bert", "encoder.layer.0"), ("gpt2", None), ("t5", None)])
+def test_texts_of_similar_length_go_together_and_nothing_changes(folders, name, layer, monkeypatch):
+    backbone = load_backbone(f"hf:{folders / name}" + (f",layer={layer}" if layer else "")).eval()
+    texts = [" ".join(["a lovely film"] * (1 + n * n % 9)) for n in range(48)]
+    batch = backbone.collate(backbone.encode(texts))
+    parts = parts_by_length(batch["attention_mask"].sum(dim=1))
+    assert [len(rows) for rows, _ in parts] == [16, 16, 16]
+    assert sorted(torch.cat([rows for rows, _ in parts]).tolist()) == list(range(48))
+
+    def features_and_gradient():
+        features = backbone(batch)
+        weight = next(p for p in backbone.parameters() if p.requires_grad)
+        return features, torch.autograd.grad(features.square().sum(), weight)[0]
+
+    divided = features_and_gradient()
+    monkeypatch.setattr("aft.models._hf_text.parts_by_length", lambda _: [])
+    for one, other in zip(divided, features_and_gradient(), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_a_batch_is_whole_where_dividing_it_saves_little():
+    (part,) = parts_by_length(torch.tensor([7, 9, 8, 8] * 12))
+    assert (len(part[0]), part[1]) == (48, 9)
+    assert len(parts_by_length(torch.tensor([5] * 15 + [60]))) == 1
 
 
 def test_a_model_with_its_first_layers_gives_the_features_of_that_layer(folders):

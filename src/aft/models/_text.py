@@ -33,6 +33,8 @@ class Tokens(NamedTuple):
     truncated: bool
 
 
+#: The fewest texts in a part of a batch, and the share of tokens up to which dividing a batch is worth it.
+PART, WORTH_IT = 16, 0.85
 #: Texts are clipped to this many characters, or more for large limits, before they are tokenised: a tokenizer
 #: would process millions of characters to return a few hundred tokens.
 LONGEST_TEXT = 100_000
@@ -137,6 +139,21 @@ class TextBackbone(Backbone):
             if number is None:
                 raise
             raise OSError(int(number[1]), os.strerror(int(number[1])), str(directory)) from error
+
+
+def parts_by_length(lengths: Tensor) -> list[tuple[Tensor, int]]:
+    """Divide the texts of a batch into parts of similar length, of at least `PART` texts each.
+
+    Args:
+        lengths: Number of tokens of each text, ``(B,)``.
+
+    Returns:
+        For each part the rows of its texts and the length of the longest; a single part where more would save little.
+    """
+    order = torch.argsort(lengths, descending=True, stable=True)
+    parts = [(rows, int(lengths[rows[0]])) for rows in torch.tensor_split(order, max(1, len(order) // PART))]
+    padded = sum(len(rows) * longest for rows, longest in parts)
+    return parts if padded < WORTH_IT * len(lengths) * int(lengths.max()) else [(order, int(lengths.max()))]
 
 
 def pool_tokens(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
