@@ -14,6 +14,9 @@ def test_classification_metrics_match_hand_computation():
     metrics = measure(targets, logits, np.array([0, 1, 1, 1]))
     assert metrics.error == pytest.approx(0.25)
     assert metrics.values["macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert metrics.values["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2)
+    # one true and one false a, two true and no false b
+    assert metrics.values["matthews"] == pytest.approx((1 * 2 - 1 * 0) / np.sqrt((1 + 1) * (1 + 0) * (2 + 1) * (2 + 0)))
     expected = np.mean([np.log1p(np.exp(-2)), np.log1p(np.exp(-1)), np.log1p(np.exp(3)), np.log1p(np.exp(-0.5))])
     assert metrics.values["log_loss"] == pytest.approx(expected)
     with pytest.raises(DataError, match="need labelled samples"):
