@@ -108,12 +108,12 @@ def test_unpicklable_datasets_are_rejected(tmp_path):
         extract(texts(), TEACHER, out=tmp_path, processes=0)
 
 
-def launch(table, out, port):
+def launch(table, out, port, views=1):
     """Start two ranks of torchrun with one thread each."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port), "--no-python",
         sys.executable, "-m", "aft", "extract", str(table), "--text", "text", "--id", "id", "--teacher", f"t={TEACHER}", "--out", str(out),
-        "--shard-rows", "8", "--threads", "1",
+        "--shard-rows", "8", "--threads", "1", "--views", str(views),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
@@ -138,3 +138,17 @@ def test_ranks_of_torchrun_share_the_shards_and_write_the_bytes_of_one(tmp_path,
     assert output.split() == [str(tmp_path / "many" / "t")]  # printed once, not by every rank
     rest = {name: content for name, content in contents(tmp_path / "many" / "t").items() if name.endswith(".npy")}
     assert rest == {name: content for name, content in alone.items() if name.endswith(".npy")}
+
+
+def test_ranks_of_torchrun_write_the_same_views(tmp_path, free_port):
+    table, dataset = tmp_path / "t.csv", texts()
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("id", "text"), *zip(dataset.ids, dataset.inputs, strict=True)])
+    options = {"name": "t", "shard_rows": 8, "threads": 1, "views": 3, "progress": False}
+    one = contents(extract(texts(), TEACHER, out=tmp_path / "one", **options).path)
+    ranks = launch(table, tmp_path / "many", free_port(), views=3)
+    _, error = ranks.communicate(timeout=240)
+    assert ranks.returncode == 0, error
+    many = contents(tmp_path / "many" / "t")
+    arrays = {name for name in one if name.endswith(".npy")}
+    assert {name: many[name] for name in arrays} == {name: one[name] for name in arrays}

@@ -116,6 +116,14 @@ def test_work_of_killed_actors_and_nodes_is_rescheduled(tmp_path, cluster, alone
     assert shards < computed <= shards + 3  # only what the killed processes were computing was computed twice
 
 
+def test_actors_write_the_views_of_one_process(tmp_path, cluster):
+    options = {"name": "t", "shard_rows": 8, "views": 3, "progress": False}
+    alone = contents(extract(texts(), TEACHER, out=tmp_path / "alone", threads=1, **options).path)
+    together = contents(extract(texts(), TEACHER, out=tmp_path / "ray", engine="ray", **options).path)
+    arrays = {name for name in alone if name.endswith(".npy")}
+    assert {name: together[name] for name in arrays} == {name: alone[name] for name in arrays}
+
+
 def test_shard_that_kills_every_actor_stops_the_extraction(tmp_path, cluster):
     with pytest.raises(TrainingError, match="4 actors died on the same shard"):
         run(tmp_path, "deadly_teacher")

@@ -79,9 +79,16 @@ def another_machine(tmp_path, monkeypatch):
     return lambda: monkeypatch.setenv("AFT_CACHE", str(tmp_path / f"machine{next(machines)}"))
 
 
-def local(tmp_path, dataset=None):
+def local(tmp_path, dataset=None, **options):
     store = extract(
-        dataset or texts(), TEACHER, name="t", out=tmp_path / "local", shard_rows=8, threads=1, progress=False
+        dataset or texts(),
+        TEACHER,
+        name="t",
+        out=tmp_path / "local",
+        shard_rows=8,
+        threads=1,
+        progress=False,
+        **options,
     )
     return {path.name: path.read_bytes() for path in store.path.iterdir()}
 
@@ -105,9 +112,10 @@ def test_extraction_uploads_the_same_bytes_and_another_machine_reads_them(bucket
     assert "s3://" in repr(read)
 
 
-def test_two_processes_upload_the_same_bytes(bucket, tmp_path):
-    remote(bucket, processes=2)
-    assert bucket.files() == local(tmp_path)
+@pytest.mark.parametrize("views", [1, 3])
+def test_two_processes_upload_the_same_bytes(bucket, tmp_path, views):
+    remote(bucket, processes=2, views=views)
+    assert bucket.files() == local(tmp_path, views=views)
 
 
 def test_local_files_are_not_downloaded_again(bucket, monkeypatch):

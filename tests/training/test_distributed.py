@@ -51,14 +51,15 @@ def task(tmp_path_factory):
         writer.writerow(["id", "sentence", "label"])
         writer.writerows([(i, text, label if n % 4 else "") for n, (i, text, label) in enumerate(sentences(120))])
     dataset = Dataset.from_table(folder / "reviews.csv", text="sentence", label="label", id="id")
-    extract(dataset, "python:tests.conftest:bag_of_letters", name="letters", out=folder, progress=False)
+    for name, views in (("letters", 1), ("views", 3)):
+        extract(dataset, "python:tests.conftest:bag_of_letters", name=name, out=folder, views=views, progress=False)
     return folder
 
 
-def command(task, out, *options, student=STUDENT, steps=20):
+def command(task, out, *options, student=STUDENT, steps=20, store="letters"):
     return [
         sys.executable, "-m", "aft", "train", str(task / "reviews.csv"), "--text", "sentence", "--id", "id", "--label", "label",
-        "--student", student, "--features", str(task / "letters"), "--steps", str(steps), "--lr", "0.02", "--batch-size", "15",
+        "--student", student, "--features", str(task / store), "--steps", str(steps), "--lr", "0.02", "--batch-size", "15",
         "--out", str(out), *options,
     ]  # fmt: skip
 
@@ -125,6 +126,15 @@ def test_two_processes_and_two_nodes_end_where_one_does(task, tmp_path, free_por
         assert float(one["objective"]) == pytest.approx(float(other["objective"]), rel=1e-5)
     result = json.loads((tmp_path / "two" / "result.json").read_text())
     assert result["processes"] == 2
+
+
+def test_two_processes_show_the_views_that_one_does(task, tmp_path, free_port):
+    finished(start(command(task, tmp_path / "one", *FIXED, store="views")))
+    finished(start(command(task, tmp_path / "two", *FIXED, store="views"), two_processes(free_port)))
+    finished(start(command(task, tmp_path / "plain", *FIXED)))
+    alone = tensors(tmp_path / "one")
+    assert furthest(alone, tensors(tmp_path / "two")) < 3e-6
+    assert furthest(alone, tensors(tmp_path / "plain")) > 1e-3
 
 
 #: The command, which also saves what each process has in the end: student, gates, norms.
