@@ -18,7 +18,7 @@ def test_a_training_is_found_by_what_was_trained_and_on_what(tmp_path):
     training = finished()
     journal.add(training, "digest")
     assert Journal(journal.path).find(training.spec, "digest") == training
-    pooled = replace(training, trial=replace(training.trial, pooled_loss=0.7, stopped=True))
+    pooled = replace(training, trial=replace(training.trial, pooled_loss=0.7, early_pooled_loss=0.8, stopped=True))
     journal.add(pooled, "digest")
     assert Journal(journal.path).find(training.spec, "digest") == pooled
     assert Journal(journal.path).find(training.spec, "another problem") is None

@@ -38,7 +38,9 @@ class FinishedTraining:
             row["validation"] = {
                 "loss": self.trial.loss, "error": self.trial.error, "early_loss": self.trial.early_loss,
                 **({"stopped": True} if self.trial.stopped else {}),
-                **({} if self.trial.pooled_loss is None else {"pooled_loss": self.trial.pooled_loss}),
+                **({} if self.trial.pooled_loss is None else {
+                    "pooled_loss": self.trial.pooled_loss, "early_pooled_loss": self.trial.early_pooled_loss,
+                }),
             }  # fmt: skip
         if self.test is not None:
             row |= {"test": self.test, "predictions": self.predictions}
@@ -57,6 +59,7 @@ class FinishedTraining:
         trial = None if validation is None else Trial(
             spec.method, hparams, validation["loss"], validation["error"], validation.get("early_loss"), row["seconds"],
             validation.get("stopped", validation["loss"] is None), pooled_loss=validation.get("pooled_loss"),
+            early_pooled_loss=validation.get("early_pooled_loss"),
         )  # fmt: skip
         return cls(spec, row["seconds"], trial, row.get("test"), row.get("predictions"), row["made_by"])
 

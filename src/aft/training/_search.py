@@ -32,6 +32,8 @@ BETAS: Mapping[WeightingKind, tuple[float, ...]] = {
 FIRST_BETA = 2
 #: The weighting of a search that may choose it: trying both took twice the trials and gained nothing (benchmarks/search.py).
 WEIGHTING: WeightingKind = "balanced"
+#: A trial with a higher learning rate than the best one may be behind it by this factor after a third of its steps.
+TOLERANCE = 1.03
 #: A loss that is worse than any.
 WORST = 1e30
 
@@ -169,7 +171,9 @@ class _Climb:
             return False
         best = next((trial for trial in self.trials if trial.hparams == self.best), None)
         early = None if best is None else best.early_pooled_loss if self.pooled else best.early_loss
-        (trial,) = yield [TrialRequest(self.method, hparams, float("inf") if early is None else early, self.pooled)]
+        # A higher rate looks worse half way than it is in the end, when it has been annealed.
+        limit = float("inf") if early is None else early * (TOLERANCE if hparams.lr > self.best.lr else 1)
+        (trial,) = yield [TrialRequest(self.method, hparams, limit, self.pooled)]
         self.trials.append(trial)
         if best is None or self._ranking(trial) < self._ranking(best):
             self.best = hparams
