@@ -20,7 +20,7 @@ class SentenceTransformerText(TextBackbone):
         max_length: Largest number of tokens per text; by default the model's own limit.
     """
 
-    recipe = Recipe(lr=1e-4, epochs=10)
+    recipe = Recipe(lr=1e-4, epochs=10, batch_size=32)
 
     def __init__(self, model: Any, prompt: str, max_length: int | None) -> None:
         super().__init__(model.tokenizer, int(max_length or model.max_seq_length or 512), prompt)
