@@ -12,7 +12,6 @@ import features
 from aft.comparison import Study
 from aft.data import Dataset
 from aft.demo import minilm_folder, movie_sentences
-from aft.features import FeatureStore
 from aft.training import Problem, TrainConfig
 
 #: Random seed of all splits.
@@ -161,17 +160,17 @@ def make_study(
     Returns:
         The study.
     """
-    chosen, source = students()[student], TASKS[task].source
+    chosen = students()[student]
     names = tuple(teachers) or (TASKS[task].teacher,)
     # Published sets have a few samples in both splits, which must not be trained on.
     config = TrainConfig(leakage="drop", augment=chosen.augment, precision=chosen.precision)
     return Study(
         "/".join(part for part in (task, student, "+".join(names), str(variation)) if part),
-        partial(_build, task, variation, chosen.spec, tuple(str(features.folder(source) / name) for name in names), config),
+        partial(_build, task, variation, chosen.spec, names, config),
         tuple(methods), seeds,
     )  # fmt: skip
 
 
-def _build(task: str, variation: Variation, student: str, folders: Sequence[str], config: TrainConfig) -> Problem:
-    stores = [FeatureStore.open(folder) for folder in folders]
+def _build(task: str, variation: Variation, student: str, teachers: Sequence[str], config: TrainConfig) -> Problem:
+    stores = features.stores(TASKS[task].source, *teachers)
     return Problem.build(load(task, variation), student, stores, config)
