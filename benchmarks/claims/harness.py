@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +89,18 @@ class Rivals:
     probe: float | None
 
 
-@cache
+#: Rivals by the name of the study.
+_KNOWN: dict[str, Rivals] = {}
+
+
 def rivals(study: Study) -> Rivals:
     """Return what the methods of a complete study have to beat."""
+    if study.name not in _KNOWN:
+        _KNOWN[study.name] = _rivals(study)
+    return _KNOWN[study.name]
+
+
+def _rivals(study: Study) -> Rivals:
     problem, root = study.problem, _root(study)
     plain = losses_of(problem.targets, problem.test_labels, study.finals["finetune"])
     found = {"majority": np.broadcast_to(majority_losses(problem), plain.shape), "finetune": plain}
