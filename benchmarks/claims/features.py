@@ -79,8 +79,9 @@ def noise(source: str, like: str, times: int) -> FeatureStore:
         values = np.random.default_rng(SEED).standard_normal((len(ids), times * store.dim), dtype=np.float32)
         np.save(folder(source) / f"{name}.npy", values.astype(np.float16))
         (folder(source) / f"{name}.txt").write_text("\n".join(ids) + "\n", encoding="utf-8")
-        files = {"ids": folder(source) / f"{name}.txt", "name": name, "out": folder(source)}
-        aft.import_features(folder(source) / f"{name}.npy", **files)
+        aft.import_features(
+            folder(source) / f"{name}.npy", ids=folder(source) / f"{name}.txt", name=name, out=folder(source)
+        )
     return FeatureStore.open(folder(source) / name)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ class Study:
             self.finals.setdefault(method, []).append(training)
 
     def _search(self) -> Generator[list[TrainingSpec], list[FinishedTraining], SearchResult]:
-        searching = search(self.methods, replace(self.searched, probe_loss=self.problem.probe_loss))
+        searching = search(self.methods, self.searched)
         trials: list[Trial] | None = None
         while True:
             try:

@@ -20,7 +20,6 @@ class HubData:
         splits: The hub's splits that are read, each with the split that it becomes. A test split without labels is left out; without
             a test split, the validation split tests.
         samples: Number of samples in training and test split.
-        task: Kind of task.
     """
 
     name: str
@@ -30,7 +29,6 @@ class HubData:
     samples: tuple[int, int]
     config: str | None = None
     splits: Mapping[str, str] = field(default_factory=lambda: dict(STANDARD))
-    task: str = "classification"
 
     @property
     def kind(self) -> str:
@@ -70,7 +68,7 @@ _ALL = (
     HubData("rte", _GLUE, "pairs of sentences, entailed or not", _pair("sentence1", "sentence2"), (2490, 277), "rte"),
     HubData("mnli", _GLUE, "pairs of sentences, 3 classes of inference", _pair("premise", "hypothesis"), (392702, 9815), "mnli",
             {"train": "train", "validation_matched": "test"}),
-    HubData("stsb", _GLUE, "pairs of sentences, similarity from 0 to 5", _pair("sentence1", "sentence2"), (5749, 1500), "stsb", task="regression"),
+    HubData("stsb", _GLUE, "pairs of sentences, similarity from 0 to 5", _pair("sentence1", "sentence2"), (5749, 1500), "stsb"),
     HubData("boolq", "google/boolq", "passage and question, yes or no", _pair("question", "passage", "answer"), (9427, 3270)),
 )  # fmt: skip
 #: Data sets by short name.

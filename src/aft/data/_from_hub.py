@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aft.core import first_sentence, hub_access
-from aft.data._catalogue import CATALOGUE, STANDARD, HubData
+from aft.data._catalogue import CATALOGUE, HubData
 from aft.data._columns import column_names, frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._from_table import read_table
@@ -140,13 +140,20 @@ def _read_part(part: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
 
 def _columns(name: str, present: Sequence[str], known: HubData | None, given: Mapping[str, str]) -> dict[str, str]:
     """The column of each role: as given, as in the catalogue, or the usual one."""
-    found = dict(given)
-    named = INPUTS & given.keys()
-    for role, column in (known.columns if known else dict.fromkeys(USUAL, "")).items():
-        if role in found or (role in INPUTS and (named or (known is None and INPUTS & found.keys()))):
-            continue
-        usual = next((one for one in (column, *USUAL.get(role, ())) if one in present), column)
-        found |= {role: usual} if usual else {}
+
+    def first(candidates: Sequence[str]) -> str | None:
+        return next((one for one in candidates if one in present), None)
+
+    if known is not None:
+        # A folder may have the usual names where the hub has others.
+        usual = {role: first((column, *USUAL.get(role, ()))) or column for role, column in known.columns.items()}
+    else:
+        usual = {role: column for role, candidates in USUAL.items() if (column := first(candidates))}
+        if "image" in usual:
+            usual.pop("text", None)
+    if INPUTS & given.keys():
+        usual = {role: column for role, column in usual.items() if role not in INPUTS}
+    found = {**usual, **given}
     if not INPUTS & found.keys():
         raise DataError(
             f"a data set needs a column of inputs; {name!r} has the columns {name_some(present, 20)}; name one with text= or image="
@@ -164,12 +171,10 @@ def _assign(
 
     A test split without labels is left out, since its labels are hidden. Without a test split, the validation split tests.
     """
-    chosen = known.splits if known else STANDARD
     wanted = list(dict.fromkeys(columns.values()))
     used: list[tuple[str, dict[str, list[Any]]]] = []
     for split, source in splits.items():
-        spelled = assign_splits([split])[0] if known is None and is_split_name(split) else None
-        ours = chosen.get(split, spelled)
+        ours = _our_name(split, known)
         if ours is None:
             continue
         values = source.read(wanted)
@@ -186,3 +191,10 @@ def _assign(
     if "test" not in present:
         used = [("test" if ours == "validation" else ours, values) for ours, values in used]
     return sorted(used, key=lambda pair: SPLITS.index(pair[0]))
+
+
+def _our_name(split: str, known: HubData | None) -> str | None:
+    """The split that a split becomes; None if it is not read."""
+    if known is not None:
+        return known.splits.get(split)
+    return assign_splits([split])[0] if is_split_name(split) else None

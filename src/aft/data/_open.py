@@ -1,5 +1,6 @@
 """A dataset from a path to a table or an image folder, or from its name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,9 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
     named = {role: value for role, value in columns.items() if value is not None}
     name = _hub_name(path)
     if name is not None:
+        _check_roles(name, named)
         repository, _, config = name.removeprefix(HUB).partition(",config=")
-        return Dataset.from_hub(repository, config=config or None, bad_inputs=bad_inputs, **_for_hub(name, named))  # type: ignore[arg-type]
+        return Dataset.from_hub(repository, config=config or None, bad_inputs=bad_inputs, **named)  # type: ignore[arg-type]
     image = Path(path).is_file() and Path(path).suffix.lower() not in SUFFIXES and is_image(Path(path))
     if not Path(path).is_dir() and not image:
         return Dataset.from_table(path, bad_inputs=bad_inputs, row_ids=row_ids, **named)  # type: ignore[arg-type]
@@ -57,17 +59,15 @@ def _hub_name(path: str | Path) -> str | None:
     name = str(path)
     if name.startswith(HUB):
         return name
-    if Path(name).is_dir():
+    if Path(name).exists():
         return name if any(split_files(Path(name))) else None
-    bare = not Path(name).exists() and Path(name).name == name and "." not in name
+    bare = Path(name).name == name and "." not in name
     return name if bare or find_local(name) else None
 
 
-def _for_hub(name: str, named: dict[str, Any]) -> dict[str, Any]:
-    """The options that a named data set has."""
+def _check_roles(name: str, named: Mapping[str, Any]) -> None:
     for role in ("split", "image_root", "missing"):
         if role in named:
             raise UsageError(
                 f"a data set by name has splits and images of its own; received {role}={named[role]!r} for {name!r}; leave it out"
             )
-    return named

@@ -44,9 +44,9 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         encoded: Labels from ``targets.encode``, of labelled samples only.
 
     Returns:
-        For classification: error, accuracy, balanced accuracy (the mean recall of the classes), macro F1, Matthews' correlation,
-        log loss, Brier score (summed over classes) and expected calibration error (15 bins). For multilabel: error, micro F1, macro F1 and log loss. Both
-        include the AUROC, macro-averaged over one-vs-rest problems, if every class has positive and negative
+        For classification: error, accuracy, balanced accuracy (the mean recall of the classes that occur), macro F1, Matthews'
+        correlation, log loss, Brier score (summed over classes) and expected calibration error (15 bins). For multilabel: error,
+        micro F1, macro F1 and log loss. Both include the AUROC, macro-averaged over one-vs-rest problems, if every class has positive and negative
         samples. For regression, in the units of the labels: RMSE, MAE, R2 and Spearman's correlation.
 
     Raises:
@@ -87,7 +87,7 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
     values = {
         "error": 1 - accuracy,
         "accuracy": accuracy,
-        "balanced_accuracy": _mean_recall(best, encoded),
+        "balanced_accuracy": float(sk.recall_score(encoded, best, labels=np.unique(encoded), average="macro")),
         "macro_f1": macro,
         "matthews": float(sk.matthews_corrcoef(encoded, best)),
         "log_loss": mean_loss(targets, logits, encoded),
@@ -194,11 +194,6 @@ def _auroc(scores: NDArray[Any], truth: NDArray[np.bool_]) -> dict[str, float]:
     from sklearn.metrics import roc_auc_score
 
     return {"auroc": float(roc_auc_score(truth, scores, average="macro"))}
-
-
-def _mean_recall(predicted: NDArray[Any], truth: NDArray[Any]) -> float:
-    """Recall averaged over the classes that occur."""
-    return float(np.mean([(predicted[truth == name] == name).mean() for name in np.unique(truth)]))
 
 
 def _spearman(one: NDArray[Any], two: NDArray[Any]) -> float:

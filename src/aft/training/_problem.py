@@ -211,10 +211,12 @@ class Problem:
         recipe, samples, batch = self.recipe, self._samples(objective=objective), self.batch_size(objective=objective)
         if config.epochs is not None:
             steps = max(1, round(config.epochs * steps_per_epoch(samples, batch)))
+        elif config.steps is not None:
+            steps = config.steps
         else:
-            steps = config.steps or recipe.steps_for(samples, batch)
-        if objective and config.steps is None and config.epochs is None and self.counts.unlabelled:
-            steps = max(round(UNLABELLED_EPOCHS * steps), self.default_hparams(config).steps)
+            steps = recipe.steps_for(samples, batch)
+            if objective and self.counts.unlabelled:
+                steps = max(round(UNLABELLED_EPOCHS * steps), self.default_hparams(config).steps)
         return HParams(
             lr=config.lr or recipe.lr,
             steps=steps,

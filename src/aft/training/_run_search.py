@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,25 +36,23 @@ def run_search(
         What the search found.
     """
     known = rank_zero_first(lambda: _read_journal(journal))
-    trials: list[Trial] | None = None
-    while True:
-        try:
-            requests = next(search) if trials is None else search.send(trials)
-        except StopIteration as end:
-            result: SearchResult = end.value
-            return result
-        if trials is None:
+    started = False
+
+    def answer(request: TrialRequest) -> Trial:
+        nonlocal started
+        if not started:
             log.info("searching hyperparameters by the loss on validation samples:")
-        trials = []
-        for request in requests:
-            trial = known.get((request.method, request.hparams))
-            if trial is None:
-                trial = broadcast_object(run(request))
-                log.info("  %s", trial)
-                if rank() == 0:
-                    append_jsonl(journal, asdict(trial))
-            trials.append(trial)
-            on_trial(trial)
+            started = True
+        trial = known.get((request.method, request.hparams))
+        if trial is None:
+            trial = broadcast_object(run(request))
+            log.info("  %s", trial)
+            if rank() == 0:
+                append_jsonl(journal, asdict(trial))
+        on_trial(trial)
+        return trial
+
+    return _drive(search, answer)
 
 
 def expected_trials(methods: Sequence[str], space: SearchSpace, known: Sequence[Trial] = ()) -> list[TrialRequest]:
@@ -68,21 +67,30 @@ def expected_trials(methods: Sequence[str], space: SearchSpace, known: Sequence[
         The trials without the known ones; hopeless ones will take fewer steps.
     """
     finished = {(trial.method, trial.hparams): trial for trial in known}
-    searching = search(methods, space)
     missing: list[TrialRequest] = []
-    answers: list[Trial] | None = None
+
+    def answer(request: TrialRequest) -> Trial:
+        trial = finished.get((request.method, request.hparams))
+        if trial is None:
+            missing.append(request)
+            trial = Trial(request.method, request.hparams, WORST, 1.0, WORST, 0.0)
+        return trial
+
+    with suppress(NonFiniteError):
+        _drive(search(methods, space), answer)
+    return missing
+
+
+def _drive(search: Search, answer: Callable[[TrialRequest], Trial]) -> SearchResult:
+    """Run a search to its end, one request after the other."""
+    trials: list[Trial] | None = None
     while True:
         try:
-            requests = next(searching) if answers is None else searching.send(answers)
-        except (StopIteration, NonFiniteError):
-            return missing
-        answers = []
-        for request in requests:
-            trial = finished.get((request.method, request.hparams))
-            if trial is None:
-                missing.append(request)
-                trial = Trial(request.method, request.hparams, WORST, 1.0, WORST, 0.0)
-            answers.append(trial)
+            requests = next(search) if trials is None else search.send(trials)
+        except StopIteration as end:
+            result: SearchResult = end.value
+            return result
+        trials = [answer(request) for request in requests]
 
 
 def _read_journal(path: Path) -> dict[tuple[str, HParams], Trial]:

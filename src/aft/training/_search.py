@@ -30,7 +30,7 @@ BETAS: Mapping[WeightingKind, tuple[float, ...]] = {
 }
 #: Place of the beta that is tried first.
 FIRST_BETA = 2
-#: The weighting of a search that may choose it: trying both took twice the trials and gained nothing (benchmarks/search.py).
+#: The weighting of a search that may choose it: trying both took twice the trials and gained nothing (docs/log.md).
 WEIGHTING: WeightingKind = "balanced"
 #: A trial with a higher learning rate than the best one may be behind it by this factor after a third of its steps.
 TOLERANCE = 1.03
@@ -127,10 +127,11 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
     others = [method for method in dict.fromkeys(methods) if method != "finetune"]
     plain = _Climb("finetune", space)
     yield from _search_plain(plain, needed=bool(others) and space.beta is None)
+    chosen = {"finetune": plain.choice()}  # before the others: they need not be tried if it cannot be trained
     climbs = [_Climb(method, space, plain) for method in others]
     yield from _side_by_side([_search_method(climb) for climb in climbs])
     return SearchResult(
-        {climb.method: climb.choice() for climb in (plain, *climbs)},
+        chosen | {climb.method: climb.choice() for climb in climbs},
         {climb.method: climb.trials for climb in (plain, *climbs) if climb.trials or climb is plain},
     )
 
