@@ -77,7 +77,7 @@ def compare(
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Compare methods fairly: the same split, budget and number of trials for all, several seeds.
+    """Compare methods fairly: the same split, budget and limit of trials for all, several seeds.
 
     An interrupted comparison resumes when the command is run again. Methods and seeds can be added later.
     """

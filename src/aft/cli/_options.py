@@ -85,7 +85,7 @@ Beta = Annotated[
     ),
 ]
 Weighting = Annotated[str, typer.Option(help="How beta multiplies the objective: fixed, balanced, or auto.")]
-Steps = Annotated[int | None, typer.Option(help="Optimiser steps; searched by default.")]
+Steps = Annotated[int | None, typer.Option(help="Optimiser steps; by default those of the student's usual epochs.")]
 Epochs = Annotated[
     float | None, typer.Option(help="The same in passes over the samples that are learned from, instead of --steps.")
 ]

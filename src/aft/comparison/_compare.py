@@ -49,10 +49,10 @@ def compare(
 ) -> Comparison:
     """Compare methods on one task, with the same split, initial weights, order of batches and budget for all.
 
-    Fine-tuning searches its learning rate; every other method searches its learning rate and beta. All searches have the same limit
-    of trials, use validation data alone, and a seed that is not compared. Every method is then trained on the whole training split with every seed and measured on the test
-    split. Finished trainings are kept: an interrupted comparison resumes when it is called again, and methods and seeds can be added
-    later.
+    Fine-tuning searches its learning rate; every other method searches its learning rate and beta. All searches have the same
+    limit of trials, use validation data alone, and a seed that is not compared. Every method is then trained on the whole
+    training split with every seed and measured on the test split. Finished trainings are kept: an interrupted comparison
+    resumes when it is called again, and methods and seeds can be added later.
 
     Args:
         dataset: The samples, with a test split, or enough of them to hold one out.
