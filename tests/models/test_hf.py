@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 import torch
 
+from aft.data import Dataset
 from aft.errors import UsageError
+from aft.extraction import extract, extract_all
 from aft.models import load_backbone
 from aft.models._text import parts_by_length
 from tests.models.conftest import TEXTS
@@ -33,6 +36,7 @@ def test_texts_of_similar_length_go_together_and_nothing_changes(folders, name, 
         weight = next(p for p in backbone.parameters() if p.requires_grad)
         return features, torch.autograd.grad(features.square().sum(), weight)[0]
 
+    backbone.training = True  # it alone: dropout would change the features
     divided = features_and_gradient()
     monkeypatch.setattr("aft.models._hf_text.parts_by_length", lambda _: [])
     for one, other in zip(divided, features_and_gradient(), strict=True):
@@ -97,3 +101,15 @@ def test_a_pruned_vocabulary_keeps_the_features_of_the_training_texts(folders):
     assert few.model.get_input_embeddings().num_embeddings == 12
     with pytest.raises(UsageError, match="received none"):
         load_backbone(f"hf:{folders / 'bert'},vocabulary=12", role="student")
+
+
+def test_layers_of_a_text_model_are_extracted_in_one_pass_whatever_the_lengths_of_the_texts(folders, tmp_path):
+    texts = [" ".join(["a lovely film"] * (1 + n * n % 9)) for n in range(48)]
+    dataset = Dataset.from_arrays(texts, ids=[f"t{n}" for n in range(48)])
+    teachers = {"last": f"hf:{folders / 'bert'}", "first": f"hf:{folders / 'bert'},layer=encoder.layer.0"}
+    together = extract_all(dataset, teachers, out=tmp_path / "together", batch_size=48, progress=False)
+    for store in together:
+        alone = extract(
+            dataset, teachers[store.name], name=store.name, out=tmp_path / "alone", batch_size=48, progress=False
+        )
+        assert np.array_equal(store[store.ids], alone[store.ids])

@@ -59,9 +59,10 @@ class HFText(TextBackbone):
                 self.dim = self.eval()(self.collate(self.encode(["a"]))).shape[1]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Features ``(B, d)`` of a batch. On a CPU, texts of similar length go together, since padding costs as much as text."""
+        """Features ``(B, d)`` of a batch. In training on a CPU, texts of similar length go together: padding costs as much as text."""
         mask = batch["attention_mask"]
-        parts = parts_by_length(mask.sum(dim=1)) if mask.device.type == "cpu" else []
+        # Elsewhere batches hold texts of similar length already, and teachers may share one run of the network.
+        parts = parts_by_length(mask.sum(dim=1)) if self.training and mask.device.type == "cpu" else []
         if len(parts) < 2:
             return self._features(batch)
         features = [
