@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import aft
 from aft.data import Dataset
 from aft.errors import ModelError, UsageError
-from aft.models import LinearStart, Student, load_backbone
+from aft.models import Student, load_backbone
 from aft.models._hashing import _WORD, BASE, CHARACTERS, GROUP_BITS, LONGEST_WORD, SPREAD, hash_ngrams
 from tests.conftest import sentences
 from tests.models.conftest import TEXTS
@@ -79,7 +79,7 @@ def test_weights_are_those_of_scikit_learn():
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD.pattern)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2)
     backbone = load_backbone("aft:ngrams", role="student", texts=lambda: texts)
-    assert isinstance(backbone, LinearStart)
+    assert backbone.starts_linear
     ours = backbone.linear_inputs(backbone.encode(texts)).toarray()
     expected = [vectorizer.fit_transform(texts).toarray() for vectorizer in (words, characters)]
     np.testing.assert_allclose(ours @ ours.T, sum(part @ part.T for part in expected), atol=1e-5)

@@ -67,8 +67,9 @@ def test_worker_processes_give_the_same_weights(dataset, store, tmp_path):
     assert same(weights(one), weights(two))
 
 
-def test_interrupted_and_resumed_training_ends_with_the_same_weights(dataset, store, tmp_path, monkeypatch):
-    whole = aft.train(dataset, STUDENT, store, out=tmp_path / "whole", beta=1.0, **FAST)
+@pytest.mark.parametrize("student", [STUDENT, f"aft:ngrams+{STUDENT}"])
+def test_interrupted_and_resumed_training_ends_with_the_same_weights(dataset, store, tmp_path, monkeypatch, student):
+    whole = aft.train(dataset, student, store, out=tmp_path / "whole", beta=1.0, **FAST)
     monkeypatch.setattr("aft.training._checkpoint.EVERY", 0.0)
     from aft.training._module import TrainingModule
 
@@ -81,20 +82,20 @@ def test_interrupted_and_resumed_training_ends_with_the_same_weights(dataset, st
 
     monkeypatch.setattr(TrainingModule, "training_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        aft.train(dataset, STUDENT, store, out=tmp_path / "parts", beta=1.0, **FAST)
+        aft.train(dataset, student, store, out=tmp_path / "parts", beta=1.0, **FAST)
     (checkpoint,) = (tmp_path / "parts" / "checkpoints").glob("step-*.ckpt")
     good = checkpoint.read_bytes()
     for place in (0, len(good) // 3, len(good) // 2, len(good) - 1):
         checkpoint.write_bytes(good[:place] + bytes([good[place] ^ 4]) + good[place + 1 :])
         with pytest.raises(RunError, match=r"step-.*\.ckpt' is not what was written"):
-            aft.train(dataset, STUDENT, store, out=tmp_path / "parts", beta=1.0, **FAST)
+            aft.train(dataset, student, store, out=tmp_path / "parts", beta=1.0, **FAST)
     checkpoint.write_bytes(good)
     assert not (tmp_path / "parts" / "result.json").exists()
     seen = []
     monkeypatch.setattr(
         TrainingModule, "training_step", lambda self, b, i: seen.append(self.global_step) or step(self, b, i)
     )
-    parts = aft.train(dataset, STUDENT, store, out=tmp_path / "parts", beta=1.0, **FAST)
+    parts = aft.train(dataset, student, store, out=tmp_path / "parts", beta=1.0, **FAST)
     assert seen == list(range(17, 60))
     assert same(weights(whole), weights(parts))
     assert same(

@@ -7,7 +7,6 @@ frozen backbone, and a `Student` is a backbone with a linear head. `load_backbon
 
 from aft.models._backbone import Backbone as Backbone
 from aft.models._backbone import Batch as Batch
-from aft.models._backbone import LinearStart as LinearStart
 from aft.models._backbone import Recipe as Recipe
 from aft.models._backbone import Role as Role
 from aft.models._backbone import weights_digest as weights_digest
@@ -24,5 +23,6 @@ from aft.models._module import ModuleBackbone as ModuleBackbone
 from aft.models._randomness import kept_random_state as kept_random_state
 from aft.models._randomness import seed_all as seed_all
 from aft.models._spec import ModelSpec as ModelSpec
+from aft.models._spec import part_names as part_names
 from aft.models._student import Student as Student
 from aft.models._student import StudentOutput as StudentOutput

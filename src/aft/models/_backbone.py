@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +64,7 @@ class Backbone(nn.Module, ABC):
         spec: The name that it was loaded by.
     """
 
-    accepts: ClassVar[tuple[Modality, ...]]
+    accepts: tuple[Modality, ...]
     dim: int
     recipe: Recipe
     spec: str = ""
@@ -147,6 +147,36 @@ class Backbone(nn.Module, ABC):
         """The length that inputs are truncated to, for messages."""
         return ""
 
+    @property
+    def starts_linear(self) -> bool:
+        """Whether it can take over a linear model of its inputs before it is trained."""
+        return False
+
+    def linear_inputs(self, encoded: Sequence[Any]) -> Any:
+        """What that linear model is fitted on, a sparse matrix ``(N, V)`` of scipy.
+
+        Args:
+            encoded: N encoded inputs.
+        """
+        raise NotImplementedError
+
+    def start_from(self, weight: Tensor, head: Tensor) -> None:
+        """Take over a linear model.
+
+        Args:
+            weight: Its weight, ``(C, V)``.
+            head: The weight ``(C, d)`` of the head. It is changed, so that it computes the model's outputs from the features.
+        """
+        raise NotImplementedError
+
+    def train_preprocessing(self) -> str | None:
+        """A digest of the preprocessing for training where a user has written one."""
+        return None
+
+    def identity(self) -> tuple[str | None, str | None]:
+        """Digests of the layers and of the source code of a user's module."""
+        return None, None
+
     def size(self) -> int:
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -170,29 +200,6 @@ class Backbone(nn.Module, ABC):
             f"{' or '.join(map(modality_name, self.accepts))}, and the dataset holds {modality_name(modality)} "
             f"inputs; choose another {role} or column"
         )
-
-
-class LinearStart(Backbone):
-    """A backbone that can take over a linear model of its inputs before it is trained."""
-
-    @abstractmethod
-    def linear_inputs(self, encoded: Sequence[Any]) -> Any:
-        """What the linear model is fitted on, a sparse matrix ``(N, V)`` of scipy.
-
-        Args:
-            encoded: N encoded inputs.
-        """
-
-    @abstractmethod
-    def start_from(self, weight: Tensor) -> Tensor:
-        """Take over a linear model.
-
-        Args:
-            weight: ``(C, V)``.
-
-        Returns:
-            The weight ``(C, d)`` with which a head computes the model's outputs from the features.
-        """
 
 
 def weights_digest(module: nn.Module) -> str:

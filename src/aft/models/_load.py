@@ -11,9 +11,10 @@ from torch import nn
 from aft.core import hub_access
 from aft.errors import ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Role
+from aft.models._joined import JoinedBackbone, assets_of
 from aft.models._module import ModuleBackbone
 from aft.models._python import load_python
-from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec
+from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec, part_names
 
 #: Students that aft provides itself, ``aft:NAME``.
 BUILT_IN = ("ngrams", "static", "transformer")
@@ -37,7 +38,7 @@ def load_backbone(
     Args:
         name: ``timm:NAME``, ``hf:NAME-or-FOLDER``, ``st:NAME-or-FOLDER``, ``python:package.module:factory``,
             ``aft:ngrams``, ``aft:static`` or ``aft:transformer``, each optionally followed by ``,option=value``; or any
-            ``nn.Module``.
+            ``nn.Module``. A student may be several names joined by ``+``: its parts read the same input, see `JoinedBackbone`.
         role: ``"teacher"`` or ``"student"``.
         texts: Returns the training texts, for students that learn their vocabulary from them.
         example: A raw input, to determine the width of a module's features.
@@ -86,16 +87,36 @@ def load_backbone(
                 f"{argument}= belongs to a module that is passed itself; received it with {name!r}, which has its own; leave "
                 "it out"
             )
-    parsed = ModelSpec.parse(name)
-    spec = ModelSpec(parsed.kind, parsed.name, {**given, **parsed.options})
-    allowed = KIND_OPTIONS.get(str(spec).partition(",")[0], KIND_OPTIONS.get(spec.kind, ()))
+    task = _Task(texts, example, outputs)
+    names = part_names(name) if role == "student" else [name]
+    specs = [ModelSpec.parse(part) for part in names]
+    for key in given:
+        if len(specs) > 1 and not any(key in _allowed(spec) for spec in specs):
+            raise UsageError(f"no part of {name} has an option {key!r}; leave it out")
+    parts = []
+    for spec in specs:
+        own = {key: value for key, value in given.items() if len(specs) == 1 or key in _allowed(spec)}
+        parts.append(_load_part(ModelSpec(spec.kind, spec.name, {**own, **spec.options}), role, task))
+    whole = parts[0] if len(parts) == 1 else JoinedBackbone(parts)
+    whole.spec = "+".join(part.spec for part in parts)
+    return whole.eval()
+
+
+def _allowed(spec: ModelSpec) -> tuple[str, ...]:
+    """The options of a kind of model."""
+    return KIND_OPTIONS.get(f"{spec.kind}:{spec.name}", KIND_OPTIONS.get(spec.kind, ()))
+
+
+def _load_part(spec: ModelSpec, role: Role, task: "_Task") -> Backbone:
+    """Load a model whose name has no parts."""
+    allowed = _allowed(spec)
     for key in spec.options:
         if key not in allowed:
             raise UsageError(f"{spec.kind}:{spec.name} has no option {key!r}{did_you_mean(key, allowed)}")
     with hub_access(spec.name) if spec.kind in HUB_KINDS else nullcontext():
-        backbone = _load(spec, role, _Task(texts, example, outputs))
+        backbone = _load(spec, role, task)
     backbone.spec = str(spec)
-    return backbone.eval()
+    return backbone
 
 
 class _Task(NamedTuple):
@@ -181,6 +202,15 @@ def restore_backbone(
         ModelError: The run trained a module that was not passed, or its kind of backbone is unknown.
     """
     kind = config.get("class")
+    if kind == "joined":
+        names = part_names(module) if isinstance(module, str) else []
+        given = names if len(names) == len(config["parts"]) else [module] * len(config["parts"])
+        return JoinedBackbone(
+            [
+                restore_backbone(part, assets_of(assets, number), own, preprocess)
+                for number, (part, own) in enumerate(zip(config["parts"], given, strict=True))
+            ]
+        )
     if kind in ("hf-text", "hf-image"):
         from aft.models._hf_image import HFImage
         from aft.models._hf_text import HFText

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from aft.data import TEXT, TEXT_PAIR
 from aft.errors import ModelError, UsageError
-from aft.models._backbone import Batch, LinearStart, Recipe
+from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._hashing import GROUP_BITS, Keys, hash_ngrams
 from aft.models._spec import ModelSpec
 from aft.models._text import LONGEST_TEXT, clip
@@ -39,7 +39,7 @@ class Ngrams(NamedTuple):
     values: NDArray[np.float32]
 
 
-class NgramText(LinearStart):
+class NgramText(Backbone):
     """The sum of the vectors of a text's n-grams, weighted by TF-IDF, beside a hidden layer over that sum.
 
     Args:
@@ -98,6 +98,11 @@ class NgramText(LinearStart):
         total = self.table(batch["rows"], batch["offsets"], per_sample_weights=batch["values"])
         return torch.cat([total, self.mlp(total)], dim=1)
 
+    @property
+    def starts_linear(self) -> bool:
+        """Always."""
+        return True
+
     def linear_inputs(self, encoded: Sequence[Ngrams]) -> Any:
         """The TF-IDF weights, a sparse matrix ``(N, V)`` of scipy."""
         from scipy import sparse
@@ -107,19 +112,14 @@ class NgramText(LinearStart):
         ends = np.cumsum([0, *(len(text.rows) for text in encoded)])
         return sparse.csr_matrix((values, rows, ends), shape=(len(encoded), len(self._keys)))
 
-    def start_from(self, weight: Tensor) -> Tensor:
+    def start_from(self, weight: Tensor, head: Tensor) -> None:
         """Take over a linear model, in the first columns of the table, as well as its width allows."""
         left, scale, right = torch.linalg.svd(weight.double(), full_matrices=False)
         kept = min(self.table.embedding_dim, int((scale > 1e-6 * scale[0]).sum()))
-        head = weight.new_zeros(len(weight), self.dim)
         with torch.no_grad():
             self.table.weight[:, :kept] = (right[:kept].T * scale[:kept]).to(self.table.weight)
-        head[:, :kept] = left[:, :kept].to(head)
-        return head
-
-    def length(self, encoded: Ngrams) -> int:
-        """Number of n-grams."""
-        return len(encoded.rows)
+            head.zero_()
+            head[:, :kept] = left[:, :kept]
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """A digest of the n-grams and their weights."""

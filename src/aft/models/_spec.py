@@ -1,11 +1,15 @@
-"""Names of models: ``kind:name,option=value,...``."""
+"""Names of models: ``kind:name,option=value,...``, and several of them joined by ``+``."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from aft.errors import UsageError, did_you_mean
 
 KINDS = ("timm", "hf", "st", "python", "aft")
+
+#: What stands between the names of the parts of a student. Names of folders may hold a + themselves.
+JOIN = re.compile(rf"\+(?=(?:{'|'.join(KINDS)}):)")
 
 #: Options that may follow the name of a model, and their types.
 OPTIONS: dict[str, type] = {
@@ -71,6 +75,10 @@ class ModelSpec:
         Raises:
             UsageError: The kind is missing or unknown, an option is unknown, or a value has the wrong type.
         """
+        if len(part_names(text)) > 1:
+            raise UsageError(
+                f"a teacher is one model, and several are used together; received {text!r}; name each of its parts as a teacher"
+            )
         kind, colon, rest = text.partition(":")
         if not colon or not rest:
             raise UsageError(
@@ -94,6 +102,15 @@ class ModelSpec:
 
     def __str__(self) -> str:
         return ",".join([f"{self.kind}:{self.name}", *(f"{key}={value}" for key, value in self.options.items())])
+
+
+def part_names(name: str) -> list[str]:
+    """The names of the parts of a student; one if it has no parts.
+
+    Args:
+        name: For example ``"aft:ngrams+hf:FOLDER,keep_layers=2"``.
+    """
+    return JOIN.split(name)
 
 
 def _checked(key: str, value: Any) -> Any:

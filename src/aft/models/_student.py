@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from aft.models._backbone import Backbone, Batch, LinearStart
+from aft.models._backbone import Backbone, Batch
 from aft.models._capture import attach
 from aft.models._module import ModuleBackbone
 
@@ -71,16 +71,15 @@ class Student(nn.Module):
         return StudentOutput(logits, self._captured.features)
 
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
-        """Take over a linear model on the `linear_inputs` of the backbone, a `LinearStart`: its outputs are then the student's.
+        """Take over a linear model on the `linear_inputs` of the backbone, which `starts_linear`.
 
         Args:
             weight: ``(C, V)``.
             bias: ``(C,)``.
         """
         assert self.head is not None
-        assert isinstance(self.backbone, LinearStart)
         with torch.no_grad():
-            self.head.weight.copy_(self.backbone.start_from(weight))
+            self.backbone.start_from(weight, self.head.weight)
             self.head.bias.copy_(bias)
 
     def feature_parameters(self) -> Iterator[nn.Parameter]:

@@ -1,5 +1,6 @@
 """The smallest student that is good enough: errors against latency and size, of several students and of what needs none."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -236,7 +237,11 @@ def short_name(student: str) -> str:
     Returns:
         For example ``hf:MiniLM,keep_layers=2``.
     """
-    model, comma, options = student.partition(",")
+    return "+".join(map(_short_part, re.split(r"\+(?=\w+:)", student)))
+
+
+def _short_part(name: str) -> str:
+    model, comma, options = name.partition(",")
     kind, colon, path = model.partition(":")
     return f"{kind}{colon}{path.rstrip('/').rpartition('/')[2]}{comma}{options}"
 

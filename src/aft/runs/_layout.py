@@ -60,7 +60,7 @@ class RunLayout:
 
     def deployed_bytes(self) -> int:
         """Size of what predictions need: the weights, and the tokenizer or n-grams."""
-        return sum(file.stat().st_size for file in (self.weights, *self.assets.iterdir()))
+        return sum(file.stat().st_size for file in (self.weights, *self.assets.rglob("*")) if file.is_file())
 
     @property
     def objective(self) -> Path:

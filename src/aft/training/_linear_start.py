@@ -10,7 +10,7 @@ from torch import Tensor
 from aft.baselines import ABSENT, choose_penalty, fit_linear
 from aft.data import Targets
 from aft.evaluation import soft_labels
-from aft.models import LinearStart, Student
+from aft.models import Student
 from aft.training._encoded import EncodedDataset
 from aft.training._teacher_probe import TeacherProbe
 
@@ -38,7 +38,7 @@ class LinearStarts:
             samples: The samples, with the teachers' features, if there are any.
             positions: The samples that will be trained on.
         """
-        if not isinstance(student.backbone, LinearStart):
+        if not student.backbone.starts_linear:
             return
         key = hashlib.sha256(repr([store.name for store in samples.stores]).encode() + positions.tobytes()).hexdigest()
         if key not in self._fitted:
@@ -49,7 +49,6 @@ class LinearStarts:
         outputs = samples.labels[positions]
         if samples.stores:
             outputs = soft_labels(self._targets, self._probe.predict(samples, positions, positions))
-        assert isinstance(student.backbone, LinearStart)
         features = student.backbone.linear_inputs(samples.encoded(positions.tolist()))
         penalty = choose_penalty(self._targets, features, outputs)
         weight, bias = fit_linear(self._targets, features, outputs, penalty)

@@ -15,7 +15,7 @@ from torch import nn
 from aft.data import Dataset, Splits, Targets, check_dataset, infer_targets, make_splits, sample_warnings
 from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
-from aft.models import ModuleBackbone, Recipe, Student, choose_device, forward_all
+from aft.models import Recipe, Student, choose_device, forward_all
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
 from aft.training._augment import choose_augment
 from aft.training._encoded import EncodedDataset
@@ -159,7 +159,7 @@ class Problem:
 
         The problem is built again if its samples are large, or if the student comes from a factory of the user's.
         """
-        if self.samples.bytes <= SENT_BYTES and not self.students.name.startswith("python:"):
+        if self.samples.bytes <= SENT_BYTES and not self.students.by_factory:
             return {
                 name: value
                 for name, value in self.__dict__.items()
@@ -321,8 +321,7 @@ class Problem:
         settings = settings or self.config
         source = {key: str(value) for key, value in self.dataset.source.items() if key not in ("kind", "path")}
         backbone = self.template.backbone
-        own = backbone if isinstance(backbone, ModuleBackbone) else None
-        module, code = own.identity() if own is not None else (None, None)
+        module, code = backbone.identity()
         return RunConfig(
             settings=settings,
             data=DataConfig(
@@ -337,6 +336,6 @@ class Problem:
             student=StudentConfig(
                 name=self.students.name, backbone=backbone.config(), preprocessing=repr(backbone.preprocessing()),
                 initial_weights=self.students.initial_digest(settings.seed),
-                train_preprocessing=own.train_preprocessing() if own is not None else None, module=module, code=code,
+                train_preprocessing=backbone.train_preprocessing(), module=module, code=code,
             ),
         )  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aft.data import Dataset, Splits, Targets
 from aft.errors import ModelError, name_some
-from aft.models import ModelSpec, Student, load_backbone, weights_digest
+from aft.models import ModelSpec, Student, load_backbone, part_names, weights_digest
 from aft.runs import TrainConfig
 
 T = TypeVar("T")
@@ -94,14 +94,20 @@ class StudentFactory:
         """Whether the students start from weights that know something: those of a hub, or of a module."""
         if not isinstance(self._student, str):
             return True
-        spec = ModelSpec.parse(self._student)
-        return spec.kind != "aft" and spec.options.get("weights", self._config.weights) != "random"
+        parts = map(ModelSpec.parse, part_names(self._student))
+        return any(
+            part.kind != "aft" and part.options.get("weights", self._config.weights) != "random" for part in parts
+        )
+
+    @property
+    def by_factory(self) -> bool:
+        """Whether a function of the user's makes the students, or a part of them."""
+        return isinstance(self._student, str) and any(name.startswith("python:") for name in part_names(self._student))
 
     @property
     def load_argument(self) -> str | nn.Module | None:
         """The ``student=`` that `aft.load` needs for a module or a ``python:`` student; None for all others."""
-        named = isinstance(self._student, str) and not self._student.startswith("python:")
-        return None if named else self._student
+        return None if isinstance(self._student, str) and not self.by_factory else self._student
 
     @property
     def student(self) -> str | nn.Module:
@@ -117,8 +123,7 @@ class StudentFactory:
         """A student with the initial weights of a seed."""
         initial, _ = self._initial_weights(seed)
         # The user's factory is called again: a copy of its module could share hooks with the original.
-        by_factory = isinstance(self._student, str) and self._student.startswith("python:")
-        student = self._build(seed) if by_factory else copy.deepcopy(self.template)
+        student = self._build(seed) if self.by_factory else copy.deepcopy(self.template)
         student.load_state_dict(initial)
         return student
 
