@@ -113,3 +113,14 @@ def test_layers_of_a_text_model_are_extracted_in_one_pass_whatever_the_lengths_o
             dataset, teachers[store.name], name=store.name, out=tmp_path / "alone", batch_size=48, progress=False
         )
         assert np.array_equal(store[store.ids], alone[store.ids])
+
+
+def test_pretrained_models_train_without_dropout_unless_it_is_asked_for(folders):
+    def rates(options):
+        backbone = load_backbone(f"hf:{folders}/{options}", role="student", texts=lambda: TEXTS)
+        return {module.p for module in backbone.modules() if isinstance(module, torch.nn.Dropout)}
+
+    assert rates("bert") == rates("gpt2") == rates("t5") == {0.0}
+    assert rates("bert,dropout=0.2") == rates("gpt2,dropout=0.2") == {0.2}
+    assert rates("bert,weights=random") == {0.1}
+    assert rates("bert,weights=random,dropout=0") == {0.0}

@@ -14,7 +14,7 @@ from aft.models._backbone import Backbone, load_weights
 from aft.models._hf_common import PRETRAINED, SCRATCH, encoder_of, make_model, without_pooler
 from aft.models._hf_image import HFImage, image_preprocessing
 from aft.models._hf_text import HFText, is_decoder
-from aft.models._layers import keep_first_layers, set_depth
+from aft.models._layers import keep_first_layers, set_depth, set_dropout
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers, train_tokenizer
 from aft.models._vocabulary import prune_vocabulary
@@ -28,7 +28,7 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
 
     Args:
         spec: The name with its options ``weights``, ``layer``, ``pooling``, ``prompt``, ``max_length``,
-            ``keep_layers``, ``image_size`` and ``vocabulary``.
+            ``keep_layers``, ``image_size``, ``vocabulary`` and ``dropout`` (0 for pretrained weights).
         texts: Training texts. A text model with random weights learns its vocabulary from them, and a
             pretrained one with the option ``vocabulary`` is pruned to them.
 
@@ -51,6 +51,8 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
     random = weights == "random"
     if random and keep:
         set_depth(architecture, keep)
+    if not random or "dropout" in options:
+        set_dropout(architecture, options.get("dropout", 0.0))
     vision = hasattr(architecture, "image_size") or hasattr(architecture, "patch_size")
     if vision:
         if options.get("pooling", "cls") not in ("cls", "mean"):

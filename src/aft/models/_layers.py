@@ -47,3 +47,10 @@ def set_depth(config: Any, layers: int) -> None:
             setattr(config, name, layers)
     if getattr(config, "layer_types", None):
         config.layer_types = config.layer_types[:layers]
+
+
+def set_dropout(config: Any, rate: float) -> None:
+    """Set the dropout rates in a configuration, under whichever names its architecture uses. Dropping whole layers is left as it is."""
+    for name, value in config.to_dict().items():
+        if ("dropout" in name or name.endswith("pdrop")) and isinstance(value, float):
+            setattr(config, name, rate)

@@ -32,7 +32,7 @@ OPTIONS: dict[str, type] = {
 #: Options of each kind of model. Others raise an error, since they would have no effect.
 KIND_OPTIONS: dict[str, tuple[str, ...]] = {
     "timm": ("layer", "pooling", "weights", "image_size", "keep_layers"),
-    "hf": ("layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary"),
+    "hf": ("layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary", "dropout"),
     "st": ("prompt", "max_length"),
     "python": ("layer", "pooling", "weights"),
     "aft:ngrams": ("width", "hidden", "vocabulary", "dropout"),
