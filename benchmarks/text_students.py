@@ -38,6 +38,7 @@ def students() -> dict[str, str]:
         "static": "aft:static",
         "static-mpnet": f"aft:static,init={unpack_mpnet()}",
         "minilm2": f"hf:{minilm_folder()},keep_layers=2,max_length=64,vocabulary=8000",
+        "ngrams+minilm3": f"aft:ngrams+hf:{minilm_folder()},keep_layers=3,max_length=64,vocabulary=8000",
     }
 
 

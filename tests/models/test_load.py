@@ -71,15 +71,15 @@ def test_where_the_hub_has_no_address_its_cache_is_used_at_once(monkeypatch, tmp
 def test_a_backbone_checks_the_modality_of_a_dataset(folders):
     text = load_backbone(f"hf:{folders / 'bert'}")
     for modality in (TEXT, TEXT_PAIR):
-        text.check_accepts(modality, "teacher")
+        text.read(modality, "teacher")
     with pytest.raises(
         ModelError, match="takes text or pair, and the dataset holds image inputs; choose another teacher"
     ):
-        text.check_accepts(IMAGE, "teacher")
+        text.read(IMAGE, "teacher")
     image = load_backbone(f"hf:{folders / 'vit'}", role="student")
-    image.check_accepts(IMAGE, "student")
+    image.read(IMAGE, "student")
     with pytest.raises(UsageError, match="takes image, and the dataset holds array inputs; choose another student"):
-        image.check_accepts(ARRAY, "student")
+        image.read(ARRAY, "student")
 
 
 @pytest.mark.parametrize("name", ["aft:static,vocabulary=200", "aft:transformer,vocabulary=200,width=16,layers=1", "hf:BERT,weights=random,vocabulary=150", "hf:BERT,keep_layers=1", "hf:BERT,vocabulary=30", "timm:resnet10t,weights=random,image_size=32", "hf:VIT", "python:tests.conftest:bag_of_letters", "aft:static,width=6,init=BERT", "aft:ngrams,width=4"])  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._training_spec import TrainingSpec
-from aft.models import ModelSpec, ModuleBackbone, part_names, weights_digest
+from aft.models import ModelSpec, ModuleBackbone, join_sign, part_names, weights_digest
 from aft.training import SEARCH_SEED, Problem, SearchResult, SearchSpace, Trial, expected_trials, search
 
 #: A problem, or what builds it: a process that needs few of many problems builds few.
@@ -137,7 +137,7 @@ class Study:
 
 def _without_folders(name: str) -> str:
     """A model's name without the folder that it lies in on this machine."""
-    return "+".join(map(_part_without_folders, part_names(name)))
+    return join_sign(name).join(map(_part_without_folders, part_names(name)))
 
 
 def _part_without_folders(name: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from aft.data._modality import IMAGE, TEXT, TEXT_PAIR, Modality, modality_name
+from aft.data._modality import IMAGE, IMAGE_TEXT, TEXT, TEXT_PAIR, Modality, modality_name
 from aft.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ LARGEST_SIDE = 640
 #: Smallest share of a text's words that a span keeps, and the probability that one of its words is dropped.
 SMALLEST_SPAN, DROPPED = 0.5, 0.1
 #: What is done to each modality, for fingerprints. The number grows with any change of the result.
-NAMES: dict[Modality, str] = {IMAGE: "crop-flip-colour-1", TEXT: "span-dropout-1", TEXT_PAIR: "span-dropout-1"}
+NAMES: dict[Modality, str] = {
+    IMAGE: "crop-flip-colour-1", TEXT: "span-dropout-1", TEXT_PAIR: "span-dropout-1", IMAGE_TEXT: "crop-flip-colour-1",
+}  # fmt: skip
 
 
 def augmentation_of(modality: Modality) -> str:
@@ -49,14 +51,17 @@ def augment(value: Any, modality: Modality, generator: Random) -> Any:
     """Change a raw input at random, such that its label usually remains.
 
     Args:
-        value: The input: an RGB image, a string, or a pair of strings.
+        value: The input: an RGB image, a string, a pair of strings, or an image and a string.
         modality: Its modality.
         generator: The random numbers.
 
     Returns:
         An input of the same modality. Of an image: a crop of 35 to 100 % of its area, made square, flipped in half of the cases,
         with other brightness, contrast and saturation. Of a text: a span of 50 to 100 % of its words, of which a tenth is left out.
+        A text that belongs to an image stays as it is: it may say what a part of it did not.
     """
+    if modality == IMAGE_TEXT:
+        return _augment_image(value[0], generator.random), value[1]
     if modality == IMAGE:
         return _augment_image(value, generator.random)
     if modality == TEXT_PAIR:

@@ -32,8 +32,10 @@ class HubData:
 
     @property
     def kind(self) -> str:
-        """What its inputs are: ``"text"``, ``"pair"`` or ``"image"``."""
-        return "image" if "image" in self.columns else "pair" if "text_pair" in self.columns else "text"
+        """What its inputs are: ``"text"``, ``"pair"``, ``"image"`` or ``"image+text"``."""
+        if "image" in self.columns:
+            return "image+text" if "text" in self.columns else "image"
+        return "pair" if "text_pair" in self.columns else "text"
 
 
 def _image(label: str = "label", image: str = "image") -> dict[str, str]:
@@ -69,6 +71,8 @@ _ALL = (
     HubData("mnli", _GLUE, "pairs of sentences, 3 classes of inference", _pair("premise", "hypothesis"), (392702, 9815), "mnli",
             {"train": "train", "validation_matched": "test"}),
     HubData("stsb", _GLUE, "pairs of sentences, similarity from 0 to 5", _pair("sentence1", "sentence2"), (5749, 1500), "stsb"),
+    HubData("flickr8k-matching", "RlNZLER/Image-Text-Matching", "photographs and captions, match or not",
+            {"image": "path", "text": "caption", "label": "label"}, (19386, 1161)),
     HubData("boolq", "google/boolq", "passage and question, yes or no", _pair("question", "passage", "answer"), (9427, 3270)),
 )  # fmt: skip
 #: Data sets by short name.

@@ -14,7 +14,7 @@ from aft.data._from_hub import read_hub
 from aft.data._from_map import Columns, read_map
 from aft.data._from_table import MISSING_LABELS, read_table
 from aft.data._inputs import Inputs
-from aft.data._modality import IMAGE, Modality, modality_name
+from aft.data._modality import Modality, modality_name
 from aft.data._targets import clean_labels, is_missing
 from aft.errors import DataError, UsageError, name_some
 
@@ -143,12 +143,13 @@ class Dataset:
             table: The file, a data frame of pandas or polars, an Arrow table, or a dict of lists.
             text: Column of texts.
             text_pair: Column of second texts, for tasks on pairs of texts.
-            image: Column of image paths, relative to the file's folder or to ``image_root``, or of encoded images: bytes,
+            image: Column of image paths, alone or with a column of texts that belong to them; relative to the file's folder or to ``image_root``, or of encoded images: bytes,
                 or Hugging Face's struct of bytes and path.
             label: Column of labels. Samples with an empty cell, or with one of the words of ``missing``, are unlabelled.
             id: Column of unique ids; by default a hash of the text, or the image path.
             split: Column of splits: ``train``, ``validation`` or ``test``.
-            group: Column of groups. Samples of one group are never divided between splits.
+            group: Column of groups. Samples of one group are never divided between splits. By default samples with the same image
+                and different texts are a group.
             image_root: Folder that contains the images; image paths must not lead out of it.
             missing: Words that stand for a missing label, or one string of them, separated by commas. Case matters.
             row_ids: Without ``id``, use the numbers of the rows as ids, from 1 on. They are enough for predictions; features
@@ -161,7 +162,7 @@ class Dataset:
 
         Raises:
             DataError: A file, column, row or input cannot be used.
-            UsageError: Neither a text nor an image column is named, or both are.
+            UsageError: Neither a text nor an image column is named, or an image with a pair of texts.
 
         Example:
             >>> Dataset.from_table("reviews.csv", text="sentence", label="label", id="id")
@@ -169,7 +170,7 @@ class Dataset:
         root = None if image_root is None else Path(image_root)
         columns = {"text": text, "text_pair": text_pair, "image": image, "label": label, "id": id, "split": split}
         dataset = cls._of(read_table(table, root, missing, row_ids=row_ids, **columns, group=group), bad_inputs)
-        return dataset if dataset.modality == IMAGE else dataset.verified(bad_inputs)
+        return dataset if "image" in dataset.modality else dataset.verified(bad_inputs)
 
     @classmethod
     def from_folder(cls, path: str | Path, *, bad_inputs: OnBad = "error") -> "Dataset":
@@ -243,7 +244,7 @@ class Dataset:
         """
         columns = {"text": text, "text_pair": text_pair, "image": image, "label": label, "id": id, "group": group}
         dataset = cls._of(read_hub(name, config, **columns), bad_inputs)
-        return dataset if dataset.modality == IMAGE else dataset.verified(bad_inputs)
+        return dataset if "image" in dataset.modality else dataset.verified(bad_inputs)
 
     @classmethod
     def from_arrays(
@@ -317,12 +318,12 @@ class Dataset:
 
     @property
     def modality(self) -> Modality:
-        """Parts of each input: ``("text",)``, ``("text", "text")``, ``("image",)`` or ``("array",)``."""
+        """Parts of each input: ``("text",)``, ``("text", "text")``, ``("image",)``, ``("array",)`` or ``("image", "text")``."""
         return self.inputs.modality
 
     @property
     def kind(self) -> str:
-        """Name of the modality: ``"text"``, ``"pair"``, ``"image"`` or ``"array"``."""
+        """Name of the modality: ``"text"``, ``"pair"``, ``"image"``, ``"array"`` or ``"image+text"``."""
         return modality_name(self.modality)
 
     @property

@@ -26,6 +26,8 @@ AFT_DATA = "AFT_DATA"
 SPLIT = "aft.split"
 #: A file of a split, or of a part of it.
 SPLIT_FILE = re.compile(r"(?P<split>[A-Za-z_]+)(-\d+-of-\d+)?\.parquet")
+#: How the name of a file ends that holds the images of a split once each; the rows of the split name their paths.
+IMAGES = "-images.parquet"
 INPUTS = frozenset(("text", "text_pair", "image"))
 #: Names that a hub's data set commonly gives to the columns of each role, where the data set is not in the catalogue.
 USUAL = {"image": ("image", "img"), "text": ("text", "sentence"), "label": ("label", "labels")}
@@ -80,15 +82,28 @@ def _read_folder(folder: Path) -> dict[str, _Split]:
     parts: dict[str, list[Path]] = {}
     for split, path in split_files(folder):
         parts.setdefault(split, []).append(path)
-    return {split: _Split(column_names(paths[0]), partial(_read_parts, paths)) for split, paths in parts.items()}
+    return {split: _Split(column_names(paths[0]), partial(_read_parts, split, paths)) for split, paths in parts.items()}
 
 
-def _read_parts(paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, list[Any]]:
+def _read_parts(split: str, paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {column: [] for column in wanted}
     for path in paths:
         for column, cells in read_columns(path, wanted).items():
             columns[column] += cells
-    return columns
+    images = paths[0].with_name(f"{split}{IMAGES}")
+    return _with_images(columns, images) if images.is_file() else columns
+
+
+def _with_images(columns: dict[str, list[Any]], file: Path) -> dict[str, list[Any]]:
+    """The columns, with images in place of their paths: one that stands in several rows is stored once, in a file of its own."""
+    (images,) = read_columns(file, [USUAL["image"][0]]).values()
+    known = {image["path"]: image for image in images}
+    return {
+        column: [known[cell] for cell in cells]
+        if all(isinstance(cell, str) and cell in known for cell in cells)
+        else cells
+        for column, cells in columns.items()
+    }
 
 
 def split_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -10,12 +10,14 @@ from aft.data._columns import frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
-from aft.data._inputs import ImageBytes, ImageFiles, Inputs, Texts
+from aft.data._inputs import ImageBytes, ImageFiles, ImageTexts, Inputs, Texts, digest_bytes
 from aft.data._modality import modality_name
 from aft.errors import DataError, UsageError, name_some
 
 log = logging.getLogger("aft")
 
+#: The columns that inputs may consist of.
+INPUTS = (("text",), ("text", "text_pair"), ("image",), ("image", "text"))
 #: Words that stand for a missing label unless the caller says otherwise; pandas reads the same ones as missing.
 MISSING_LABELS = ("#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
 
@@ -43,13 +45,15 @@ def read_table(
 
     Raises:
         DataError: A file, column or row that cannot be used.
-        UsageError: Neither a text nor an image column is named, or both are.
+        UsageError: Neither a text nor an image column is named, or an image with a pair of texts.
     """
     named = {role: column for role, column in columns.items() if column is not None}
-    if ("text" in named) == ("image" in named) or ("text_pair" in named and "text" not in named):
-        received = ", ".join(f"{role}={named[role]!r}" for role in ("text", "text_pair", "image") if role in named)
+    roles = tuple(role for role in ("image", "text", "text_pair") if role in named)
+    if roles not in INPUTS:
+        received = ", ".join(f"{role}={named[role]!r}" for role in roles)
         raise UsageError(
-            f"a table needs one column of inputs; received {received or 'none'}; name it with text= or image="
+            f"the inputs of a table are a text, a pair of texts, an image, or an image and a text; received {received or 'none'}; "
+            "name their columns with text=, text_pair= and image="
         )
     wanted = list(dict.fromkeys(named.values()))
     path = Path(table) if isinstance(table, str | Path) else None
@@ -76,21 +80,43 @@ def read_table(
         inputs=inputs,
         labels=labels,
         splits=assign_splits(cells["split"]) if "split" in cells else None,
-        groups=cells.get("group"),
+        groups=cells.get("group") or _groups(inputs, cells),
         source=source,
         missing=found,
     )
 
 
 def _inputs(cells: dict[str, list[Any]], root: Path) -> Inputs:
+    texts = images = None
     if "text" in cells:
         pair = cells.get("text_pair")
-        return Texts(list(map(_text, cells["text"])), None if pair is None else list(map(_text, pair)))
-    contents = [_image_bytes(cell) for cell in cells["image"]]
+        texts = Texts(list(map(_text, cells["text"])), None if pair is None else list(map(_text, pair)))
+    if "image" in cells:
+        images = _images(cells["image"], root)
+    if texts is None or images is None:
+        found = texts or images
+        assert found is not None
+        return found
+    return ImageTexts(images, texts)
+
+
+def _images(cells: list[Any], root: Path) -> Inputs:
+    contents = [_image_bytes(cell) for cell in cells]
     if any(content is not None for content in contents):
         return ImageBytes([content or b"" for content in contents])
-    paths = [cell.get("path") if isinstance(cell, dict) else cell for cell in cells["image"]]
+    paths = [cell.get("path") if isinstance(cell, dict) else cell for cell in cells]
     return ImageFiles([_image_path(root, str(path or ""), row) for row, path in enumerate(paths, start=1)])
+
+
+def _groups(inputs: Inputs, cells: dict[str, list[Any]]) -> list[str] | None:
+    """Samples of one image belong together: with it in training, a test text would be half known."""
+    if not isinstance(inputs, ImageTexts):
+        return None
+    contents = [_image_bytes(cell) for cell in cells["image"]]
+    return [
+        str(cell.get("path") if isinstance(cell, dict) else cell) if content is None else digest_bytes(content)
+        for cell, content in zip(cells["image"], contents, strict=True)
+    ]
 
 
 def _image_bytes(cell: Any) -> bytes | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data._images import decode_image, to_rgb
-from aft.data._modality import ARRAY, IMAGE, TEXT, TEXT_PAIR, Modality, is_text, modality_name
+from aft.data._modality import ARRAY, IMAGE, IMAGE_TEXT, TEXT, TEXT_PAIR, Modality, is_text, modality_name
 from aft.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class Inputs(ABC):
     """A sequence of inputs of one modality.
 
     Attributes:
-        modality: What each input consists of: ``("text",)``, ``("text", "text")``, ``("image",)`` or
-            ``("array",)``.
+        modality: What each input consists of: ``("text",)``, ``("text", "text")``, ``("image",)``, ``("array",)`` or
+            ``("image", "text")``.
     """
 
     modality: Modality
@@ -38,7 +38,7 @@ class Inputs(ABC):
 
     @abstractmethod
     def __getitem__(self, index: int) -> Any:
-        """One input: a string, a tuple of two strings, an RGB image, or an array."""
+        """One input: a string, a tuple of two strings, an RGB image, an array, or a tuple of an image and a string."""
 
     @abstractmethod
     def examine(self, index: int) -> str:
@@ -186,6 +186,33 @@ class ImageFiles(_EncodedImages):
             raise DataError(f"the image file {str(self._paths[index])!r} cannot be read ({error.strerror})") from error
 
 
+class ImageTexts(Inputs):
+    """Images, each with a text. An image may stand in several samples.
+
+    Args:
+        images: The images.
+        texts: As many texts.
+    """
+
+    modality = IMAGE_TEXT
+    _threaded = True
+
+    def __init__(self, images: Inputs, texts: Texts) -> None:
+        self._images, self._texts = images, texts
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[Any, str]:
+        return self._images[index], str(self._texts[index])
+
+    def examine(self, index: int) -> str:
+        return _joined_digest(self._images.examine(index), self._texts.examine(index))
+
+    def subset(self, indices: Sequence[int]) -> "ImageTexts":
+        return ImageTexts(self._images.subset(indices), self._texts.subset(indices))
+
+
 class Items(Inputs):
     """The inputs of any map-style dataset or array, fetched one at a time."""
 
@@ -208,6 +235,8 @@ class Items(Inputs):
             )
         if self.modality == IMAGE:
             return to_rgb(value)
+        if self.modality == IMAGE_TEXT:
+            return to_rgb(value[0]), value[1]
         return tuple(value) if self.modality == TEXT_PAIR else value
 
     def examine(self, index: int) -> str:
@@ -217,7 +246,9 @@ class Items(Inputs):
                 raise DataError("the array holds NaN or infinity")
             return digest_bytes(str(value.dtype).encode(), repr(value.shape).encode(), value.tobytes())
         if self.modality == IMAGE:
-            return digest_bytes(repr(value.size).encode(), value.tobytes())
+            return _pixel_digest(value)
+        if self.modality == IMAGE_TEXT:
+            return _joined_digest(_pixel_digest(value[0]), _text_digest(value[1]))
         return _text_digest(*value) if self.modality == TEXT_PAIR else _text_digest(value)
 
     def subset(self, indices: Sequence[int]) -> "Items":
@@ -240,13 +271,21 @@ def modality_of(value: Any) -> Modality:
         return TEXT
     if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(part, str) for part in value):
         return TEXT_PAIR
-    if hasattr(value, "convert") and hasattr(value, "size"):
+    if _is_image(value):
         return IMAGE
+    if isinstance(value, tuple | list) and len(value) == 2 and _is_image(value[0]) and isinstance(value[1], str):
+        return IMAGE_TEXT
     if hasattr(value, "__array__") or isinstance(value, list | int | float):
         return ARRAY
     raise DataError(
-        f"an input is a string, two strings, a PIL image or an array; received {type(value).__name__}; convert it"
+        f"an input is a string, two strings, a PIL image, an array, or an image and a string; received {type(value).__name__}; "
+        "convert it"
     )
+
+
+def _is_image(value: Any) -> bool:
+    """Whether a value is an image of PIL."""
+    return hasattr(value, "convert") and hasattr(value, "size")
 
 
 #: What a pair of texts looks like in Python.
@@ -267,11 +306,15 @@ def check_inputs(values: Sequence[Any], modality: Modality, start: int = 0) -> l
     Raises:
         DataError: An input of another modality, or one that cannot be used; its number is named.
     """
-    checked = []
+    checked: list[Any] = []
     for number, value in enumerate(values, start):
         try:
             if modality == IMAGE and isinstance(value, str | Path):
                 checked.append(ImageFiles([Path(value)])[0])
+                continue
+            if modality == IMAGE_TEXT and isinstance(value, tuple | list) and len(value) == 2:
+                (image,), (text,) = check_inputs([value[0]], IMAGE), check_inputs([value[1]], TEXT)
+                checked.append((image, text))
                 continue
             found = modality_of(value)
             if found != modality and not (modality == ARRAY and found == IMAGE):
@@ -312,6 +355,15 @@ def digest_bytes(*parts: bytes) -> str:
         state.update(len(part).to_bytes(8, "little"))
         state.update(part)
     return state.hexdigest()
+
+
+def _joined_digest(*digests: str) -> str:
+    """The digest of an input of several parts, from those of its parts."""
+    return digest_bytes(*(digest.encode() for digest in digests))
+
+
+def _pixel_digest(image: "Image") -> str:
+    return digest_bytes(repr(image.size).encode(), image.tobytes())
 
 
 def _text_digest(*parts: str) -> str:

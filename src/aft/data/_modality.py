@@ -6,9 +6,12 @@ TEXT: Modality = ("text",)
 TEXT_PAIR: Modality = ("text", "text")
 IMAGE: Modality = ("image",)
 ARRAY: Modality = ("array",)
+IMAGE_TEXT: Modality = ("image", "text")
 
 #: Modalities by their names.
-MODALITIES: dict[str, Modality] = {"text": TEXT, "pair": TEXT_PAIR, "image": IMAGE, "array": ARRAY}
+MODALITIES: dict[str, Modality] = {
+    "text": TEXT, "pair": TEXT_PAIR, "image": IMAGE, "array": ARRAY, "image+text": IMAGE_TEXT,
+}  # fmt: skip
 
 
 def modality_name(modality: Modality) -> str:
@@ -18,8 +21,7 @@ def modality_name(modality: Modality) -> str:
         modality: For example ``("text", "text")``.
 
     Returns:
-        ``"text"``, ``"pair"``, ``"image"`` or ``"array"``; the parts of any other modality are joined by
-        ``+``.
+        ``"text"``, ``"pair"``, ``"image"``, ``"array"`` or ``"image+text"``.
     """
     return "pair" if modality == TEXT_PAIR else "+".join(modality)
 

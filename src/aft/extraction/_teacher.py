@@ -51,7 +51,7 @@ def load_teachers(dataset: Dataset, teachers: Mapping[str, str | nn.Module], set
                 role="teacher", example=dataset.inputs[0], preprocess=settings.preprocess, **options,
             )  # fmt: skip
             networks.setdefault(key, backbone)
-        backbone.check_accepts(dataset.modality, "teacher")
+        backbone.read(dataset.modality, "teacher")
         backbone.check_deterministic(dataset.inputs)
         loaded[name] = backbone
     for backbone in loaded.values():

@@ -14,7 +14,7 @@ from aft.data import Inputs, Modality, modality_name
 from aft.errors import ModelError, UsageError
 
 Batch = dict[str, Tensor]
-Role = Literal["teacher", "student"]
+Role = Literal["teacher", "student", "part"]
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,33 @@ class Backbone(nn.Module, ABC):
         dim: Width d of the features.
         recipe: Default settings for training it.
         spec: The name that it was loaded by.
+        reads: Position of the part of an input that it reads, such as the text of an image with a text; None for the whole input.
     """
 
     accepts: tuple[Modality, ...]
     dim: int
     recipe: Recipe
     spec: str = ""
+    reads: int | None = None
 
-    @abstractmethod
     def encode(self, inputs: Sequence[Any]) -> list[Any]:
         """Preprocess raw inputs independently of each other, for example to token ids or pixel tensors.
 
         Args:
-            inputs: Raw inputs of one of the modalities that the backbone accepts.
+            inputs: Raw inputs of the modality that the backbone was last told to `read`, or of one that it accepts.
 
         Returns:
             One encoded input for each.
         """
+        return self.encode_own(self.own(inputs))
+
+    @abstractmethod
+    def encode_own(self, inputs: Sequence[Any]) -> list[Any]:
+        """The same for what the backbone reads of each input."""
+
+    def own(self, inputs: Sequence[Any]) -> Sequence[Any]:
+        """What the backbone reads of each input."""
+        return inputs if self.reads is None else [value[self.reads] for value in inputs]
 
     @property
     def augments(self) -> bool:
@@ -181,20 +191,25 @@ class Backbone(nn.Module, ABC):
         """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def check_accepts(self, modality: Modality, role: Role) -> None:
-        """Make sure that the backbone can encode the inputs of a dataset.
+    def read(self, modality: Modality, role: Role) -> None:
+        """Read the inputs of a dataset. Teachers, and parts of a student, of one modality read their part of inputs that have several.
 
         Args:
             modality: Modality of the inputs.
-            role: ``"teacher"`` or ``"student"``.
+            role: ``"teacher"``, ``"student"``, or ``"part"`` of a student.
 
         Raises:
             ModelError: A teacher does not accept the modality.
             UsageError: A student does not accept the modality.
         """
         if modality in self.accepts:
+            self.reads = None
             return
-        error = UsageError if role == "student" else ModelError
+        parts = [position for position, part in enumerate(modality) if (part,) in self.accepts]
+        if role != "student" and len(parts) == 1:
+            self.reads = parts[0]
+            return
+        error = ModelError if role == "teacher" else UsageError
         raise error(
             f"a {role} must accept the dataset's modality; {self.spec} takes "
             f"{' or '.join(map(modality_name, self.accepts))}, and the dataset holds {modality_name(modality)} "

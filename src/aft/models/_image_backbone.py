@@ -21,7 +21,7 @@ class ImageBackbone(Backbone):
     accepts = (IMAGE,)
     images: ImagePreprocessing
 
-    def encode(self, inputs: Sequence[Any]) -> list[Tensor]:
+    def encode_own(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Resize, crop and normalise images."""
         return [self.images(image) for image in inputs]
 

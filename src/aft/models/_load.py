@@ -9,15 +9,20 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from aft.core import hub_access
+from aft.data import TEXT_PAIR, modality_of
 from aft.errors import ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Role
-from aft.models._joined import JoinedBackbone, assets_of
+from aft.models._joined import JoinedBackbone
 from aft.models._module import ModuleBackbone
+from aft.models._parts import PartsBackbone, assets_of
+from aft.models._product import ProductBackbone
 from aft.models._python import load_python
-from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec, part_names
+from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec, join_sign, part_names
 
 #: Students that aft provides itself, ``aft:NAME``.
 BUILT_IN = ("ngrams", "static", "transformer")
+#: Students of several parts by what stands between their names.
+JOINED: dict[str, Callable[[Sequence[Backbone]], PartsBackbone]] = {"+": JoinedBackbone, "*": ProductBackbone}
 #: Kinds whose names may be those of models on the hub.
 HUB_KINDS = ("timm", "hf", "st")
 
@@ -38,7 +43,7 @@ def load_backbone(
     Args:
         name: ``timm:NAME``, ``hf:NAME-or-FOLDER``, ``st:NAME-or-FOLDER``, ``python:package.module:factory``,
             ``aft:ngrams``, ``aft:static`` or ``aft:transformer``, each optionally followed by ``,option=value``; or any
-            ``nn.Module``. A student may be several names joined by ``+``: its parts read the same input, see `JoinedBackbone`.
+            ``nn.Module``. A student may be several names joined by ``+`` or ``*``, see `JoinedBackbone` and `ProductBackbone`.
         role: ``"teacher"`` or ``"student"``.
         texts: Returns the training texts, for students that learn their vocabulary from them.
         example: A raw input, to determine the width of a module's features.
@@ -97,9 +102,7 @@ def load_backbone(
     for spec in specs:
         own = {key: value for key, value in given.items() if len(specs) == 1 or key in _allowed(spec)}
         parts.append(_load_part(ModelSpec(spec.kind, spec.name, {**own, **spec.options}), role, task))
-    whole = parts[0] if len(parts) == 1 else JoinedBackbone(parts)
-    whole.spec = "+".join(part.spec for part in parts)
-    return whole.eval()
+    return (parts[0] if len(parts) == 1 else JOINED[join_sign(name)](parts)).eval()
 
 
 def _allowed(spec: ModelSpec) -> tuple[str, ...]:
@@ -133,7 +136,7 @@ class _Task(NamedTuple):
     def inputs(self) -> Sequence[Any] | None:
         """The training texts, two by two where inputs are pairs."""
         listed = self.all_texts()
-        if listed is None or not isinstance(self.example, tuple):
+        if listed is None or not isinstance(self.example, tuple) or modality_of(self.example) != TEXT_PAIR:
             return listed
         return list(zip(listed[::2], listed[1::2], strict=True))
 
@@ -202,15 +205,16 @@ def restore_backbone(
         ModelError: The run trained a module that was not passed, or its kind of backbone is unknown.
     """
     kind = config.get("class")
-    if kind == "joined":
+    if kind in JOINED:
         names = part_names(module) if isinstance(module, str) else []
         given = names if len(names) == len(config["parts"]) else [module] * len(config["parts"])
-        return JoinedBackbone(
-            [
-                restore_backbone(part, assets_of(assets, number), own, preprocess)
-                for number, (part, own) in enumerate(zip(config["parts"], given, strict=True))
-            ]
-        )
+        parts = [
+            restore_backbone(part, assets_of(assets, number), own, preprocess)
+            for number, (part, own) in enumerate(zip(config["parts"], given, strict=True))
+        ]
+        for part, reads in zip(parts, config["reads"], strict=True):
+            part.reads = reads
+        return JOINED[kind](parts)
     if kind in ("hf-text", "hf-image"):
         from aft.models._hf_image import HFImage
         from aft.models._hf_text import HFText

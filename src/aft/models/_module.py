@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
-from aft.data import ARRAY, IMAGE, TEXT, TEXT_PAIR, Inputs
+from aft.data import ARRAY, IMAGE, IMAGE_TEXT, TEXT, TEXT_PAIR, Inputs, Modality
 from aft.errors import AftError, ModelError, UsageError, describe_exception
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach, pool_features
@@ -36,7 +36,7 @@ class ModuleBackbone(Backbone):
         name: Name of the module, for messages and the run's config.
     """
 
-    accepts = (TEXT, TEXT_PAIR, IMAGE, ARRAY)
+    accepts: tuple[Modality, ...] = (TEXT, TEXT_PAIR, IMAGE, ARRAY, IMAGE_TEXT)
     recipe = RECIPE
 
     def __init__(
@@ -75,7 +75,7 @@ class ModuleBackbone(Backbone):
                 self._examined, self._final, self._axes = True, final_layer(used, output), output.ndim
         self.train(training)
 
-    def encode(self, inputs: Sequence[Any]) -> list[Any]:
+    def encode_own(self, inputs: Sequence[Any]) -> list[Any]:
         """Preprocess raw inputs one by one."""
         return [self._encode(item) for item in inputs]
 
@@ -87,8 +87,8 @@ class ModuleBackbone(Backbone):
     def augment(self, value: Any) -> Any:
         """Preprocess a raw input for one step of training."""
         if self.train_preprocess is None:
-            return self._encode(value)
-        return apply(self.train_preprocess, value, "train_preprocess=")
+            return self.encode([value])[0]
+        return apply(self.train_preprocess, self.own([value])[0], "train_preprocess=")
 
     def check_deterministic(self, inputs: Inputs) -> None:
         """Make sure that the preprocessing gives the same result each time, and in training one of the same form.
@@ -100,10 +100,10 @@ class ModuleBackbone(Backbone):
             ModelError: It does not.
         """
         if self.preprocess is not None:
-            check_deterministic(self._encode, inputs, self.name)
+            check_deterministic(lambda value: self.encode([value])[0], inputs, self.name)
         if self.train_preprocess is not None:
             with kept_random_state():
-                check_alike(self._encode(inputs[0]), self.augment(inputs[0]))
+                check_alike(self.encode([inputs[0]])[0], self.augment(inputs[0]))
 
     def collate(self, encoded: Sequence[Any]) -> Batch:
         """Stack encoded inputs.

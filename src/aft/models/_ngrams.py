@@ -61,7 +61,7 @@ class NgramText(Backbone):
         self.mlp = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout))
         self.dim = width + hidden
 
-    def encode(self, inputs: Sequence[Any]) -> list[Ngrams]:
+    def encode_own(self, inputs: Sequence[Any]) -> list[Ngrams]:
         """Look up the n-grams of texts, or of pairs of texts. Unknown ones are left out."""
         encoded: list[Ngrams] = []
         for start in range(0, len(inputs), CHUNK):

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from aft.data import IMAGE, TEXT, modality_of
 from aft.errors import AftError, ModelError, UsageError, describe_exception
 from aft.models._backbone import Role, load_weights
 from aft.models._module import ModuleBackbone
@@ -25,7 +26,8 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     a module, ``(module, preprocess)`` or ``(module, preprocess, train_preprocess)``.
 
     Args:
-        spec: The name with its options ``weights``, ``layer`` and ``pooling``.
+        spec: The name with its options ``weights``, ``layer``, ``pooling`` and ``reads``: ``"image"`` or ``"text"`` for a model that
+            reads this part of an image with a text.
         example: A raw input, to determine the width of the features.
         role: ``"teacher"`` or ``"student"``, for messages.
 
@@ -79,7 +81,12 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
     _RETURNED.add(network)
     if weights not in ("pretrained", "random"):
         load_weights(network, weights)
-    return ModuleBackbone(
+    reads = spec.options.get("reads")
+    if reads is not None and (reads,) not in (IMAGE, TEXT):
+        raise UsageError(f"reads= is image or text; received {reads!r}; correct it, or leave it out for whole inputs")
+    if reads is not None and example is not None and len(modality := modality_of(example)) > 1 and reads in modality:
+        example = example[modality.index(reads)]
+    backbone = ModuleBackbone(
         network,
         preprocess,
         train_preprocess=train_preprocess,
@@ -88,6 +95,9 @@ def load_python(spec: ModelSpec, example: Any, *, role: Role) -> ModuleBackbone:
         example=example,
         name=spec.name,
     )
+    if reads is not None:
+        backbone.accepts = ((reads,),)
+    return backbone
 
 
 def _parameters(factory: Callable[..., Any]) -> Sequence[str]:

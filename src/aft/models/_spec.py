@@ -1,4 +1,4 @@
-"""Names of models: ``kind:name,option=value,...``, and several of them joined by ``+``."""
+"""Names of models: ``kind:name,option=value,...``, and several of them joined by ``+`` or ``*``."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from aft.errors import UsageError, did_you_mean
 
 KINDS = ("timm", "hf", "st", "python", "aft")
 
-#: What stands between the names of the parts of a student. Names of folders may hold a + themselves.
-JOIN = re.compile(rf"\+(?=(?:{'|'.join(KINDS)}):)")
+#: What stands between the names of the parts of a student. Names of folders may hold these signs themselves.
+JOIN = re.compile(rf"[+*](?=(?:{'|'.join(KINDS)}):)")
 
 #: Options that may follow the name of a model, and their types.
 OPTIONS: dict[str, type] = {
@@ -27,6 +27,7 @@ OPTIONS: dict[str, type] = {
     "vocabulary": int,
     "dropout": float,
     "init": str,
+    "reads": str,
 }
 
 #: Options of each kind of model. Others raise an error, since they would have no effect.
@@ -34,7 +35,7 @@ KIND_OPTIONS: dict[str, tuple[str, ...]] = {
     "timm": ("layer", "pooling", "weights", "image_size", "keep_layers"),
     "hf": ("layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary", "dropout"),
     "st": ("prompt", "max_length"),
-    "python": ("layer", "pooling", "weights"),
+    "python": ("layer", "pooling", "weights", "reads"),
     "aft:ngrams": ("width", "hidden", "vocabulary", "dropout"),
     "aft:static": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "init"),
     "aft:transformer": (
@@ -111,6 +112,23 @@ def part_names(name: str) -> list[str]:
         name: For example ``"aft:ngrams+hf:FOLDER,keep_layers=2"``.
     """
     return JOIN.split(name)
+
+
+def join_sign(name: str) -> str:
+    """The sign between the names of the parts of a student, ``+`` or ``*``; empty if it has no parts.
+
+    Args:
+        name: For example ``"timm:resnet10t*aft:transformer"``.
+
+    Raises:
+        UsageError: There are both.
+    """
+    signs = set(JOIN.findall(name))
+    if len(signs) > 1:
+        raise UsageError(
+            f"the parts of a student are joined by + or multiplied by *; received both in {name!r}; choose one of them"
+        )
+    return "".join(signs)
 
 
 def _checked(key: str, value: Any) -> Any:

@@ -66,7 +66,7 @@ class TextBackbone(Backbone):
         self.prompt = prompt
         self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
 
-    def encode(self, inputs: Sequence[Any]) -> list[Tokens]:
+    def encode_own(self, inputs: Sequence[Any]) -> list[Tokens]:
         """Tokenise texts or pairs of texts, and truncate them to the limit."""
         if not inputs:
             return []

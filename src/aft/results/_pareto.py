@@ -237,7 +237,7 @@ def short_name(student: str) -> str:
     Returns:
         For example ``hf:MiniLM,keep_layers=2``.
     """
-    return "+".join(map(_short_part, re.split(r"\+(?=\w+:)", student)))
+    return "".join(part if part in ("+", "*") else _short_part(part) for part in re.split(r"([+*])(?=\w+:)", student))
 
 
 def _short_part(name: str) -> str:

@@ -158,9 +158,11 @@ class Model:
     def _check_shapes(self, inputs: list[Any], start: int) -> None:
         """An array with one axis more would be taken for tokens, and averaged."""
         shape = self.config.student.backbone.get("shape")
+        if shape is None:
+            return
         for number, value in enumerate(inputs, start):
-            number_alone = np.shape(value) == (1,) != tuple(shape or ())
-            if shape is not None and (np.ndim(value) != len(shape) or number_alone):
+            number_alone = np.shape(value) == (1,) != tuple(shape)
+            if np.ndim(value) != len(shape) or number_alone:
                 raise DataError(
                     f"an array has as many axes as those of the training, {len(shape)}; input {number} has the shape "
                     f"{np.shape(value)}, and one of the training {tuple(shape)}; pass arrays of that kind in a list, even if it is one"

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from aft.core import atomic_path
-from aft.data import Dataset, ImageBytes, Inputs, OnBad, Texts, holds_several_images, is_image, open_dataset
+from aft.data import (
+    Dataset,
+    ImageBytes,
+    ImageFiles,
+    ImageTexts,
+    Inputs,
+    OnBad,
+    Texts,
+    holds_several_images,
+    is_image,
+    open_dataset,
+)
 from aft.errors import DataError, UnknownColumnError, UsageError
 from aft.runs._layout import RunLayout
 from aft.runs._model import Prediction
@@ -112,7 +123,7 @@ def typed_inputs(run: str | Path, values: Iterable[str | bytes], *, bad_inputs: 
 
     Args:
         run: The run directory.
-        values: Texts, with a tab between those of a pair; or encoded images.
+        values: Texts, with a tab between those of a pair; paths of images, a tab and their texts; or encoded images.
         bad_inputs: As for `Dataset.from_table`.
 
     Returns:
@@ -140,6 +151,11 @@ def typed_inputs(run: str | Path, values: Iterable[str | bytes], *, bad_inputs: 
     elif kind in ("text", "pair"):
         texts = [_decode(value, number) for number, value in enumerate(listed, 1)]
         inputs = Texts(texts) if kind == "text" else _pairs(texts)
+    elif kind == "image+text":
+        rows = _divided(
+            [_decode(value, number) for number, value in enumerate(listed, 1)], "an image's path and its text"
+        )
+        inputs = ImageTexts(ImageFiles([Path(path) for path, _ in rows]), Texts([text for _, text in rows]))
     else:
         raise UsageError(
             f"inputs on the command line are texts or images; this run takes arrays; use aft.load({str(run)!r})"
@@ -160,14 +176,19 @@ def _decode(value: str | bytes, number: int) -> str:
 
 def _pairs(texts: Sequence[str]) -> Texts:
     """Texts whose two parts are separated by a tab."""
+    parts = _divided(texts, "the two texts of a pair")
+    return Texts([pair[0] for pair in parts], [pair[1] for pair in parts])
+
+
+def _divided(texts: Sequence[str], what: str) -> list[list[str]]:
+    """The two parts of each text, which a tab separates."""
     parts = [text.split("\t") for text in texts]
     for number, pair in enumerate(parts, 1):
         if len(pair) != 2:
             raise DataError(
-                f"the two texts of a pair are separated by one tab; input {number} has {len(pair) - 1}; correct it, or pass a "
-                "table"
+                f"{what} are separated by one tab; input {number} has {len(pair) - 1}; correct it, or pass a table"
             )
-    return Texts([pair[0] for pair in parts], [pair[1] for pair in parts])
+    return parts
 
 
 def _has_no_columns(data: str | Path) -> bool:

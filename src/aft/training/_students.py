@@ -147,7 +147,7 @@ class StudentFactory:
                 **self._preprocess, layer=config.layer, pooling=config.pooling, weights=config.weights,
                 prompt=config.prompt, outputs=self._targets.outputs,
             )  # fmt: skip
-            backbone.check_accepts(inputs.modality, "student")
+            backbone.read(inputs.modality, "student")
             return Student(backbone, self._targets.outputs)
 
         return seeded(build, seed).to(self._device)

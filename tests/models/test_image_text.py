@@ -1,0 +1,158 @@
+"""Samples with an image and a text, from the data to predictions."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import aft
+from aft.data import Dataset
+from aft.errors import DataError, ModelError, UsageError
+from aft.extraction import extract_all
+from aft.models import load_backbone
+from tests.conftest import bag_of_letters
+
+STUDENT = "python:tests.models.test_image_text:colours,reads=image*aft:static,vocabulary=100,hidden=16"
+TEACHERS = {
+    "colours": "python:tests.models.test_image_text:colours,reads=image",
+    "letters": "python:tests.conftest:bag_of_letters,reads=text",
+}
+
+
+class Colours(nn.Module):
+    """The mean of each channel, through a layer: features (B, 8)."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 8)
+
+    def forward(self, input):
+        return torch.relu(self.layer(input.mean(dim=(2, 3)) - 0.5))
+
+
+def colours():
+    """A python: factory."""
+    return Colours()
+
+
+def both():
+    """A python: factory of a module that takes images and texts."""
+
+    def preprocess(value):
+        image, text = value
+        return {
+            "pixels": torch.from_numpy(np.array(image, dtype=np.float32) / 255).mean(dim=(0, 1)),
+            "counts": bag_of_letters()[1](text),
+        }
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.images, self.texts = nn.Linear(3, 16), nn.Linear(26, 16)
+
+        def forward(self, pixels, counts):
+            return self.images(pixels) * self.texts(counts)
+
+    return Both(), preprocess
+
+
+@pytest.fixture
+def matching(tmp_path):
+    """A table of 160 rows over 40 pictures: does the caption name the picture's colour?"""
+    generator = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    with (tmp_path / "matching.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["picture", "caption", "label"])
+        for n in range(40):
+            channel = n % 2
+            pixels = generator.integers(0, 60, (8, 8, 3)).astype(np.uint8)
+            pixels[..., channel] += 180
+            Image.fromarray(pixels).save(tmp_path / "pictures" / f"{n}.png")
+            for row in range(4):
+                named = row % 2
+                label = "match" if named == channel else "other"
+                writer.writerow([f"pictures/{n}.png", f"{('ruby', 'moss')[named]} number {n} of {row}", label])
+    return tmp_path / "matching.csv"
+
+
+def read(table, **options):
+    return Dataset.from_table(table, image="picture", text="caption", label="label", **options)
+
+
+def test_a_table_of_images_and_texts(matching):
+    dataset = read(matching)
+    assert (dataset.kind, len(dataset), dataset.modality) == ("image+text", 160, ("image", "text"))
+    image, text = dataset[1].input
+    assert (image.size, text) == ((8, 8), "moss number 0 of 1")
+    assert dataset.inputs.texts([0, 1]) == ["ruby number 0 of 0", "moss number 0 of 1"]
+    assert len(set(dataset.verified().digests)) == len(set(dataset.ids)) == 160
+    assert dataset.groups[:5] == ["pictures/0.png"] * 4 + ["pictures/1.png"]  # a picture is never in two splits
+    again = Dataset.from_arrays([dataset[n].input for n in range(5)], dataset.labels[:5])
+    assert again.kind == "image+text"
+    assert again[1].input[1] == text
+
+
+@pytest.mark.parametrize(
+    ("picture", "caption", "reason"),
+    [
+        ("pictures/1.png", " ", "the text is empty"),
+        ("pictures/none.png", "moss", "cannot be read"),
+        ("matching.csv", "moss", "image"),
+    ],
+)
+def test_a_bad_part_of_an_input_is_named(matching, picture, caption, reason):
+    with matching.open("a", newline="") as file:
+        csv.writer(file).writerow([picture, caption, "match"])
+    with pytest.raises(DataError, match=f"of 161, 1 cannot be used.*{reason}"):
+        read(matching).verified()
+    assert len(read(matching).verified("skip")) == 160
+    with pytest.raises(UsageError, match="the inputs of a table are a text.*received image='picture', text='caption', text_pair="):
+        read(matching, text_pair="caption")
+
+
+def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path):
+    dataset = read(matching)
+    stores = extract_all(dataset, TEACHERS, out=tmp_path / "features", progress=False)
+    assert [store.dim for store in stores] == [8, 26]
+    run = aft.train(
+        dataset, STUDENT, stores, method="aft", beta=0.1, weighting="balanced", steps=150, lr=0.01, test_fraction=0.25,
+        out=tmp_path / "run", progress=False,
+    )  # fmt: skip
+    assert run.error < 0.1
+    model = aft.load(run, student=STUDENT)
+    image = tmp_path / "pictures" / "0.png"
+    inputs = [(image, "ruby number 0 of 0"), (Image.open(image), "moss number 0 of 1")]
+    assert [one.label for one in model.predict(inputs)] == ["match", "other"]
+    with pytest.raises(DataError, match="the model takes inputs of the modality image.text; input 0 cannot be used"):
+        model.predict(["a text alone"])
+    joined = aft.train(
+        dataset, STUDENT.replace("*", "+"), stores, method="finetune", steps=100, lr=0.01, test_fraction=0.25,
+        out=tmp_path / "joined", progress=False,
+    )  # fmt: skip
+    assert joined.error > 0.3, "a sum of what each part says cannot tell whether they match"
+
+
+def test_a_module_takes_both(matching, tmp_path):
+    run = aft.train(
+        read(matching), "python:tests.models.test_image_text:both", method="finetune", steps=150, lr=0.01,
+        test_fraction=0.25, out=tmp_path / "run", progress=False,
+    )  # fmt: skip
+    assert run.error < 0.1
+
+
+def test_the_parts_of_a_student_read_all_of_an_input(matching):
+    for name, message in (
+        ("aft:static", "a student must accept the dataset's modality; aft:static takes text or pair, and .* image.text"),
+        ("aft:static+aft:ngrams", "the parts of a student read all of an input.*no part of aft:static.aft:ngrams reads the image"),
+        ("aft:static*aft:ngrams+aft:static", "joined by . or multiplied by .; received both"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            aft.train(read(matching), name, method="finetune", out="never")
+    with pytest.raises(UsageError, match="reads= is image or text; received 'sound'"):
+        load_backbone("python:tests.models.test_image_text:colours,reads=sound")
+    with pytest.raises(ModelError, match="a teacher must accept"):
+        load_backbone("aft:static", role="student", texts=lambda: ["a text"] * 5).read(("array",), "teacher")
