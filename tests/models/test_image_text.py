@@ -110,7 +110,9 @@ def test_a_bad_part_of_an_input_is_named(matching, picture, caption, reason):
     with pytest.raises(DataError, match=f"of 161, 1 cannot be used.*{reason}"):
         read(matching).verified()
     assert len(read(matching).verified("skip")) == 160
-    with pytest.raises(UsageError, match="the inputs of a table are a text.*received image='picture', text='caption', text_pair="):
+    with pytest.raises(
+        UsageError, match="the inputs of a table are a text.*received image='picture', text='caption', text_pair="
+    ):
         read(matching, text_pair="caption")
 
 
@@ -146,8 +148,14 @@ def test_a_module_takes_both(matching, tmp_path):
 
 def test_the_parts_of_a_student_read_all_of_an_input(matching):
     for name, message in (
-        ("aft:static", "a student must accept the dataset's modality; aft:static takes text or pair, and .* image.text"),
-        ("aft:static+aft:ngrams", "the parts of a student read all of an input.*no part of aft:static.aft:ngrams reads the image"),
+        (
+            "aft:static",
+            "a student must accept the dataset's modality; aft:static takes text or pair, and .* image.text",
+        ),
+        (
+            "aft:static+aft:ngrams",
+            "the parts of a student read all of an input.*no part of aft:static.aft:ngrams reads the image",
+        ),
         ("aft:static*aft:ngrams+aft:static", "joined by . or multiplied by .; received both"),
     ):
         with pytest.raises(UsageError, match=message):

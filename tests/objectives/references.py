@@ -24,6 +24,14 @@ def aft(phi, psi, s, kernel="linear"):
     return torch.sqrt(total / n**2 + 1e-8)
 
 
+def product_aft(phi, first, second, s):
+    """With the outer products of the gated features, written out."""
+    weights = 1 / (1 + torch.exp(-s))
+    a, b = first * weights[: first.shape[1]], second * weights[first.shape[1] :]
+    z, t = _unit(phi), _unit(torch.stack([torch.outer(x, y).flatten() for x, y in zip(a, b, strict=True)]))
+    return torch.sqrt(((z @ z.T - t @ t.T) ** 2).mean() + 1e-8)
+
+
 def dense_aft(phi, psi, matrix):
     z, t = _unit(phi), _unit(psi @ matrix.T)
     return torch.sqrt(((z @ z.T - t @ t.T) ** 2).mean() + 1e-8)

@@ -99,6 +99,66 @@ def test_dense_gates_are_initialised_with_variance_one_over_d():
     assert float(objective.dense.detach().var()) == pytest.approx(1 / 400, rel=0.02)
 
 
+def kept_bytes(compute):
+    """The value that a function computes, and the bytes that autograd keeps for its gradient."""
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        return compute(), sum(kept.values())
+
+
+@pytest.mark.parametrize(("batch", "widths"), [(3, (7, 5)), (17, (7, 5)), (64, (90, 70))])
+def test_product_kernel_matches_the_explicit_outer_product(batch, widths):
+    generator = torch.Generator().manual_seed(1)
+    first, second = (
+        (torch.randn(batch, width, generator=generator, dtype=torch.float64) + 2).requires_grad_() for width in widths
+    )
+    phi, _ = make(batch)
+    objective = AFT({"a": widths[0], "b": widths[1]}, 4, kernel="product").double()
+    with torch.no_grad():
+        objective.gate_logits.copy_(torch.randn(sum(widths), generator=generator, dtype=torch.float64))
+    value = objective(phi, {"a": first, "b": second})
+    own = torch.autograd.grad(value, [phi, objective.gate_logits, first, second])
+    expected = references.product_aft(phi, first, second, objective.gate_logits)
+    other = torch.autograd.grad(expected, [phi, objective.gate_logits, first, second])
+    assert relative(value, expected) < 1e-9
+    for received, wanted in zip(own, other, strict=True):
+        assert relative(received, wanted) < 1e-9
+
+
+def test_product_kernel_needs_less_than_a_hundredth_of_the_memory_of_the_outer_product():
+    batch, width = 128, 1024
+    generator = torch.Generator().manual_seed(2)
+    features = {name: torch.randn(batch, width, generator=generator) for name in ("a", "b")}
+    phi = torch.randn(batch, 4, generator=generator).requires_grad_()
+    objective = AFT({"a": width, "b": width}, 4, kernel="product")
+    _, kept = kept_bytes(lambda: objective(phi, features))
+    assert kept < 0.01 * batch * width * width * 4
+    small = {name: values[:, :64].double() for name, values in features.items()}
+    explicit = references.product_aft(phi.double(), small["a"], small["b"], torch.zeros(128, dtype=torch.float64))
+    value = AFT({"a": 64, "b": 64}, 4, kernel="product")(
+        phi, {name: values[:, :64] for name, values in features.items()}
+    )
+    assert relative(value, explicit) < 1e-6
+
+
+def test_product_kernel_of_constant_features_is_zero_and_has_finite_gradients():
+    for dtype in (torch.float32, torch.float64):
+        phi = torch.randn(5, 4, dtype=dtype).requires_grad_()
+        objective = AFT({"a": 3, "b": 2}, 4, kernel="product").to(dtype)
+        constant = {"a": torch.full((5, 3), 7.1, dtype=dtype), "b": torch.full((5, 2), -0.3, dtype=dtype)}
+        value = objective(phi, constant)
+        expected = torch.nn.functional.normalize(phi - phi.mean(0), dim=1)
+        assert relative(value, (expected @ expected.T).square().mean().sqrt()) < 1e-5
+        value.backward()
+        assert torch.isfinite(phi.grad).all()
+        assert torch.isfinite(objective.gate_logits.grad).all()
+
+
 def test_kernel_none_matches_the_reference():
     phi, psi = make(17)
     objective = AFT(DIMS, 4, kernel="none").double()
@@ -107,7 +167,8 @@ def test_kernel_none_matches_the_reference():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"space": "feature"}, {"kernel": "rbf"}, {"kernel": "none"}, {"gates": "dense"}]
+    "options",
+    [{}, {"space": "feature"}, {"kernel": "rbf"}, {"kernel": "product"}, {"kernel": "none"}, {"gates": "dense"}],
 )
 def test_gradients_pass_gradcheck(options):
     phi, psi = make(6)
@@ -235,6 +296,11 @@ def test_gates_learn_to_drop_noise_dimensions():
         (lambda: AFT({"t": 0}, 4), "positive integer; received 0 for 't'"),
         (lambda: AFT({"t": 3}, 4, gates="diagnal"), "did you mean 'diagonal'"),
         (lambda: AFT({"t": 3}, 4, kernel="rbf", space="feature"), "only the linear kernel"),
+        (
+            lambda: AFT({"t": 3}, 4, kernel="product"),
+            "product kernel multiplies .* two or more teachers.*received one, 't'",
+        ),
+        (lambda: AFT({"t": 3, "u": 2}, 4, kernel="product", gates="dense"), "received gates='dense'"),
         (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), {"u": torch.zeros(2, 3)}), "received 'u'; pass 't'"),
         (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), torch.zeros(2, 3)), "mapping of name to tensor"),
         (lambda: AFT({"t": 3}, 4)(torch.zeros(2, 4), {"t": torch.zeros(3, 3)}), r"received \(3, 3\)"),

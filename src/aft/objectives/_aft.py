@@ -13,13 +13,14 @@ from aft.objectives._kernels import (
     centre,
     cheaper_space,
     feature_space_distance,
+    product_kernel,
     rbf,
     sample_space_distance,
     unit_rows,
 )
 
 Gates = Literal["diagonal", "fixed", "dense"]
-Kernel = Literal["linear", "rbf", "none"]
+Kernel = Literal["linear", "rbf", "product", "none"]
 Space = Literal["auto", "sample", "feature"]
 
 
@@ -36,7 +37,8 @@ class AFT(Objective):
         student_dim: Width ``d`` of the student's features.
         gates: ``"diagonal"`` learns one weight per dimension. ``"fixed"`` keeps all weights at one half.
             ``"dense"`` learns a full ``D x D`` map, initialised from N(0, 1/D), without a sigmoid.
-        kernel: ``"linear"``; ``"rbf"`` for ``exp(-||z_i - z_j||^2)`` on the unit rows; or ``"none"`` for the
+        kernel: ``"linear"``; ``"rbf"`` for ``exp(-||z_i - z_j||^2)`` on the unit rows; ``"product"`` for the linear kernel of the outer
+            products of the teachers' gated features, where the task is how an image and a text go together; or ``"none"`` for the
             mean squared error between the centred student features and a centred, learned linear map of the
             teacher features, which uses no gates.
         space: Where the linear kernels are compared: ``"sample"`` uses B x B matrices, ``"feature"`` uses
@@ -44,7 +46,8 @@ class AFT(Objective):
             value is the same.
 
     Raises:
-        UsageError: An option is unknown, or ``space="feature"`` is combined with a kernel that is not linear.
+        UsageError: An option is unknown, ``space="feature"`` is combined with a kernel that is not linear, or the product kernel with
+            dense gates or a single teacher.
 
     Source:
         Qiu, Han, Maddix, Zhang, Wang, Wilson: Transferring Knowledge from Large Foundation Models to Small
@@ -72,6 +75,12 @@ class AFT(Objective):
         if space == "feature" and kernel != "linear":
             raise UsageError(
                 f"only the linear kernel can be compared in feature space; received kernel={kernel!r}; use space='auto'"
+            )
+        if kernel == "product" and (gates == "dense" or len(self.teacher_dims) < 2):
+            received = "gates='dense'" if gates == "dense" else f"one, {next(iter(self.teacher_dims))!r}"
+            raise UsageError(
+                f"the product kernel multiplies the features of two or more teachers, with a gate for each dimension; received {received}; "
+                "use kernel='linear'"
             )
         self.gates = gates
         self.kernel = kernel
@@ -121,7 +130,11 @@ class AFT(Objective):
             gated = teacher @ self.dense.to(teacher.dtype).T
         else:
             gated = teacher * torch.sigmoid(self.gate_logits.to(teacher.dtype))
-        z, t = unit_rows(centre(student)), unit_rows(centre(gated))
+        z = unit_rows(centre(student))
+        if self.kernel == "product":
+            factors = gated.split(list(self.teacher_dims.values()), dim=1)
+            return torch.sqrt((z @ z.T - product_kernel(factors)).square().mean() + EPSILON)
+        t = unit_rows(centre(gated))
         if self.kernel == "rbf":
             difference = (rbf(z) - rbf(t)).square().mean()
         elif self._space_for(z, t) == "sample":
