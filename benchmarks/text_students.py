@@ -87,10 +87,12 @@ def measure(
             errors.setdefault(method.method, []).append(method.mean)
     layout = RunLayout(folder / "runs" / "finetune-0")
     model, texts = aft.load(layout.directory), [data.inputs[i] for i in range(512)]
+    half = aft.load(layout.directory, precision="bf16")
     return {
         **{name: round(100 * float(np.mean(values)), 2) for name, values in errors.items()},
         "ms_one_text": latency(model.predict, texts[:16], repeats=5),
         "ms_in_batches": 1000 / throughput(model.predict, texts),
+        "ms_in_batches_bf16": 1000 / throughput(half.predict, texts),
         "bytes": layout.deployed_bytes(),
     }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.test_cli import STUDENT, TEACHER, aft_command  # noqa: F401 - the fixture
 
@@ -22,6 +23,7 @@ def train(data, *more):
 
 
 TEXT = ("--text", "text", "--label", "label")
+BOTH = ("--image", "file", "--text", "text", "--label", "label", "--id", "id")
 ROWS = "".join(f"text number {n},{'ab'[n % 2]}\n" for n in range(20))
 
 #: What is wrong; the command, given a folder; a part of the message.
@@ -31,7 +33,7 @@ CASES = {
     "an empty file": (lambda d: train(table(d, ""), *TEXT), "is empty"),
     "a header and no rows": (lambda d: train(table(d, "text,label\n"), *TEXT), "at least one row"),
     "an unknown column": (lambda d: train(table(d, "text,label\n" + ROWS), "--text", "txt", "--label", "label"), "has no column 'txt'; did you mean 'text'?"),
-    "no column of inputs": (lambda d: train(table(d, "text,label\n" + ROWS)), "needs one column of inputs"),
+    "no column of inputs": (lambda d: train(table(d, "text,label\n" + ROWS)), "the inputs of a table are a text, a pair of texts, an image, or an image and a text; received none"),
     "a row with too many cells": (lambda d: train(table(d, "text,label\n" + ROWS + "one, two,a\n"), *TEXT), "line 22 of"),
     "an unclosed quote": (lambda d: train(table(d, 'text,label\n"one,a\n' + ROWS), *TEXT), "not well-formed CSV"),
     "bytes that are not UTF-8": (lambda d: train(table(d, b"text,label\ncaf\xe9,a\n"), *TEXT), "a table is UTF-8 text"),
@@ -47,6 +49,10 @@ CASES = {
     "a test label that training lacks": (lambda d: train(table(d, "text,label,part\n" + ROWS.replace("\n", ",train\n") + "new,c,test\n"), *TEXT, "--split", "part", "--steps", "2", "--beta", "0"), "every label must occur in training; received 'c'"),
     "an image path that leads out of the folder": (lambda d: train(table(d, "file,label\n../x.png,a\n"), "--image", "file", "--label", "label"), "--image-root"),
     "a missing image": (lambda d: train(table(d, "file,label\nx.png,a\ny.png,b\n"), "--image", "file", "--label", "label"), "cannot be read (No such file or directory)"),
+    "a missing image beside a text": (lambda d: train(both(d, "x,none.png,a text,a"), *BOTH), "first 'x': the image file"),
+    "an empty text beside an image": (lambda d: train(both(d, "x,1.png, ,a"), *BOTH), "first 'x': the text is empty"),
+    "an image with a pair of texts": (lambda d: train(both(d, "x,1.png,a text,a"), *BOTH, "--text-pair", "label"), "received --image file, --text text, --text-pair label"),
+    "a student that reads a part of the inputs": (lambda d: train(both(d, "x,1.png,a text,a"), *BOTH), "takes text or pair, and the dataset holds image+text inputs"),
     "a corrupt image": (lambda d: train(corrupt(d)), "the image cannot be decoded"),
     "a folder without images": (lambda d: train(d / "empty"), "has none; check the path"),
     "an unknown kind of model": (lambda d: ["train", table(d, "text,label\n" + ROWS), *TEXT, "--student", "tim:resnet18", "--out", d / "r", "--method", "finetune"], "did you mean 'timm'?"),
@@ -66,6 +72,14 @@ CASES = {
     "a report of a folder without a comparison": (lambda d: ["report", d / "empty"], "a report needs a finished comparison"),
     "a folder that is neither store nor run": (lambda d: ["inspect", d / "empty"], "takes a feature store or a run directory"),
 }  # fmt: skip
+
+
+def both(folder, row):
+    """A table of images with texts, and one more row."""
+    for n in range(20):
+        Image.new("RGB", (4, 4), (n, n, n)).save(folder / f"{n}.png")
+    rows = [f"r{n},{n}.png,text {n},{'ab'[n % 2]}" for n in range(20)]
+    return table(folder, "\n".join(["id,file,text,label", *rows, row, ""]))
 
 
 def corrupt(folder):

@@ -14,7 +14,7 @@ from aft.data import CATALOGUE, Dataset, find_local, open_dataset
 from aft.data._from_hub import _download
 from aft.errors import DataError, UsageError
 
-REAL = {"sst2", "trec", "cola", "mrpc", "stsb", "imdb", "cifar10", "caltech101"}
+REAL = {"sst2", "trec", "cola", "mrpc", "stsb", "imdb", "cifar10", "caltech101", "flickr8k-matching"}
 
 
 def classes(*names):
@@ -66,6 +66,31 @@ def test_hidden_test_labels_leave_the_test_to_the_validation_split(hub):
     assert dataset.splits == ["train"] * 3 + ["test"] * 3
     assert dataset.kind == "pair"
     assert dataset.inputs[3] == ("c 0", "b 0")
+
+
+def test_images_of_several_rows_are_stored_once_and_belong_to_them_by_their_paths(hub):
+    folder = hub / "flickr8k-matching"
+    pairs = {"path": ["b.png", "a.png", "b.png"], "caption": sentences("text"), "label": ["match", "no", "no"]}
+    write(folder, {"train": pairs, "test": {**pairs, "caption": sentences("other")}})
+    for split, colours in (("train", ("red", "blue")), ("test", ("lime", "black"))):
+        images = [
+            {"bytes": encoded(colour), "path": path} for path, colour in zip(("a.png", "b.png"), colours, strict=True)
+        ]
+        write(folder, {f"{split}-images": {"image": images}})
+    dataset = Dataset.from_hub("flickr8k-matching")
+    assert (dataset.kind, dataset.splits) == ("image+text", ["train"] * 3 + ["test"] * 3)
+    seen = [(image.getpixel((0, 0)), text) for image, text in dataset.inputs]
+    assert seen[0] == ((0, 0, 255), "text 0")
+    assert seen[1] == ((255, 0, 0), "text 1")
+    assert seen[3] == ((0, 0, 0), "other 0")
+    assert dataset.groups[0] == dataset.groups[2] != dataset.groups[1]
+
+
+def encoded(colour):
+    """A picture of one colour, as PNG."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4), colour).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_a_split_without_labels_may_be_training_samples(hub):

@@ -62,8 +62,8 @@ def test_unreadable_texts_can_be_skipped(tmp_path):
 def test_messages_name_parameters(tmp_path):
     path = write(tmp_path / "t.csv", "id,text,image\n,one,../x.png\n1,two,y.png\n1,three,z.png\n")
     for columns, error, message in (
-        ({}, UsageError, "name it with text= or image="),
-        ({"text": "text", "image": "image"}, UsageError, "name it with text= or image="),
+        ({}, UsageError, "received none; name their columns with text=, text_pair= and image="),
+        ({"text_pair": "text", "image": "image"}, UsageError, "received image='image', text_pair='text'; name their"),
         ({"text": "text", "id": "id"}, DataError, "row 1 has none; fill in the cell, or leave out id="),
         (
             {"image": "image"},

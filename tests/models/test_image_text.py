@@ -13,6 +13,7 @@ from aft.data import Dataset
 from aft.errors import DataError, ModelError, UsageError
 from aft.extraction import extract_all
 from aft.models import load_backbone
+from tests.cli.test_cli import aft_command  # noqa: F401 - the fixture
 from tests.conftest import bag_of_letters
 
 STUDENT = "python:tests.models.test_image_text:colours,reads=image*aft:static,vocabulary=100,hidden=16"
@@ -164,3 +165,27 @@ def test_the_parts_of_a_student_read_all_of_an_input(matching):
         load_backbone("python:tests.models.test_image_text:colours,reads=sound")
     with pytest.raises(ModelError, match="a teacher must accept"):
         load_backbone("aft:static", role="student", texts=lambda: ["a text"] * 5).read(("array",), "teacher")
+
+
+def test_the_command_line_trains_and_predicts_images_with_texts(matching, tmp_path, aft_command):  # noqa: F811
+    columns = ("--image", "picture", "--text", "caption")
+    student = "timm:resnet10t,weights=random,image_size=32*aft:static,vocabulary=100,hidden=16"
+    teacher = "letters=python:tests.conftest:bag_of_letters,reads=text"
+    out = tmp_path / "features"
+    assert aft_command("extract", matching, *columns, "--teacher", teacher, "--out", out)[0] == 0
+    status, _, err = aft_command(
+        "train", matching, *columns, "--label", "label", "--student", student, "--features", out / "letters", "--beta", "1",
+        "--steps", "5", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert status == 0, err
+    picture = tmp_path / "pictures" / "1.png"
+    status, shown, err = aft_command(
+        "predict", tmp_path / "run", "--input", f"{picture}\tmoss", "--input", f"{picture}\truby"
+    )
+    assert status == 0, err
+    assert len(shown.splitlines()) == 3
+    status, _, err = aft_command("predict", tmp_path / "run", "--input", "moss")
+    assert (status, "an image's path and its text are separated by one tab; input 1 has 0" in err) == (2, True)
+    status, shown, err = aft_command("predict", tmp_path / "run", matching)
+    assert status == 0, err
+    assert len(shown.splitlines()) == 161

@@ -7,7 +7,7 @@ from torch import nn
 
 import aft
 from aft.data import Dataset
-from aft.errors import DataError, RunError
+from aft.errors import DataError, RunError, UsageError
 
 FAST = {"method": "finetune", "beta": 0.0, "steps": 5, "progress": False}
 
@@ -89,6 +89,19 @@ def test_the_student_can_be_called_with_a_batch(polarity):
         logits, features = polarity.student(polarity.batch(["a lovely film", "dull"]))
     assert logits.numpy() == pytest.approx(polarity.logits(["a lovely film", "dull"]), abs=1e-6)
     assert features.shape == (2, 8)
+
+
+def test_predictions_in_half_precision_are_nearly_the_same(polarity, dataset, tmp_path):
+    run = tmp_path / "r"
+    half = aft.load(run, precision="bf16")
+    texts = ["a lovely film", "a dull film", "neither of them"]
+    received, expected = half.logits(texts), polarity.logits(texts)
+    assert received.dtype == np.float32
+    assert not np.array_equal(received, expected)
+    assert received == pytest.approx(expected, abs=0.05)
+    assert aft.evaluate(run, dataset, on="all", precision="bf16").samples == 90
+    with pytest.raises(UsageError, match="unknown precision 'bf61'; did you mean 'bf16'"):
+        aft.load(run, precision="bf61")
 
 
 def test_inputs_of_another_kind_are_rejected(polarity):

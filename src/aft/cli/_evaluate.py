@@ -25,6 +25,7 @@ def evaluate(
     student: o.TrainedStudent = None,
     bad_inputs: o.BadInputs = "error",
     device: o.Device = "auto",
+    precision: o.Precision = "fp32",
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
@@ -45,7 +46,7 @@ def evaluate(
         },
         bad_inputs=bad_inputs,
     )  # fmt: skip
-    metrics = aft.evaluate(run, dataset, on=on, device=device, student=student)  # type: ignore[arg-type]
+    metrics = aft.evaluate(run, dataset, on=on, device=device, student=student, precision=precision)  # type: ignore[arg-type]
     for name, value in metrics.values.items():
         typer.echo(f"{name:10} {value:.4f}")
     typer.echo(f"{'samples':10} {metrics.samples}")

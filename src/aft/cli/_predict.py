@@ -34,6 +34,7 @@ def predict(
     student: o.TrainedStudent = None,
     bad_inputs: o.BadInputs = "error",
     device: o.Device = "auto",
+    precision: o.Precision = "fp32",
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
@@ -62,7 +63,7 @@ def predict(
             raise UsageError(
                 f"predictions have a file of their own; received out= and DATA {str(out)!r}; choose another out="
             )
-    model = aft.load(run, student=student, device=device)
+    model = aft.load(run, student=student, device=device, precision=precision)  # type: ignore[arg-type]
     if input is not None:
         dataset = typed_inputs(run, input, bad_inputs=bad_inputs)  # type: ignore[arg-type]
     elif str(data) == "-":

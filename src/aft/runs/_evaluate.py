@@ -31,7 +31,7 @@ def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: 
         dataset: The samples.
         on: The split to measure on: ``"test"``, ``"validation"``, ``"train"``, or ``"all"`` samples.
         device: ``"auto"``, or a device of torch's.
-        **module: ``student`` and ``preprocess``, as for `aft.load`.
+        **module: ``student``, ``preprocess`` and ``precision``, as for `aft.load`.
 
     Returns:
         The metrics.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aft.data import MODALITIES, Dataset, Inputs, Modality, Targets, check_inputs, modality_name
-from aft.errors import DataError, RunError
+from aft.errors import DataError, RunError, UsageError, did_you_mean
 from aft.models import Batch, ModuleBackbone, Student, choose_device, forward_all, restore_backbone
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
@@ -23,6 +23,9 @@ log = logging.getLogger("aft")
 
 #: Number of inputs that are encoded and predicted together.
 CHUNK = 2048
+Precision = Literal["fp32", "bf16", "fp16"]
+#: Types of half precision.
+TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,10 +69,11 @@ class Model:
         >>> logits, features = model.student(model.batch(["a delight", "a bore"]))
     """
 
-    def __init__(self, student: Student, targets: Targets, config: RunConfig) -> None:
+    def __init__(self, student: Student, targets: Targets, config: RunConfig, precision: Precision = "fp32") -> None:
         self.student = student
         self.targets = targets
         self.config = config
+        self.precision = precision
 
     @property
     def modality(self) -> Modality:
@@ -114,7 +118,9 @@ class Model:
         Returns:
             ``(N, C)``; for regression standardised values: multiply by ``targets.scale`` and add ``targets.mean``.
         """
-        parts = [forward_all(self.student, encoded).logits for encoded in self._encode(inputs)]
+        half = TYPES.get(self.precision)
+        with torch.autocast(next(self.student.parameters()).device.type, half, enabled=half is not None):
+            parts = [forward_all(self.student, encoded).logits for encoded in self._encode(inputs)]
         return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
 
     def batch(self, inputs: Iterable[Any] | Dataset) -> Batch:
@@ -187,7 +193,12 @@ class Model:
 
 
 def load(
-    run: str | Path, *, student: nn.Module | str | None = None, preprocess: Any = None, device: str = "auto"
+    run: str | Path,
+    *,
+    student: nn.Module | str | None = None,
+    preprocess: Any = None,
+    device: str = "auto",
+    precision: Precision = "fp32",
 ) -> Model:
     """Load a finished run.
 
@@ -197,14 +208,19 @@ def load(
             loading a run never executes code that the run names.
         preprocess: The preprocessing of a module.
         device: ``"auto"``, or a device of torch's.
+        precision: Precision of predictions: ``"fp32"``; or ``"bf16"`` or ``"fp16"``, which are up to twice as fast where the processor
+            has them, and change probabilities in the third digit.
 
     Returns:
         The model, in evaluation mode.
 
     Raises:
+        UsageError: An unknown precision.
         RunError: There is no finished run, a file of it is damaged, or ``student`` or ``preprocess`` is not what was trained.
         ModelError: The run needs ``student=``.
     """
+    if precision not in get_args(Precision):
+        raise UsageError(f"unknown precision {precision!r}{did_you_mean(str(precision), get_args(Precision))}")
     layout = RunLayout(Path(run))
     config = RunConfig.read(layout.config)
     weights = load_weights(layout)
@@ -218,7 +234,7 @@ def load(
         raise RunError(
             f"{str(layout.weights)!r} does not fit the student ({str(error).splitlines()[0][:120]}); pass the student that was trained"
         ) from error
-    return Model(restored.eval().to(choose_device(device)), config.targets, config)
+    return Model(restored.eval().to(choose_device(device)), config.targets, config, precision)
 
 
 def _check_module(backbone: ModuleBackbone, student: nn.Module | str | None, config: RunConfig) -> None:
