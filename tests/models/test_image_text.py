@@ -29,9 +29,12 @@ class Colours(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(3, 8)
+        with torch.no_grad():  # the same weights in every test
+            self.layer.weight.copy_(torch.linspace(-1, 1, 24).view(3, 8).T.roll(1, 1))
+            self.layer.bias.fill_(0.1)
 
     def forward(self, input):
-        return torch.relu(self.layer(input.mean(dim=(2, 3)) - 0.5))
+        return torch.tanh(self.layer(input.mean(dim=(2, 3)) - 0.5))
 
 
 def colours():
@@ -137,6 +140,22 @@ def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path)
         out=tmp_path / "joined", progress=False,
     )  # fmt: skip
     assert joined.error > 0.3, "a sum of what each part says cannot tell whether they match"
+
+
+def test_an_image_of_several_rows_is_computed_once(matching, tmp_path, monkeypatch):
+    dataset, counts = read(matching), []
+    forward = Colours.forward
+    monkeypatch.setattr(Colours, "forward", lambda self, input: counts.append(len(input)) or forward(self, input))
+    (store,) = extract_all(
+        dataset, {"c": TEACHERS["colours"]}, out=tmp_path, batch_size=16, shard_rows=256, progress=False
+    )
+    measured = 1  # the width of the features
+    assert sum(counts) == 40 + measured
+    features = store[dataset.ids]
+    assert features.shape == (160, 8)
+    for n in range(160):
+        assert np.array_equal(features[n], features[n - n % 4])
+    assert len(np.unique(features, axis=0)) == 40
 
 
 def test_a_module_takes_both(matching, tmp_path):

@@ -27,6 +27,7 @@ from aft.data._inputs import ImageTexts as ImageTexts
 from aft.data._inputs import Inputs as Inputs
 from aft.data._inputs import Texts as Texts
 from aft.data._inputs import check_inputs as check_inputs
+from aft.data._inputs import digest_of as digest_of
 from aft.data._inputs import modality_of as modality_of
 from aft.data._label_warnings import sample_warnings as sample_warnings
 from aft.data._labelled import labelled_samples as labelled_samples

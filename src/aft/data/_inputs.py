@@ -283,6 +283,15 @@ def modality_of(value: Any) -> Modality:
     )
 
 
+def digest_of(value: Any) -> str:
+    """The digest of a raw input that belongs to no dataset.
+
+    Args:
+        value: A string, an RGB image, or any other input that a dataset may hold.
+    """
+    return Items(lambda _: value, [0], modality_of(value)).examine(0)
+
+
 def _is_image(value: Any) -> bool:
     """Whether a value is an image of PIL."""
     return hasattr(value, "convert") and hasattr(value, "size")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aft.core import Progress
-from aft.data import Dataset, Views
+from aft.data import Dataset, Views, digest_of
 from aft.extraction._teacher import TeacherRun
 from aft.models import explain_out_of_memory
 
@@ -101,6 +101,7 @@ def compute_features(
     count = len(indices) * views.count
     out = {teacher.name: np.empty((count, teacher.backbone.dim), dtype=np.float32) for teacher in teachers}
     seen = _views_of(dataset, indices, views)
+    repeated = [_Repeated(group.backbone.reads) for group in groups]
     # Encoded texts are small, so a whole shard of them is sorted by length. Images are encoded batch by
     # batch.
     window = max(1, count) if dataset.inputs.sort_by_length else batch_size
@@ -108,22 +109,60 @@ def compute_features(
         for start in range(0, count, window):
             positions = range(start, min(start + window, count))
             raw = list(islice(seen, len(positions)))
-            for group in groups:
-                encoded = group.backbone.encode(raw)
+            for group, parts in zip(groups, repeated, strict=True):
+                new, copies = parts.divide(raw, positions)
+                encoded = group.backbone.encode([raw[i] for i in new])
                 # The longest come first: a batch that does not fit in memory fails at once, and the estimate
                 # of the remaining time is never too low. The sort is stable, so inputs of equal length keep
                 # their order.
                 lengths = [group.backbone.length(item) for item in encoded]
-                order = sorted(range(len(raw)), key=lengths.__getitem__, reverse=True)
+                order = sorted(range(len(new)), key=lengths.__getitem__, reverse=True)
                 for first in range(0, len(order), batch_size):
                     batch = order[first : first + batch_size]
-                    rows = [positions[i] for i in batch]
+                    rows = [positions[new[i]] for i in batch]
                     vectors = group.forward([encoded[i] for i in batch])
                     for teacher, features in zip(group.teachers, vectors, strict=True):
                         out[teacher.name][rows] = features
                     if progress is not None:
                         progress(len(rows) * len(group.teachers))
+                for teacher in group.teachers:
+                    out[teacher.name][list(copies)] = out[teacher.name][list(copies.values())]
+                if progress is not None and copies:
+                    progress(len(copies) * len(group.teachers))
     return {name: features.reshape(len(indices), -1) for name, features in out.items()}
+
+
+class _Repeated:
+    """Recognises parts of inputs that occur again, such as an image with several texts: they are computed once.
+
+    Args:
+        part: Position of the part of inputs that is read; None for whole inputs.
+    """
+
+    def __init__(self, part: int | None) -> None:
+        self._part = part
+        self._first: dict[str, int] = {}
+
+    def divide(self, raw: Sequence[Any], positions: Sequence[int]) -> tuple[list[int], dict[int, int]]:
+        """Divide inputs into new ones and repeated ones.
+
+        Args:
+            raw: Raw inputs.
+            positions: Their positions among all.
+
+        Returns:
+            Places of the new ones among the given inputs; and for the position of each other one that of its first occurrence.
+        """
+        if self._part is None:
+            return list(range(len(raw))), {}
+        new, copies = [], {}
+        for place, (value, position) in enumerate(zip(raw, positions, strict=True)):
+            first = self._first.setdefault(digest_of(value[self._part]), position)
+            if first == position:
+                new.append(place)
+            else:
+                copies[position] = first
+        return new, copies
 
 
 def _views_of(dataset: Dataset, indices: Sequence[int], views: Views) -> Iterator[Any]:
