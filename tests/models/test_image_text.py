@@ -10,7 +10,7 @@ from torch import nn
 
 import aft
 from aft.data import Dataset
-from aft.errors import DataError, ModelError, UsageError
+from aft.errors import DataError, ModelError, RunError, UsageError
 from aft.extraction import extract_all
 from aft.models import load_backbone
 from tests.cli.test_cli import aft_command  # noqa: F401 - the fixture
@@ -40,6 +40,12 @@ class Colours(nn.Module):
 def colours():
     """A python: factory."""
     return Colours()
+
+
+def wide(module):
+    """Make another module of the same class: its layers differ."""
+    nn.Module.__init__(module)
+    module.layer = nn.Linear(3, 9)
 
 
 def both():
@@ -120,7 +126,7 @@ def test_a_bad_part_of_an_input_is_named(matching, picture, caption, reason):
         read(matching, text_pair="caption")
 
 
-def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path):
+def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path, monkeypatch):
     dataset = read(matching)
     stores = extract_all(dataset, TEACHERS, out=tmp_path / "features", progress=False)
     assert [store.dim for store in stores] == [8, 26]
@@ -133,6 +139,10 @@ def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path)
     image = tmp_path / "pictures" / "0.png"
     inputs = [(image, "ruby number 0 of 0"), (Image.open(image), "moss number 0 of 1")]
     assert [one.label for one in model.predict(inputs)] == ["match", "other"]
+    monkeypatch.setattr(Colours, "__init__", lambda self: wide(self))
+    with pytest.raises(RunError, match="the layers of student= differ from that module's"):
+        aft.load(run, student=STUDENT)
+    monkeypatch.undo()
     with pytest.raises(DataError, match="the model takes inputs of the modality image.text; input 0 cannot be used"):
         model.predict(["a text alone"])
     joined = aft.train(

@@ -14,7 +14,7 @@ from torch import nn
 
 from aft.data import MODALITIES, Dataset, Inputs, Modality, Targets, check_inputs, modality_name
 from aft.errors import DataError, RunError, UsageError, did_you_mean
-from aft.models import Batch, ModuleBackbone, Student, choose_device, forward_all, restore_backbone
+from aft.models import Backbone, Batch, Student, choose_device, forward_all, restore_backbone
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
 from aft.runs._weights import load_weights
@@ -225,7 +225,7 @@ def load(
     config = RunConfig.read(layout.config)
     weights = load_weights(layout)
     backbone = restore_backbone(config.student.backbone, layout.assets, student, preprocess)
-    if isinstance(backbone, ModuleBackbone):
+    if backbone.identity() != (None, None):
         _check_module(backbone, student, config)
     restored = Student(backbone, config.targets.outputs)
     try:
@@ -237,9 +237,9 @@ def load(
     return Model(restored.eval().to(choose_device(device)), config.targets, config, precision)
 
 
-def _check_module(backbone: ModuleBackbone, student: nn.Module | str | None, config: RunConfig) -> None:
-    """A run does not contain the code of a module: make sure that it is given the module and preprocessing it had."""
-    trained = config.student.backbone["name"]
+def _check_module(backbone: Backbone, student: nn.Module | str | None, config: RunConfig) -> None:
+    """A run does not contain the code of a module, or of one among its parts: make sure that it is given what it had."""
+    trained = config.student.backbone.get("name")
     if isinstance(student, nn.Module) and type(student).__name__ != trained:
         raise RunError(
             f"a run's weights belong to the module that was trained; received student= of the class "
