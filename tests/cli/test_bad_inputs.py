@@ -51,6 +51,7 @@ CASES = {
     "a missing image": (lambda d: train(table(d, "file,label\nx.png,a\ny.png,b\n"), "--image", "file", "--label", "label"), "cannot be read (No such file or directory)"),
     "a missing image beside a text": (lambda d: train(both(d, "x,none.png,a text,a"), *BOTH), "first 'x': the image file"),
     "an empty text beside an image": (lambda d: train(both(d, "x,1.png, ,a"), *BOTH), "first 'x': the text is empty"),
+    "an image without the file of its text": (lambda d: train(corrupt(d), "--text", ".txt"), "every image needs its text"),
     "an image with a pair of texts": (lambda d: train(both(d, "x,1.png,a text,a"), *BOTH, "--text-pair", "label"), "received --image file, --text text, --text-pair label"),
     "a student that reads a part of the inputs": (lambda d: train(both(d, "x,1.png,a text,a"), *BOTH), "takes text or pair, and the dataset holds image+text inputs"),
     "a corrupt image": (lambda d: train(corrupt(d)), "the image cannot be decoded"),

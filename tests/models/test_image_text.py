@@ -196,6 +196,30 @@ def test_the_parts_of_a_student_read_all_of_an_input(matching):
         load_backbone("aft:static", role="student", texts=lambda: ["a text"] * 5).read(("array",), "teacher")
 
 
+def test_a_folder_of_images_with_files_of_texts(pictures, tmp_path, aft_command):  # noqa: F811
+    with pytest.raises(DataError, match=r"every image needs its text.*suffix .txt; 40 of 40 have none, 'blue/00.png'"):
+        Dataset.from_folder(pictures, text=".txt")
+    for n, image in enumerate(sorted(pictures.rglob("*.png"))):
+        image.with_suffix(".txt").write_text(f"picture {n}, {'warm' if 'red' in str(image) else 'cold'}\n")
+    dataset = Dataset.from_folder(pictures, text=".txt")
+    assert (dataset.kind, len(dataset), dataset.labels[0]) == ("image+text", 40, "blue")
+    assert dataset.inputs[39][1] == "picture 39, warm"
+    with pytest.raises(UsageError, match="text= is their suffix; received 'caption'"):
+        Dataset.from_folder(pictures, text="caption")
+    student = "timm:resnet10t,weights=random,image_size=32+aft:static,vocabulary=100,hidden=16"
+    status, _, err = aft_command(
+        "train", pictures, "--text", ".txt", "--student", student, "--method", "finetune", "--steps", "5", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert status == 0, err
+    assert "not images and are ignored" not in err
+    status, shown, err = aft_command("predict", tmp_path / "run", pictures)
+    assert status == 0, err
+    assert len(shown.splitlines()) == 41
+    (pictures / "red" / "00.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(DataError, match="'red/00.txt' cannot be read"):
+        Dataset.from_folder(pictures, text=".txt")
+
+
 def test_the_command_line_trains_and_predicts_images_with_texts(matching, tmp_path, aft_command):  # noqa: F811
     columns = ("--image", "picture", "--text", "caption")
     student = "timm:resnet10t,weights=random,image_size=32*aft:static,vocabulary=100,hidden=16"

@@ -15,7 +15,12 @@ Data = Annotated[
         help="A table (CSV, TSV, JSONL, Parquet), a folder of images with one subfolder per class, or the name of a data set; see aft data.",
     ),
 ]
-Text = Annotated[str | None, typer.Option(help="Column of texts.")]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        help="Column of texts; for a folder of images, the suffix of the files with their texts, such as .txt."
+    ),
+]
 TextPair = Annotated[str | None, typer.Option(help="Column of second texts, for tasks on pairs of texts.")]
 Image = Annotated[str | None, typer.Option(help="Column of image paths, or of encoded images.")]
 ImageRoot = Annotated[

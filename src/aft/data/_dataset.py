@@ -173,7 +173,7 @@ class Dataset:
         return dataset if "image" in dataset.modality else dataset.verified(bad_inputs)
 
     @classmethod
-    def from_folder(cls, path: str | Path, *, bad_inputs: OnBad = "error") -> "Dataset":
+    def from_folder(cls, path: str | Path, *, text: str | None = None, bad_inputs: OnBad = "error") -> "Dataset":
         """Read a folder of images with one subfolder per class.
 
         The class folders may lie in split folders ``train``, ``validation`` and ``test``. Images outside any
@@ -182,6 +182,7 @@ class Dataset:
 
         Args:
             path: The folder.
+            text: Suffix of the files that hold the texts of the images, such as ``".txt"``: that of ``cat/1.jpg`` is ``cat/1.txt``.
             bad_inputs: ``"error"`` raises an error that names images which cannot be decoded; ``"skip"``
                 leaves them out and counts them. Images are decoded by `verified`.
 
@@ -189,12 +190,13 @@ class Dataset:
             The dataset.
 
         Raises:
-            DataError: The folder does not exist, or contains no image.
+            DataError: The folder does not exist, contains no image, or lacks the text of one.
+            UsageError: ``text`` is no suffix.
 
         Example:
             >>> Dataset.from_folder("pets/")
         """
-        return cls._of(read_folder(Path(path)), bad_inputs)
+        return cls._of(read_folder(Path(path), text), bad_inputs)
 
     @classmethod
     def from_hub(

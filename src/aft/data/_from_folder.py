@@ -3,11 +3,12 @@
 import logging
 from pathlib import Path
 
+from aft.core import first_sentence
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits, is_split_name
 from aft.data._images import is_image
-from aft.data._inputs import ImageFiles
-from aft.errors import DataError, name_some
+from aft.data._inputs import ImageFiles, ImageTexts, Texts
+from aft.errors import DataError, UsageError, name_some
 
 log = logging.getLogger("aft")
 
@@ -15,20 +16,27 @@ log = logging.getLogger("aft")
 UNLABELLED = "unlabelled"
 
 
-def read_folder(root: Path) -> Contents:
+def read_folder(root: Path, text: str | None = None) -> Contents:
     """List the images of a folder; see `Dataset.from_folder`.
 
     Args:
         root: The folder.
+        text: Suffix of the files that hold the texts of the images; None for images alone.
 
     Returns:
         The samples, sorted by path.
 
     Raises:
+        UsageError: ``text`` is no suffix.
         DataError: The folder does not exist, contains no image or links to files outside it, or has other
             folders next to those of its splits.
     """
-    files = _image_files(root)
+    if text is not None and not text.startswith("."):
+        raise UsageError(
+            f"the texts of a folder of images are files beside them, and text= is their suffix; received {text!r}; write for "
+            "example text='.txt'"
+        )
+    files = _image_files(root, text)
     paths = [file.relative_to(root).parts for file in files]
     splits = None
     if any(is_split_name(path[0]) for path in paths if len(path) > 2):
@@ -36,17 +44,43 @@ def read_folder(root: Path) -> Contents:
         splits = assign_splits(["train" if path[0] == UNLABELLED else path[0] for path in paths])
     depth = 0 if splits is None else 1  # of the class folders
     labels = [path[depth] if len(path) > depth + 1 and path[0] != UNLABELLED else None for path in paths]
+    source = {"kind": "image", "path": str(root), "labels": "folders"}
+    if text is not None:
+        source |= {"kind": "image+text", "text": text}
     return Contents(
         ids=["/".join(path) for path in paths],
-        inputs=ImageFiles(files),
+        inputs=ImageFiles(files) if text is None else ImageTexts(ImageFiles(files), Texts(_texts(root, files, text))),
         labels=labels,
         splits=splits,
         groups=None,
-        source={"kind": "image", "path": str(root), "labels": "folders"},
+        source=source,
     )
 
 
-def _image_files(root: Path) -> list[Path]:
+def _texts(root: Path, images: list[Path], suffix: str) -> list[str]:
+    """The text of each image, from the file beside it."""
+    files = [image.with_suffix(suffix) for image in images]
+    without = [
+        image.relative_to(root).as_posix() for image, file in zip(images, files, strict=True) if not file.is_file()
+    ]
+    if without:
+        raise DataError(
+            f"every image needs its text, a file with the same name and the suffix {suffix}; {len(without)} of {len(images)} have none, "
+            f"{name_some(without)}; add the files, or move the images elsewhere"
+        )
+    texts = []
+    for file in files:
+        try:
+            texts.append(file.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"the text of an image is a file of UTF-8; {file.relative_to(root).as_posix()!r} cannot be read "
+                f"({first_sentence(error)}); correct it"
+            ) from error
+    return texts
+
+
+def _image_files(root: Path, text: str | None) -> list[Path]:
     if not root.is_dir():
         raise DataError(
             f"an image folder has one subfolder per class; there is no folder {str(root)!r}; check the path"
@@ -54,7 +88,7 @@ def _image_files(root: Path) -> list[Path]:
     found = sorted(root.rglob("*"), key=lambda file: file.relative_to(root).as_posix())
     visible = [file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts)]
     files = [f for f in visible if f.is_file() and is_image(f)]
-    _report_ignored(root, visible, files)
+    _report_ignored(root, [file for file in visible if text is None or file.suffix != text], files)
     if not files:
         raise DataError(
             f"an image folder holds images, in one subfolder per class; {str(root)!r} has none; check the path"

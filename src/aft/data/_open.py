@@ -23,7 +23,8 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
             ``,config=NAME`` where it has several.
         bad_inputs: ``"error"`` or ``"skip"``; see `Dataset.from_table`.
         row_ids: As for `Dataset.from_table`.
-        **columns: Names of columns, as for `Dataset.from_table`; None means not given. Folders and images have no columns.
+        **columns: Names of columns, as for `Dataset.from_table`; None means not given. Folders and images have no columns; for a
+            folder, ``text`` may be the suffix of the files that hold the texts of its images.
 
     Returns:
         The dataset.
@@ -41,6 +42,7 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
     image = Path(path).is_file() and Path(path).suffix.lower() not in SUFFIXES and is_image(Path(path))
     if not Path(path).is_dir() and not image:
         return Dataset.from_table(path, bad_inputs=bad_inputs, row_ids=row_ids, **named)  # type: ignore[arg-type]
+    text = named.pop("text") if not image and str(named.get("text", "")).startswith(".") else None
     if named:
         received = ", ".join(f"{role}={str(value)!r}" for role, value in named.items())
         raise UsageError(
@@ -51,7 +53,7 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
             [Path(path).name], ImageFiles([Path(path)]), source={"kind": "image", "path": str(path)},
             bad_inputs=bad_inputs,  # type: ignore[arg-type]
         )  # fmt: skip
-    return Dataset.from_folder(path, bad_inputs=bad_inputs)  # type: ignore[arg-type]
+    return Dataset.from_folder(path, text=text, bad_inputs=bad_inputs)  # type: ignore[arg-type]
 
 
 def _hub_name(path: str | Path) -> str | None:
