@@ -161,6 +161,9 @@ def test_an_image_of_several_rows_is_computed_once(matching, tmp_path, monkeypat
     )
     measured = 1  # the width of the features
     assert sum(counts) == 40 + measured
+    layer = f"{TEACHERS['colours']},layer=layer"
+    both = extract_all(dataset, {"c": TEACHERS["colours"], "layer": layer}, out=tmp_path / "two", progress=False)
+    assert np.allclose(np.tanh(both[1][dataset.ids].astype(np.float32)), both[0][dataset.ids], atol=2e-3)
     features = store[dataset.ids]
     assert features.shape == (160, 8)
     for n in range(160):

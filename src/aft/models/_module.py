@@ -136,10 +136,12 @@ class ModuleBackbone(Backbone):
 
     def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
         """A backbone over the same module at another layer."""
-        return ModuleBackbone(
+        other = ModuleBackbone(
             self.module, self.preprocess, train_preprocess=self.train_preprocess, layer=layer, pooling=pooling,
-            example=example, name=self.name,
+            example=self.own([example])[0], name=self.name,
         )  # fmt: skip
+        other.accepts = self.accepts
+        return other
 
     def run(self, batch: Batch) -> Tensor:
         """The output of the module itself.
