@@ -69,15 +69,18 @@ def splits_of(labelled: int, *, claims: bool) -> dict[str, Dataset]:
 
 
 def measure(
-    student: str, methods: Sequence[str], labelled: int, out: Path, *, claims: bool, precision: Any
+    student: str, methods: Sequence[str], labelled: int, out: Path, *, claims: bool, **settings: Any
 ) -> dict[str, Any]:
-    """Errors in percent, averaged over the folds; latency in milliseconds of one text alone and in batches; bytes."""
+    """Errors in percent, averaged over the folds; latency in milliseconds of one text alone and in batches; bytes.
+
+    The settings are those of the trainings; learning rate and beta are searched where they do not give them.
+    """
     store = teacher()
     errors: dict[str, list[float]] = {}
     for name, data in splits_of(labelled, claims=claims).items():
         folder = out / f"{labelled}-{name}"
         comparison = aft.compare(
-            data, student, store, methods=methods, seeds=SEEDS, out=folder, progress=False, precision=precision
+            data, student, store, methods=methods, seeds=SEEDS, out=folder, progress=False, **settings
         )
         print(f"{student}, {labelled} labels, {name}\n{comparison}", flush=True)
         errors.setdefault("probe", []).append(comparison.result.probe.error)
@@ -104,12 +107,17 @@ if __name__ == "__main__":
     parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--labelled", nargs="+", type=int, default=LABELLED)
     parser.add_argument("--precision", default="fp32", help="bf16 is several times as fast where the processor has it")
+    parser.add_argument("--lr", type=float, help="learning rate, where the search takes too long; chosen on the folds")
+    parser.add_argument("--beta", type=float, help="the same for beta")
     parser.add_argument("--claims", action="store_true", help="measure on the claims' test split")
     chosen = parser.parse_args()
+    settings = {name: value for name in ("precision", "lr", "beta") if (value := getattr(chosen, name)) is not None}
+    if chosen.beta is not None:
+        settings["weighting"] = "balanced"
     results = {
         str(count): measure(
             students()[chosen.student], chosen.methods, count, chosen.out / chosen.student, claims=chosen.claims,
-            precision=chosen.precision,
+            **settings,
         )
         for count in chosen.labelled
     }  # fmt: skip
