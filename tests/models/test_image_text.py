@@ -145,6 +145,12 @@ def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path,
     monkeypatch.undo()
     with pytest.raises(DataError, match="the model takes inputs of the modality image.text; input 0 cannot be used"):
         model.predict(["a text alone"])
+    with pytest.raises(
+        DataError, match="^the model takes .*; input 1 cannot be used: the text is empty; correct it, or leave it out$"
+    ):
+        model.predict([(image, "ruby"), (image, " ")])
+    with pytest.raises(RunError, match="several parts is loaded by its name; received student= of the class Colours"):
+        aft.load(run, student=Colours())
     joined = aft.train(
         dataset, STUDENT.replace("*", "+"), stores, method="finetune", steps=100, lr=0.01, test_fraction=0.25,
         out=tmp_path / "joined", progress=False,
@@ -207,8 +213,9 @@ def test_a_folder_of_images_with_files_of_texts(pictures, tmp_path, aft_command)
     dataset = Dataset.from_folder(pictures, text=".txt")
     assert (dataset.kind, len(dataset), dataset.labels[0]) == ("image+text", 40, "blue")
     assert dataset.inputs[39][1] == "picture 39, warm"
-    with pytest.raises(UsageError, match="text= is their suffix; received 'caption'"):
-        Dataset.from_folder(pictures, text="caption")
+    for wrong in ("caption", ".", ".a/b"):
+        with pytest.raises(UsageError, match=f"text= is their suffix; received '{wrong}'"):
+            Dataset.from_folder(pictures, text=wrong)
     student = "timm:resnet10t,weights=random,image_size=32+aft:static,vocabulary=100,hidden=16"
     status, _, err = aft_command(
         "train", pictures, "--text", ".txt", "--student", student, "--method", "finetune", "--steps", "5", "--out", tmp_path / "run",
@@ -218,6 +225,16 @@ def test_a_folder_of_images_with_files_of_texts(pictures, tmp_path, aft_command)
     status, shown, err = aft_command("predict", tmp_path / "run", pictures)
     assert status == 0, err
     assert len(shown.splitlines()) == 41
+    (tmp_path / "new.csv").write_text("text\na picture\n")
+    status, _, err = aft_command("predict", tmp_path / "run", tmp_path / "new.csv")
+    assert (status, "name their columns with --text, --text-pair and --image" in err) == (2, True)
+    (tmp_path / "secret.txt").write_text("secret")
+    (pictures / "red" / "01.txt").unlink()
+    (pictures / "red" / "01.txt").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(DataError, match="must lie inside it; received links to other places"):
+        Dataset.from_folder(pictures, text=".txt")
+    (pictures / "red" / "01.txt").unlink()
+    (pictures / "red" / "01.txt").write_text("cold")
     (pictures / "red" / "00.txt").write_bytes(b"caf\xe9")
     with pytest.raises(DataError, match="'red/00.txt' cannot be read"):
         Dataset.from_folder(pictures, text=".txt")
@@ -245,3 +262,15 @@ def test_the_command_line_trains_and_predicts_images_with_texts(matching, tmp_pa
     status, shown, err = aft_command("predict", tmp_path / "run", matching)
     assert status == 0, err
     assert len(shown.splitlines()) == 161
+
+
+def test_repeated_texts_that_are_too_long_are_all_counted(tmp_path):
+    from aft.extraction._compute import _Repeated
+
+    repeated = _Repeated(1)
+    new, copies = repeated.divide([(0, "long"), (0, "short"), (0, "long")], [0, 1, 2])
+    assert (new, copies) == ([0, 1], {2: 0})
+    assert repeated.truncated(copies, [0]) == 1
+    new, copies = repeated.divide([(0, "long"), (0, "short")], [3, 4])
+    assert (new, copies) == ([], {3: 0, 4: 1})
+    assert repeated.truncated(copies, []) == 1

@@ -143,13 +143,13 @@ class Dataset:
             table: The file, a data frame of pandas or polars, an Arrow table, or a dict of lists.
             text: Column of texts.
             text_pair: Column of second texts, for tasks on pairs of texts.
-            image: Column of image paths, alone or with a column of texts that belong to them; relative to the file's folder or to ``image_root``, or of encoded images: bytes,
-                or Hugging Face's struct of bytes and path.
+            image: Column of image paths, relative to the file's folder or to ``image_root``, or of encoded images: bytes, or Hugging
+                Face's struct of bytes and path. With ``text`` each input is an image and its text.
             label: Column of labels. Samples with an empty cell, or with one of the words of ``missing``, are unlabelled.
             id: Column of unique ids; by default a hash of the text, or the image path.
             split: Column of splits: ``train``, ``validation`` or ``test``.
-            group: Column of groups. Samples of one group are never divided between splits. By default samples with the same image
-                and different texts are a group.
+            group: Column of groups. Samples of one group are never divided between splits. Without splits,
+                samples with the same image and different texts are a group by default.
             image_root: Folder that contains the images; image paths must not lead out of it.
             missing: Words that stand for a missing label, or one string of them, separated by commas. Case matters.
             row_ids: Without ``id``, use the numbers of the rows as ids, from 1 on. They are enough for predictions; features

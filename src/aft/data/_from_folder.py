@@ -1,6 +1,7 @@
 """Samples from a folder of images, with one subfolder per class."""
 
 import logging
+import re
 from pathlib import Path
 
 from aft.core import first_sentence
@@ -31,7 +32,7 @@ def read_folder(root: Path, text: str | None = None) -> Contents:
         DataError: The folder does not exist, contains no image or links to files outside it, or has other
             folders next to those of its splits.
     """
-    if text is not None and not text.startswith("."):
+    if text is not None and not re.fullmatch(r"\.[^./\\]+", text):
         raise UsageError(
             f"the texts of a folder of images are files beside them, and text= is their suffix; received {text!r}; write for "
             "example text='.txt'"
@@ -68,10 +69,11 @@ def _texts(root: Path, images: list[Path], suffix: str) -> list[str]:
             f"every image needs its text, a file with the same name and the suffix {suffix}; {len(without)} of {len(images)} have none, "
             f"{name_some(without)}; add the files, or move the images elsewhere"
         )
+    _check_inside(root, files)
     texts = []
     for file in files:
         try:
-            texts.append(file.read_text(encoding="utf-8").strip())
+            texts.append(file.read_text(encoding="utf-8-sig").strip())
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"the text of an image is a file of UTF-8; {file.relative_to(root).as_posix()!r} cannot be read "
@@ -93,6 +95,12 @@ def _image_files(root: Path, text: str | None) -> list[Path]:
         raise DataError(
             f"an image folder holds images, in one subfolder per class; {str(root)!r} has none; check the path"
         )
+    _check_inside(root, files)
+    return files
+
+
+def _check_inside(root: Path, files: list[Path]) -> None:
+    """Make sure that no file is a link to a place outside the folder."""
     real = root.resolve()
     outside = [str(file) for file in files if not file.resolve().is_relative_to(real)]
     if outside:
@@ -100,7 +108,6 @@ def _image_files(root: Path, text: str | None) -> list[Path]:
             "the files of an image folder must lie inside it; received links to other places, "
             f"{name_some(outside)}; copy the files into the folder"
         )
-    return files
 
 
 def _report_ignored(root: Path, found: list[Path], images: list[Path]) -> None:

@@ -80,7 +80,7 @@ def read_table(
         inputs=inputs,
         labels=labels,
         splits=assign_splits(cells["split"]) if "split" in cells else None,
-        groups=cells.get("group") or _groups(inputs, cells),
+        groups=cells["group"] if "group" in cells else _groups(inputs, cells),
         source=source,
         missing=found,
     )
@@ -93,11 +93,11 @@ def _inputs(cells: dict[str, list[Any]], root: Path) -> Inputs:
         texts = Texts(list(map(_text, cells["text"])), None if pair is None else list(map(_text, pair)))
     if "image" in cells:
         images = _images(cells["image"], root)
-    if texts is None or images is None:
-        found = texts or images
-        assert found is not None
-        return found
-    return ImageTexts(images, texts)
+    if texts is not None and images is not None:
+        return ImageTexts(images, texts)
+    found = images if texts is None else texts
+    assert found is not None
+    return found
 
 
 def _images(cells: list[Any], root: Path) -> Inputs:
@@ -109,8 +109,8 @@ def _images(cells: list[Any], root: Path) -> Inputs:
 
 
 def _groups(inputs: Inputs, cells: dict[str, list[Any]]) -> list[str] | None:
-    """Samples of one image belong together: with it in training, a test text would be half known."""
-    if not isinstance(inputs, ImageTexts):
+    """Samples of one image belong together: with it in training, a test text would be half known. Splits of the data's own are kept."""
+    if not isinstance(inputs, ImageTexts) or "split" in cells:
         return None
     contents = [_image_bytes(cell) for cell in cells["image"]]
     return [

@@ -318,25 +318,27 @@ def check_inputs(values: Sequence[Any], modality: Modality, start: int = 0) -> l
     checked: list[Any] = []
     for number, value in enumerate(values, start):
         try:
-            if modality == IMAGE and isinstance(value, str | Path):
-                checked.append(ImageFiles([Path(value)])[0])
-                continue
-            if modality == IMAGE_TEXT and isinstance(value, tuple | list) and len(value) == 2:
-                (image,), (text,) = check_inputs([value[0]], IMAGE), check_inputs([value[1]], TEXT)
-                checked.append((image, text))
-                continue
-            found = modality_of(value)
-            if found != modality and not (modality == ARRAY and found == IMAGE):
-                raise DataError(f"it is of the modality {modality_name(found)}" + PAIR_HINT * (modality == TEXT_PAIR))
-            item = Items(values.__getitem__, [number - start], modality)
-            item.examine(0)
-            checked.append(item[0])
+            checked.append(_checked(value, modality))
         except DataError as error:
             raise DataError(
                 f"the model takes inputs of the modality {modality_name(modality)}; input {number} cannot be used: {error}; "
                 "correct it, or leave it out"
             ) from error
     return checked
+
+
+def _checked(value: Any, modality: Modality) -> Any:
+    """One input as `check_inputs` returns it."""
+    if modality == IMAGE and isinstance(value, str | Path):
+        return ImageFiles([Path(value)])[0]
+    if modality == IMAGE_TEXT and isinstance(value, tuple | list) and len(value) == 2:
+        return _checked(value[0], IMAGE), _checked(value[1], TEXT)
+    found = modality_of(value)
+    if found != modality and not (modality == ARRAY and found == IMAGE):
+        raise DataError(f"it is of the modality {modality_name(found)}" + PAIR_HINT * (modality == TEXT_PAIR))
+    item = Items(lambda _: value, [0], modality)
+    item.examine(0)
+    return item[0]
 
 
 def as_array(value: Any) -> NDArray[Any]:

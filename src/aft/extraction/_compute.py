@@ -1,6 +1,6 @@
 """Compute features by several teachers at once: each sample is read once, and a shared network runs once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -125,8 +125,14 @@ def compute_features(
                         out[teacher.name][rows] = features
                     if progress is not None:
                         progress(len(rows) * len(group.teachers))
+                truncated = parts.truncated(
+                    copies,
+                    [positions[i] for i, item in zip(new, encoded, strict=True) if group.backbone.truncated(item)],
+                )
                 for teacher in group.teachers:
                     out[teacher.name][list(copies)] = out[teacher.name][list(copies.values())]
+                    teacher.computed += len(copies)
+                    teacher.truncated += truncated
                 if progress is not None and copies:
                     progress(len(copies) * len(group.teachers))
     return {name: features.reshape(len(indices), -1) for name, features in out.items()}
@@ -142,6 +148,7 @@ class _Repeated:
     def __init__(self, part: int | None) -> None:
         self._part = part
         self._first: dict[str, int] = {}
+        self._truncated: set[int] = set()
 
     def divide(self, raw: Sequence[Any], positions: Sequence[int]) -> tuple[list[int], dict[int, int]]:
         """Divide inputs into new ones and repeated ones.
@@ -163,6 +170,16 @@ class _Repeated:
             else:
                 copies[position] = first
         return new, copies
+
+    def truncated(self, copies: Mapping[int, int], new: Sequence[int]) -> int:
+        """Count the repeated inputs that are longer than the limit.
+
+        Args:
+            copies: As `divide` returns them.
+            new: Positions of the new inputs that are longer.
+        """
+        self._truncated.update(new)
+        return sum(first in self._truncated for first in copies.values())
 
 
 def _views_of(dataset: Dataset, indices: Sequence[int], views: Views) -> Iterator[Any]:

@@ -61,7 +61,7 @@ class HFText(TextBackbone):
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch. In training on a CPU, texts of similar length go together: padding costs as much as text."""
         mask = batch["attention_mask"]
-        # Elsewhere batches hold texts of similar length already, and teachers may share one run of the network.
+        # Elsewhere most batches hold texts of similar length already, and teachers may share one run of the network.
         parts = parts_by_length(mask.sum(dim=1)) if self.training and mask.device.type == "cpu" else []
         if len(parts) < 2:
             return self._features(batch)

@@ -240,6 +240,11 @@ def load(
 def _check_module(backbone: Backbone, student: nn.Module | str | None, config: RunConfig) -> None:
     """A run does not contain the code of a module, or of one among its parts: make sure that it is given what it had."""
     trained = config.student.backbone.get("name")
+    if isinstance(student, nn.Module) and trained is None:
+        raise RunError(
+            f"a student of several parts is loaded by its name; received student= of the class {type(student).__name__}; pass "
+            f"student={config.student.name!r} if you trust that code"
+        )
     if isinstance(student, nn.Module) and type(student).__name__ != trained:
         raise RunError(
             f"a run's weights belong to the module that was trained; received student= of the class "

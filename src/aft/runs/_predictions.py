@@ -99,8 +99,10 @@ def open_inputs(run: str | Path, data: str | Path, given: Mapping[str, str | Non
     named = {role: column for role, column in given.items() if column is not None}
     # A table with other inputs than the run's: nothing can be said of its other columns.
     stored = {} if named.keys() & {"text", "image"} or _has_no_columns(data) else dict(config.columns)
-    if Path(data).is_dir() and not named and str(config.columns.get("text", "")).startswith("."):
-        stored = {"text": config.columns["text"]}  # not a column, but the suffix of files
+    if str(config.columns.get("text", "")).startswith("."):  # not a column, but the suffix of the files of a folder
+        stored.pop("text", None)
+        if Path(data).is_dir() and not named:
+            stored = {"text": config.columns["text"]}
     if Path(data).resolve().parent != Path(config.path).resolve().parent:
         # Elsewhere, files of the same names are other images.
         stored.pop("image_root", None)
