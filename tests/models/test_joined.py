@@ -56,7 +56,7 @@ def test_each_step_trains_one_part_and_the_whole_gives_the_mean_of_the_outputs()
 def test_the_part_with_a_linear_start_takes_it_over_and_the_others_keep_their_random_head():
     joined = student(outputs=3).train()
     encoded = joined.backbone.encode(texts()[:6])
-    inputs = joined.backbone.linear_inputs(encoded)
+    inputs = joined.backbone.linear_start.linear_inputs(encoded)
     weight, bias = torch.randn(3, inputs.shape[1]), torch.randn(3)
     before = joined.head.weight.detach().clone()
     joined.start_from(weight, bias)

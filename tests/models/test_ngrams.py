@@ -79,7 +79,7 @@ def test_weights_are_those_of_scikit_learn():
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=_WORD.pattern)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, min_df=2)
     backbone = load_backbone("aft:ngrams", role="student", texts=lambda: texts)
-    assert backbone.starts_linear
+    assert backbone.linear_start is backbone
     ours = backbone.linear_inputs(backbone.encode(texts)).toarray()
     expected = [vectorizer.fit_transform(texts).toarray() for vectorizer in (words, characters)]
     np.testing.assert_allclose(ours @ ours.T, sum(part @ part.T for part in expected), atol=1e-5)

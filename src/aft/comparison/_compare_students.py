@@ -10,7 +10,7 @@ from aft.comparison._compare import compare
 from aft.data import Dataset
 from aft.errors import UsageError
 from aft.features import FeatureStore
-from aft.models import ModelSpec, part_names
+from aft.models import parse_parts
 from aft.results import Pareto, make_pareto, short_name
 from aft.runs import SharedSettings, TrainConfig
 
@@ -73,8 +73,7 @@ def _directories(students: Sequence[str]) -> dict[str, str]:
         )
     found: dict[str, str] = {}
     for student in dict.fromkeys(students):
-        for part in part_names(student):
-            ModelSpec.parse(part)  # a mistake in the last name shows before the first student is trained
+        parse_parts(student)  # a mistake in the last name shows before the first student is trained
         readable = re.sub(r"[^\w.=,-]+", "-", short_name(student))
         same = sum(name.partition("~")[0] == readable for name in found)
         found[f"{readable}~{same + 1}" if same else readable] = student

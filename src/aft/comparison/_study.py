@@ -10,7 +10,7 @@ from typing import Any
 
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._training_spec import TrainingSpec
-from aft.models import ModelSpec, ModuleBackbone, join_sign, part_names, weights_digest
+from aft.models import ModelSpec, ModuleBackbone, join_sign, parse_parts, weights_digest
 from aft.training import SEARCH_SEED, Problem, SearchResult, SearchSpace, Trial, expected_trials, search
 
 #: A problem, or what builds it: a process that needs few of many problems builds few.
@@ -90,10 +90,8 @@ class Study:
         settings = problem.config.model_dump(mode="json", exclude_defaults=True, exclude=TRAINED_WITH)
         if len(problem.unlabelled_validation):
             state.update(problem.unlabelled_validation.astype("<i8").tobytes())
-        batches = [
-            problem.batch_size(objective=False),
-            problem.batch_size(objective=True),
-        ]  # the recipe's, not the settings'
+        # Where the settings give none, the student's recipe does, and no name says which.
+        batches = [problem.batch_size(objective=objective) for objective in (False, True)]
         described = {"student": student, "teachers": teachers, "settings": settings, "batches": batches}
         state.update(json.dumps(described, sort_keys=True, default=str).encode())
         return state.hexdigest()[:24]
@@ -137,11 +135,10 @@ class Study:
 
 def _without_folders(name: str) -> str:
     """A model's name without the folder that it lies in on this machine."""
-    return join_sign(name).join(map(_part_without_folders, part_names(name)))
+    return join_sign(name).join(map(_part_without_folders, parse_parts(name)))
 
 
-def _part_without_folders(name: str) -> str:
-    spec = ModelSpec.parse(name)
+def _part_without_folders(spec: ModelSpec) -> str:
     options = {
         key: Path(str(value)).name if Path(str(value)).is_dir() else value for key, value in spec.options.items()
     }

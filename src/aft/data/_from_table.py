@@ -104,8 +104,7 @@ def _images(cells: list[Any], root: Path) -> Inputs:
     contents = [_image_bytes(cell) for cell in cells]
     if any(content is not None for content in contents):
         return ImageBytes([content or b"" for content in contents])
-    paths = [cell.get("path") if isinstance(cell, dict) else cell for cell in cells]
-    return ImageFiles([_image_path(root, str(path or ""), row) for row, path in enumerate(paths, start=1)])
+    return ImageFiles([_image_path(root, _path(cell), row) for row, cell in enumerate(cells, start=1)])
 
 
 def _groups(inputs: Inputs, cells: dict[str, list[Any]]) -> list[str] | None:
@@ -114,7 +113,7 @@ def _groups(inputs: Inputs, cells: dict[str, list[Any]]) -> list[str] | None:
         return None
     contents = [_image_bytes(cell) for cell in cells["image"]]
     return [
-        str(cell.get("path") if isinstance(cell, dict) else cell) if content is None else digest_bytes(content)
+        _path(cell) if content is None else digest_bytes(content)
         for cell, content in zip(cells["image"], contents, strict=True)
     ]
 
@@ -123,6 +122,11 @@ def _image_bytes(cell: Any) -> bytes | None:
     """The image that a cell contains: bytes, or Hugging Face's struct of bytes and path."""
     content = cell.get("bytes") if isinstance(cell, dict) else cell
     return content if isinstance(content, bytes) else None
+
+
+def _path(cell: Any) -> str:
+    """The path of an image that a cell names, alone or in Hugging Face's struct; empty if there is none."""
+    return str((cell.get("path") if isinstance(cell, dict) else cell) or "")
 
 
 def _labels(cells: list[Any] | None, missing: frozenset[str]) -> tuple[list[Any] | None, dict[str, int]]:
@@ -151,7 +155,7 @@ def _ids(cells: dict[str, list[Any]], inputs: Inputs, *, row_ids: bool) -> list[
     if row_ids:
         return [str(row) for row in range(1, len(inputs) + 1)]
     if isinstance(inputs, ImageFiles):
-        return [str(cell.get("path") if isinstance(cell, dict) else cell) for cell in cells["image"]]
+        return [_path(cell) for cell in cells["image"]]
     return content_ids(inputs)
 
 

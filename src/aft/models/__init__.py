@@ -24,6 +24,7 @@ from aft.models._randomness import kept_random_state as kept_random_state
 from aft.models._randomness import seed_all as seed_all
 from aft.models._spec import ModelSpec as ModelSpec
 from aft.models._spec import join_sign as join_sign
+from aft.models._spec import parse_parts as parse_parts
 from aft.models._spec import part_names as part_names
 from aft.models._student import Student as Student
 from aft.models._student import StudentOutput as StudentOutput

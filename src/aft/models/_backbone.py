@@ -158,26 +158,9 @@ class Backbone(nn.Module, ABC):
         return ""
 
     @property
-    def starts_linear(self) -> bool:
-        """Whether it can take over a linear model of its inputs before it is trained."""
-        return False
-
-    def linear_inputs(self, encoded: Sequence[Any]) -> Any:
-        """What that linear model is fitted on, a sparse matrix ``(N, V)`` of scipy.
-
-        Args:
-            encoded: N encoded inputs.
-        """
-        raise NotImplementedError
-
-    def start_from(self, weight: Tensor, head: Tensor) -> None:
-        """Take over a linear model.
-
-        Args:
-            weight: Its weight, ``(C, V)``.
-            head: The weight ``(C, d)`` of the head. It is changed, so that it computes the model's outputs from the features.
-        """
-        raise NotImplementedError
+    def linear_start(self) -> "LinearStart | None":
+        """How it takes over a linear model of its inputs before it is trained; None if it does not."""
+        return None
 
     def train_preprocessing(self) -> str | None:
         """A digest of the preprocessing for training where a user has written one."""
@@ -215,6 +198,27 @@ class Backbone(nn.Module, ABC):
             f"{' or '.join(map(modality_name, self.accepts))}, and the dataset holds {modality_name(modality)} "
             f"inputs; choose another {role} or column"
         )
+
+
+class LinearStart(ABC):
+    """Takes over a linear model of the inputs of a backbone before it is trained."""
+
+    @abstractmethod
+    def linear_inputs(self, encoded: Sequence[Any]) -> Any:
+        """What the linear model is fitted on, a sparse matrix ``(N, V)`` of scipy.
+
+        Args:
+            encoded: N encoded inputs.
+        """
+
+    @abstractmethod
+    def start_from(self, weight: Tensor, head: Tensor) -> None:
+        """Take over the linear model.
+
+        Args:
+            weight: Its weight, ``(C, V)``.
+            head: The weight ``(C, d)`` of the head. It is changed, so that it computes the model's outputs from the features.
+        """
 
 
 def weights_digest(module: nn.Module) -> str:

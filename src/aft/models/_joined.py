@@ -1,12 +1,13 @@
 """Students whose parts' features stand side by side."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from aft.models._backbone import Backbone, Batch
+from aft.models._backbone import Backbone, Batch, LinearStart
 from aft.models._parts import PartsBackbone
 
 
@@ -52,26 +53,37 @@ class JoinedBackbone(PartsBackbone):
         self._steps = int(state)
 
     @property
-    def starts_linear(self) -> bool:
-        """Whether any part does."""
-        return any(part.starts_linear for part in self.each())
+    def linear_start(self) -> LinearStart | None:
+        """That of the first part that has one."""
+        begin = 0
+        for number, part in enumerate(self.each()):
+            if part.linear_start is not None:
+                return _PartStart(part.linear_start, number, slice(begin, begin + part.dim), len(self.parts))
+            begin += part.dim
+        return None
+
+
+@dataclass(frozen=True)
+class _PartStart(LinearStart):
+    """The linear start of one part. The head's columns of the others keep their random weights.
+
+    Attributes:
+        start: That of the part.
+        number: Number of the part.
+        columns: Its columns of the features.
+        parts: Number of parts, whose mean the outputs are.
+    """
+
+    start: LinearStart
+    number: int
+    columns: slice
+    parts: int
 
     def linear_inputs(self, encoded: Sequence[Any]) -> Any:
-        """Those of the part that starts from a linear model."""
-        number, part, _ = self._linear()
-        return part.linear_inputs([item[number] for item in encoded])
+        """Those of the part."""
+        return self.start.linear_inputs([item[self.number] for item in encoded])
 
     def start_from(self, weight: Tensor, head: Tensor) -> None:
-        """Let that part take over a linear model. The head's other columns keep their random weights."""
-        _, part, columns = self._linear()
-        part.start_from(weight, head[:, columns])
-        head[:, columns] /= len(self.parts)
-
-    def _linear(self) -> tuple[int, Backbone, slice]:
-        """The first part that starts from a linear model: its number, itself, and its columns of the features."""
-        start = 0
-        for number, part in enumerate(self.each()):
-            if part.starts_linear:
-                return number, part, slice(start, start + part.dim)
-            start += part.dim
-        raise NotImplementedError
+        """Let the part take over a linear model."""
+        self.start.start_from(weight, head[:, self.columns])
+        head[:, self.columns] /= self.parts

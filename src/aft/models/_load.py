@@ -17,7 +17,7 @@ from aft.models._module import ModuleBackbone
 from aft.models._parts import PartsBackbone, assets_of
 from aft.models._product import ProductBackbone
 from aft.models._python import load_python
-from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec, join_sign, part_names
+from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec, join_sign, parse_parts, part_names
 
 #: Students that aft provides itself, ``aft:NAME``.
 BUILT_IN = ("ngrams", "static", "transformer")
@@ -93,8 +93,7 @@ def load_backbone(
                 "it out"
             )
     task = _Task(texts, example, outputs)
-    names = part_names(name) if role == "student" else [name]
-    specs = [ModelSpec.parse(part) for part in names]
+    specs = parse_parts(name) if role == "student" else [ModelSpec.parse(name)]
     for key in given:
         if len(specs) > 1 and not any(key in _allowed(spec) for spec in specs):
             raise UsageError(f"no part of {name} has an option {key!r}; leave it out")

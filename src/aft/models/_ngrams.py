@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from aft.data import TEXT, TEXT_PAIR
 from aft.errors import ModelError, UsageError
-from aft.models._backbone import Backbone, Batch, Recipe
+from aft.models._backbone import Backbone, Batch, LinearStart, Recipe
 from aft.models._hashing import GROUP_BITS, Keys, hash_ngrams
 from aft.models._spec import ModelSpec
 from aft.models._text import LONGEST_TEXT, clip
@@ -39,7 +39,7 @@ class Ngrams(NamedTuple):
     values: NDArray[np.float32]
 
 
-class NgramText(Backbone):
+class NgramText(Backbone, LinearStart):
     """The sum of the vectors of a text's n-grams, weighted by TF-IDF, beside a hidden layer over that sum.
 
     Args:
@@ -99,9 +99,9 @@ class NgramText(Backbone):
         return torch.cat([total, self.mlp(total)], dim=1)
 
     @property
-    def starts_linear(self) -> bool:
-        """Always."""
-        return True
+    def linear_start(self) -> LinearStart:
+        """The backbone itself."""
+        return self
 
     def linear_inputs(self, encoded: Sequence[Ngrams]) -> Any:
         """The TF-IDF weights, a sparse matrix ``(N, V)`` of scipy."""

@@ -114,6 +114,19 @@ def part_names(name: str) -> list[str]:
     return JOIN.split(name)
 
 
+def parse_parts(name: str) -> list[ModelSpec]:
+    """Parse the names of the parts of a student; one if it has no parts.
+
+    Args:
+        name: For example ``"aft:ngrams+hf:FOLDER,keep_layers=2"``.
+
+    Raises:
+        UsageError: As for `ModelSpec.parse` and `join_sign`.
+    """
+    join_sign(name)
+    return list(map(ModelSpec.parse, part_names(name)))
+
+
 def join_sign(name: str) -> str:
     """The sign between the names of the parts of a student, ``+`` or ``*``; empty if it has no parts.
 

@@ -71,15 +71,16 @@ class Student(nn.Module):
         return StudentOutput(logits, self._captured.features)
 
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
-        """Take over a linear model on the `linear_inputs` of the backbone, which `starts_linear`.
+        """Take over a linear model on the `linear_inputs` of the backbone, which has a `linear_start`.
 
         Args:
             weight: ``(C, V)``.
             bias: ``(C,)``.
         """
         assert self.head is not None
+        assert self.backbone.linear_start is not None
         with torch.no_grad():
-            self.backbone.start_from(weight, self.head.weight)
+            self.backbone.linear_start.start_from(weight, self.head.weight)
             self.head.bias.copy_(bias)
 
     def feature_parameters(self) -> Iterator[nn.Parameter]:

@@ -38,7 +38,7 @@ class LinearStarts:
             samples: The samples, with the teachers' features, if there are any.
             positions: The samples that will be trained on.
         """
-        if not student.backbone.starts_linear:
+        if student.backbone.linear_start is None:
             return
         key = hashlib.sha256(repr([store.name for store in samples.stores]).encode() + positions.tobytes()).hexdigest()
         if key not in self._fitted:
@@ -49,7 +49,8 @@ class LinearStarts:
         outputs = samples.labels[positions]
         if samples.stores:
             outputs = soft_labels(self._targets, self._probe.predict(samples, positions, positions))
-        features = student.backbone.linear_inputs(samples.encoded(positions.tolist()))
+        assert student.backbone.linear_start is not None
+        features = student.backbone.linear_start.linear_inputs(samples.encoded(positions.tolist()))
         penalty = choose_penalty(self._targets, features, outputs)
         weight, bias = fit_linear(self._targets, features, outputs, penalty)
         # What training has always or never seen is likely or unlikely, and not certain: training could not leave such a bias.

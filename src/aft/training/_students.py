@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aft.data import Dataset, Splits, Targets
 from aft.errors import ModelError, name_some
-from aft.models import ModelSpec, Student, load_backbone, part_names, weights_digest
+from aft.models import Student, load_backbone, parse_parts, part_names, weights_digest
 from aft.runs import TrainConfig
 
 T = TypeVar("T")
@@ -94,9 +94,9 @@ class StudentFactory:
         """Whether the students start from weights that know something: those of a hub, or of a module."""
         if not isinstance(self._student, str):
             return True
-        parts = map(ModelSpec.parse, part_names(self._student))
         return any(
-            part.kind != "aft" and part.options.get("weights", self._config.weights) != "random" for part in parts
+            part.kind != "aft" and part.options.get("weights", self._config.weights) != "random"
+            for part in parse_parts(self._student)
         )
 
     @property
