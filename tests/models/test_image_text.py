@@ -130,6 +130,7 @@ def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path,
     dataset = read(matching)
     stores = extract_all(dataset, TEACHERS, out=tmp_path / "features", progress=False)
     assert [store.dim for store in stores] == [8, 26]
+    assert [store.fingerprint["reads"] for store in stores] == ["image", "text"]
     run = aft.train(
         dataset, STUDENT, stores, method="aft", beta=0.1, weighting="balanced", steps=150, lr=0.01, test_fraction=0.25,
         out=tmp_path / "run", progress=False,
@@ -156,6 +157,19 @@ def test_a_pair_of_encoders_learns_how_the_parts_go_together(matching, tmp_path,
         out=tmp_path / "joined", progress=False,
     )  # fmt: skip
     assert joined.error > 0.3, "a sum of what each part says cannot tell whether they match"
+
+
+def test_the_default_method_learns_from_a_probe_on_products(matching, tmp_path):
+    dataset = read(matching)
+    stores = extract_all(dataset, TEACHERS, out=tmp_path / "features", progress=False)
+    run = aft.train(
+        dataset, STUDENT, stores, steps=150, lr=0.01, test_fraction=0.25, weighting="balanced", beta=1.0, out=tmp_path / "run",
+        progress=False,
+    )  # fmt: skip
+    assert run.error < 0.1
+    best = aft.rank(dataset, stores)[0]
+    assert best.name == "colours + letters"
+    assert best.probe_error < 0.1
 
 
 def test_an_image_of_several_rows_is_computed_once(matching, tmp_path, monkeypatch):

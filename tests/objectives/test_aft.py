@@ -130,6 +130,22 @@ def test_product_kernel_matches_the_explicit_outer_product(batch, widths):
         assert relative(received, wanted) < 1e-9
 
 
+def test_product_kernel_concatenates_the_teachers_of_a_factor():
+    generator = torch.Generator().manual_seed(4)
+    widths = {"a": 3, "b": 2, "c": 4}
+    features = {name: torch.randn(9, width, generator=generator, dtype=torch.float64) for name, width in widths.items()}
+    phi, _ = make(9)
+    objective = AFT(widths, 4, kernel="product", factors=[["c", "a"], ["b"]]).double()
+    with torch.no_grad():
+        objective.gate_logits.copy_(torch.randn(9, generator=generator, dtype=torch.float64))
+    gates = dict(zip(widths, objective.gate_logits.split(list(widths.values())), strict=True))
+    first = torch.cat([features["c"], features["a"]], dim=1)
+    expected = references.product_aft(phi, first, features["b"], torch.cat([gates["c"], gates["a"], gates["b"]]))
+    assert relative(objective(phi, features), expected) < 1e-9
+    with pytest.raises(UsageError, match="every teacher is in one; received"):
+        AFT(widths, 4, kernel="product", factors=[["c"], ["b"]])
+
+
 def test_product_kernel_needs_less_than_a_hundredth_of_the_memory_of_the_outer_product():
     batch, width = 128, 1024
     generator = torch.Generator().manual_seed(2)

@@ -104,13 +104,15 @@ class TeacherRun:
         preprocessing = {
             f"preprocessing.{key}": _as_json(value) for key, value in self.backbone.preprocessing().items()
         }
+        part = self.backbone.reads
+        reads = {} if part is None else {"reads": self.dataset.modality[part]}
         return StoreWriter.plan(
             self.location, name=self.name, dim=self.backbone.dim * self.views.count, dtype=self.settings.dtype,
             fingerprint={
                 "model": model + (f",{options}" if options else ""), "weights": self.digest,
                 "precision": self.settings.precision, "layer": getattr(self.backbone, "layer", None),
-                "pooling": getattr(self.backbone, "pooling", None), "input": self.dataset.kind, **preprocessing,
-                **self.views.fingerprint,
+                "pooling": getattr(self.backbone, "pooling", None), "input": self.dataset.kind, **reads,
+                **preprocessing, **self.views.fingerprint,
             },
             samples=[Sample(*pair) for pair in zip(self.dataset.ids, self.dataset.digests, strict=True)],
             shard_rows=shard_rows, overwrite=overwrite,

@@ -1,13 +1,13 @@
 """Adaptive Feature Transfer (Qiu et al., ICML 2024, arXiv 2406.07337)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from aft.errors import UsageError
-from aft.objectives._base import Objective, check_choice
+from aft.errors import UsageError, name_some
+from aft.objectives._base import Objective, check_choice, check_factors
 from aft.objectives._kernels import (
     EPSILON,
     centre,
@@ -38,16 +38,18 @@ class AFT(Objective):
         gates: ``"diagonal"`` learns one weight per dimension. ``"fixed"`` keeps all weights at one half.
             ``"dense"`` learns a full ``D x D`` map, initialised from N(0, 1/D), without a sigmoid.
         kernel: ``"linear"``; ``"rbf"`` for ``exp(-||z_i - z_j||^2)`` on the unit rows; ``"product"`` for the linear kernel of the outer
-            products of the teachers' gated features, where the task is how an image and a text go together; or ``"none"`` for the
+            products of the factors' gated features, where the task is how an image and a text go together; or ``"none"`` for the
             mean squared error between the centred student features and a centred, learned linear map of the
             teacher features, which uses no gates.
         space: Where the linear kernels are compared: ``"sample"`` uses B x B matrices, ``"feature"`` uses
             matrices of the features' widths, and ``"auto"`` takes whichever needs fewer multiplications. The
             value is the same.
+        factors: For the product kernel, names of the teachers whose features are concatenated to each factor; every teacher is in
+            one. By default each is a factor by itself.
 
     Raises:
         UsageError: An option is unknown, ``space="feature"`` is combined with a kernel that is not linear, or the product kernel with
-            dense gates or a single teacher.
+            dense gates, a single teacher or a teacher that is in no factor.
 
     Source:
         Qiu, Han, Maddix, Zhang, Wang, Wilson: Transferring Knowledge from Large Foundation Models to Small
@@ -60,6 +62,8 @@ class AFT(Objective):
         torch.Size([1024])
     """
 
+    takes_factors = True
+
     def __init__(
         self,
         teacher_dims: Mapping[str, int],
@@ -68,6 +72,7 @@ class AFT(Objective):
         gates: Gates = "diagonal",
         kernel: Kernel = "linear",
         space: Space = "auto",
+        factors: Sequence[Sequence[str]] = (),
     ) -> None:
         super().__init__(teacher_dims, student_dim)
         for option, value, known in (("gates", gates, Gates), ("kernel", kernel, Kernel), ("space", space, Space)):
@@ -82,6 +87,15 @@ class AFT(Objective):
                 f"the product kernel multiplies the features of two or more teachers, with a gate for each dimension; received {received}; "
                 "use kernel='linear'"
             )
+        self.factors = check_factors(factors, self.teacher_dims)
+        if kernel == "product":
+            self.factors = self.factors or tuple((name,) for name in self.teacher_dims)
+            if sum(map(len, self.factors)) < len(self.teacher_dims):
+                raise UsageError(
+                    "the product kernel multiplies factors, and every teacher is in one; "
+                    f"received {[list(factor) for factor in self.factors]!r} for the teachers {name_some(self.teacher_dims)}; "
+                    "add the others, or use kernel='linear'"
+                )
         self.gates = gates
         self.kernel = kernel
         self.space = space
@@ -132,7 +146,8 @@ class AFT(Objective):
             gated = teacher * torch.sigmoid(self.gate_logits.to(teacher.dtype))
         z = unit_rows(centre(student))
         if self.kernel == "product":
-            factors = gated.split(list(self.teacher_dims.values()), dim=1)
+            parts = dict(zip(self.teacher_dims, gated.split(list(self.teacher_dims.values()), dim=1), strict=True))
+            factors = [torch.cat([parts[name] for name in factor], dim=1) for factor in self.factors]
             return torch.sqrt((z @ z.T - product_kernel(factors)).square().mean() + EPSILON)
         t = unit_rows(centre(gated))
         if self.kernel == "rbf":

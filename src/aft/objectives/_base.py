@@ -1,7 +1,7 @@
 """The interface that every objective implements."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -40,6 +40,8 @@ class Objective(nn.Module, ABC):
     needs_student_features: bool = False
     #: Whether the constructor takes ``task`` and ``outputs``.
     needs_task: bool = False
+    #: Whether the constructor takes ``factors``: which teachers read which part of a sample.
+    takes_factors: bool = False
     #: Names of the attributes that `prepare` fits to teacher features and targets; see `fitted_state`.
     fitted: tuple[str, ...] = ()
 
@@ -262,3 +264,25 @@ def check_choice(option: str, value: object, known: Iterable[str]) -> None:
     names = list(known)
     if value not in names:
         raise UsageError(f"unknown option {option}={value!r}{did_you_mean(str(value), names)}")
+
+
+def check_factors(factors: Sequence[Sequence[str]], teachers: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """Check that factors are groups of teachers.
+
+    Args:
+        factors: Names of the teachers of each factor.
+        teachers: Names of all teachers.
+
+    Returns:
+        The same as tuples.
+
+    Raises:
+        UsageError: There is one factor only, or a teacher is unknown or in two factors.
+    """
+    names = [name for factor in factors for name in factor]
+    if len(factors) == 1 or not all(factors) or len(set(names)) != len(names) or not set(names) <= set(teachers):
+        raise UsageError(
+            f"factors are two or more groups of different teachers; received {[list(factor) for factor in factors]!r} for the teachers "
+            f"{name_some(teachers)}; write for example [['clip'], ['mpnet']]"
+        )
+    return tuple(map(tuple, factors))

@@ -1,6 +1,6 @@
 """Distillation of the logits of a linear probe on the teachers' features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from aft.data import TaskKind
 from aft.errors import UsageError
-from aft.objectives._base import Objective, check_choice
-from aft.probing import FOLDS, fit_folded_probes, sample_keys
+from aft.objectives._base import Objective, check_choice, check_factors
+from aft.probing import FOLDS, Interactions, fit_folded_probes
 
 
 class ProbeKD(Objective):
@@ -27,9 +27,11 @@ class ProbeKD(Objective):
         temperature: Temperature T.
         task: ``"classification"``, ``"multilabel"`` or ``"regression"``.
         outputs: Number of classes; needed if the samples passed to `prepare` may not contain every class.
+        factors: Names of the teachers that read each part of a sample, such as its image and its text. The probe reads products
+            of their features, too; see `aft.probing.Interactions`.
 
     Raises:
-        UsageError: The task is unknown, or the temperature is not positive.
+        UsageError: The task or a teacher of a factor is unknown, or the temperature is not positive.
 
     Source:
         Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015, with a probe as the
@@ -44,12 +46,15 @@ class ProbeKD(Objective):
     needs_preparation = True
     needs_logits = True
     needs_task = True
-    fitted = ("weight", "bias", "keys", "folds")
+    takes_factors = True
+    fitted = ("interactions", "weight", "bias", "keys", "folds")
+    #: What the probes read of the features.
+    interactions: Interactions | None
     #: Weights of one probe per fold, followed by those of the probe fitted on all samples, ``(6, C, D)``.
     weight: Tensor | None
     #: Their biases, ``(6, C)``.
     bias: Tensor | None
-    #: Sorted `sample_keys` of the samples that the probes were fitted on, and of their views.
+    #: Sorted keys of the samples that the probes were fitted on, and of their views.
     keys: Tensor | None
     #: The fold of each, which is that of the sample.
     folds: Tensor | None
@@ -62,6 +67,7 @@ class ProbeKD(Objective):
         temperature: float = 2.0,
         task: TaskKind = "classification",
         outputs: int | None = None,
+        factors: Sequence[Sequence[str]] = (),
     ) -> None:
         super().__init__(teacher_dims, student_dim)
         check_choice("task", task, get_args(TaskKind))
@@ -70,8 +76,10 @@ class ProbeKD(Objective):
         self.temperature = temperature
         self.task: TaskKind = task
         self.outputs = outputs
+        self.factors = check_factors(factors, self.teacher_dims)
         # Not in checkpoints: a resumed training fits them again, to the same numbers.
-        for name in self.fitted:
+        self.interactions = None
+        for name in self.fitted[1:]:
             self.register_buffer(name, None, persistent=False)
         self._sample_keys: Tensor | None = None
 
@@ -94,9 +102,14 @@ class ProbeKD(Objective):
         """
         if targets is None:
             raise UsageError("a probe is fitted on labels; received no targets; call prepare(features, targets=labels)")
-        features = torch.cat([teacher_features[name].float() for name in self.teacher_dims], dim=1)
-        keys = sample_keys(features)
-        final, by_fold = fit_folded_probes(features, targets, self.task, folds=keys % FOLDS, outputs=self.outputs)
+        by_teacher = {name: teacher_features[name].float() for name in self.teacher_dims}
+        features = torch.cat(list(by_teacher.values()), dim=1)
+        interactions = Interactions(by_teacher, self.factors)
+        keys = interactions.keys(features)
+        final, by_fold = fit_folded_probes(
+            interactions(features), targets, self.task, folds=keys % FOLDS, outputs=self.outputs
+        )
+        self.interactions = interactions
         probes = [*by_fold, final]
         self.weight = torch.stack([probe.weight.float() for probe in probes])
         self.bias = torch.stack([probe.bias.float() for probe in probes])
@@ -113,7 +126,7 @@ class ProbeKD(Objective):
         Raises:
             UsageError: `prepare` has not been called, or there are not as many samples.
         """
-        if self.keys is None or self.folds is None or self._sample_keys is None:
+        if self.interactions is None or self.keys is None or self.folds is None or self._sample_keys is None:
             raise UsageError("views belong to samples; received them before these; call prepare first")
         features = torch.cat([teacher_features[name].float() for name in self.teacher_dims], dim=1)
         if len(features) != len(self._sample_keys):
@@ -121,7 +134,7 @@ class ProbeKD(Objective):
                 f"views belong to the samples of prepare, in their order; received {len(features)} for {len(self._sample_keys)} samples; "
                 "pass one for each"
             )
-        keys = torch.cat([self.keys, sample_keys(features)])
+        keys = torch.cat([self.keys, self.interactions.keys(features)])
         folds = torch.cat([self.folds, self._sample_keys % FOLDS])
         # A view that equals a sample is known already.
         self.keys, first = _unique_with_first(keys)
@@ -139,14 +152,21 @@ class ProbeKD(Objective):
         Raises:
             UsageError: `prepare` has not been called.
         """
-        if self.weight is None or self.bias is None or self.keys is None or self.folds is None:
+        if self.interactions is None:
             raise UsageError(
                 "probe-kd needs a fitted probe; received none; call objective.prepare(features, targets=labels) first"
             )
-        keys = sample_keys(teacher)
+        assert self.weight is not None
+        assert self.bias is not None
+        assert self.keys is not None
+        assert self.folds is not None
+        keys = self.interactions.keys(teacher)
         position = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
         which = torch.where(self.keys[position] == keys, self.folds[position], FOLDS)
-        outputs = torch.einsum("bd,kcd->kbc", teacher.to(self.weight.dtype), self.weight) + self.bias[:, None]
+        outputs = (
+            torch.einsum("bd,kcd->kbc", self.interactions(teacher.to(self.weight.dtype)), self.weight)
+            + self.bias[:, None]
+        )
         return outputs.gather(0, which[None, :, None].expand(1, -1, outputs.shape[2]))[0].to(teacher.dtype)
 
     def compute(self, student: Tensor, teacher: Tensor, *, logits: Tensor | None, targets: Tensor | None) -> Tensor:

@@ -30,7 +30,7 @@ METHODS: dict[str, type[Objective] | None] = {
 }
 
 #: Parameters of objectives that are no options.
-GIVEN = ("teacher_dims", "student_dim", "task", "outputs")
+GIVEN = ("teacher_dims", "student_dim", "task", "outputs", "factors")
 #: The method that is used by default: the best one on validation data over all benchmark tasks
 #: (benchmarks/claims/default_method.py).
 DEFAULT_METHOD = "aft+probe-kd"

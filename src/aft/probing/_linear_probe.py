@@ -10,6 +10,7 @@ from aft.data import TaskKind
 from aft.errors import UsageError
 from aft.probing._logistic import LogisticProblems, Standardised, spectrum
 from aft.probing._ridge import ridge_paths
+from aft.probing._sample_keys import sample_keys
 
 #: Penalties to try, for the mean loss on standardised features. The strongest comes first, so that each fit
 #: starts near the solution of the next.
@@ -41,28 +42,6 @@ class LinearProbe:
     def __call__(self, features: Tensor) -> Tensor:
         """Compute logits (or predicted values) ``(B, C)`` from features ``(B, D)``."""
         return features.to(self.weight.dtype) @ self.weight.T + self.bias
-
-
-def sample_keys(features: Tensor) -> Tensor:
-    """Compute a 63-bit key for each sample from its features, equal on every device and in every batch.
-
-    With these keys an objective can recognise the samples that it was prepared with, without ids. The keys
-    are built from integer sums, which do not depend on the order of summation. Equal samples get equal keys,
-    so duplicates always fall into the same fold.
-
-    Args:
-        features: ``(B, D)``.
-
-    Returns:
-        ``(B,)``, int64, non-negative.
-    """
-    bits = features.detach().float().contiguous().view(torch.int32).long()
-    positions = torch.arange(1, bits.shape[1] + 1, device=bits.device)
-    mixed = (bits ^ (bits >> 15)) * (positions * 0x9E3779B1 + 0x7F4A7C15)
-    mixed = (mixed ^ (mixed >> 29)) * 0x2545F4914F6CDD1D
-    total = mixed.sum(dim=1)
-    total = (total ^ (total >> 32)) * 0x2545F4914F6CDD1D
-    return (total ^ (total >> 29)) & 0x7FFFFFFFFFFFFFFF
 
 
 class FoldedProbes(NamedTuple):

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from aft.data import Targets
 from aft.evaluation import Metrics, measure
-from aft.features import FeatureStore
-from aft.probing._linear_probe import fit_linear_probe
+from aft.features import FeatureStore, factors_of
+from aft.probing._interactions import Interactions
 from aft.probing._logme import fit_logme
+from aft.probing._teacher_probe import fit_teacher_probe
 
 
 def probe_error(
@@ -23,7 +24,8 @@ def probe_error(
     """Fit a linear probe on training samples and evaluate it on test samples.
 
     Args:
-        stores: Feature stores of the teachers; the features of several are concatenated.
+        stores: Feature stores of the teachers; the features of several are concatenated,
+            with products where they read different parts of a sample.
         targets: The task.
         train: Ids and encoded labels of labelled training samples.
         test: Ids and encoded labels of labelled test samples.
@@ -52,7 +54,8 @@ def probe_outputs(
     The probe's penalty is chosen by cross-validation among the training samples.
 
     Args:
-        stores: Feature stores of the teachers; the features of several are concatenated.
+        stores: Feature stores of the teachers; the features of several are concatenated,
+            with products where they read different parts of a sample.
         targets: The task.
         train: Ids and encoded labels of labelled training samples.
         ids: Ids of the samples to compute outputs for.
@@ -64,10 +67,14 @@ def probe_outputs(
         UnknownIdError: A store lacks some of the ids.
     """
     features = _features(stores, ids)  # read first, so that missing ids are reported before the slow fit
-    probe = fit_linear_probe(
-        _features(stores, train[0]), torch.from_numpy(train[1]), targets.kind, outputs=targets.outputs
+    probe = fit_teacher_probe(
+        _features(stores, train[0]),
+        torch.from_numpy(train[1]),
+        targets.kind,
+        factors=factors_of(stores),
+        outputs=targets.outputs,
     )
-    outputs: NDArray[Any] = probe(features.to(probe.weight.dtype)).numpy()
+    outputs: NDArray[Any] = probe(features).numpy()
     return outputs
 
 
@@ -75,7 +82,8 @@ def logme(stores: Sequence[FeatureStore], targets: Targets, train: tuple[Sequenc
     """Compute the LogME score of teachers: the log evidence per sample, without held-out samples.
 
     Args:
-        stores: Feature stores of the teachers; the features of several are concatenated.
+        stores: Feature stores of the teachers; the features of several are concatenated,
+            with products where they read different parts of a sample.
         targets: The task.
         train: Ids and encoded labels of labelled training samples.
 
@@ -88,11 +96,11 @@ def logme(stores: Sequence[FeatureStore], targets: Targets, train: tuple[Sequenc
     Source:
         You, Liu, Wang, Long: LogME, ICML 2021; see `aft.probing.fit_logme`.
     """
-    labels = torch.from_numpy(train[1])
-    return fit_logme(_features(stores, train[0]), labels, targets.kind, outputs=targets.outputs).evidence
+    features = _features(stores, train[0])
+    whole = Interactions(features, factors_of(stores))(torch.cat(list(features.values()), dim=1))
+    return fit_logme(whole, torch.from_numpy(train[1]), targets.kind, outputs=targets.outputs).evidence
 
 
-def _features(stores: Sequence[FeatureStore], ids: Sequence[str]) -> torch.Tensor:
-    """Concatenated features of the samples, ``(N, D)``, float32."""
-    by_store = [store.take(store.rows(list(ids))).astype(np.float32) for store in stores]
-    return torch.from_numpy(np.concatenate(by_store, axis=1))
+def _features(stores: Sequence[FeatureStore], ids: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Features of the samples, ``(N, D_m)`` in float32, by teacher."""
+    return {store.name: torch.from_numpy(store.take(store.rows(list(ids))).astype(np.float32)) for store in stores}

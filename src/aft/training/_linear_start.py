@@ -12,7 +12,7 @@ from aft.data import Targets
 from aft.evaluation import soft_labels
 from aft.models import Student
 from aft.training._encoded import EncodedDataset
-from aft.training._teacher_probe import TeacherProbe
+from aft.training._teacher_probes import TeacherProbes
 
 #: How much smaller than all other biases the one of a class is that has no sample.
 UNLIKELY = 5.0
@@ -26,7 +26,7 @@ class LinearStarts:
         probe: Predicts the labels of all samples, where there are teachers.
     """
 
-    def __init__(self, targets: Targets, probe: TeacherProbe) -> None:
+    def __init__(self, targets: Targets, probe: TeacherProbes) -> None:
         self._targets, self._probe = targets, probe
         self._fitted: dict[str, tuple[Tensor, Tensor]] = {}
 

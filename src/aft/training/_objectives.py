@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aft.data import Targets
 from aft.errors import UsageError
+from aft.features import factors_of
 from aft.models import Student, forward_all
 from aft.objectives import Objective, make_objective, objective_class, objectives_of
 from aft.training._encoded import EncodedDataset
@@ -75,6 +76,9 @@ class ObjectiveFactory:
         if objective_class(name).needs_task:
             options = {"task": self._targets.kind, "outputs": self._targets.outputs, **options}
         dims = {store.name: store.dim for store in samples.stores}
+        factors = factors_of(samples.stores)
+        if factors and objective_class(name.partition("@")[0]).takes_factors:
+            options = {"factors": factors, **options}
         objective = seeded(lambda: make_objective(name, dims, student.dim, options), seed)
         if not objective.needs_logits and not _has_trainable_features(student):
             raise UsageError(

@@ -25,7 +25,7 @@ from aft.training._sampler import steps_per_epoch
 from aft.training._search import SearchSpace
 from aft.training._soft_validation import SoftValidation, hold_out_unlabelled, soft_validation
 from aft.training._students import StudentFactory
-from aft.training._teacher_probe import TeacherProbe
+from aft.training._teacher_probes import TeacherProbes
 
 log = logging.getLogger("aft")
 
@@ -64,7 +64,7 @@ class Problem:
     stores: tuple[FeatureStore, ...]
     students: StudentFactory
     objectives: ObjectiveFactory
-    probe: TeacherProbe
+    probe: TeacherProbes
     starts: LinearStarts
     samples: EncodedDataset
     train: NDArray[np.int64]
@@ -148,7 +148,7 @@ class Problem:
                 "%d of %d texts are longer than the student's limit of %s and are truncated",
                 samples.truncated, len(samples), students.template.backbone.limit(),
             )  # fmt: skip
-        probe = TeacherProbe(targets)
+        probe = TeacherProbes(targets)
         return cls(
             config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), probe,
             LinearStarts(targets, probe), samples, train, search_train, validation, held, device,

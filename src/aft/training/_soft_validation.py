@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aft.data import Dataset, Targets, hold_out
 from aft.evaluation import calibrated_loss, soft_labels
 from aft.training._encoded import EncodedDataset
-from aft.training._teacher_probe import TeacherProbe
+from aft.training._teacher_probes import TeacherProbes
 
 #: The most unlabelled samples that are held out from the search, and the fewest that are worth it.
 MOST, FEWEST = 2000, 10
@@ -68,7 +68,7 @@ def hold_out_unlabelled(
 
 def soft_validation(
     targets: Targets,
-    probe: TeacherProbe,
+    probe: TeacherProbes,
     samples: EncodedDataset,
     train: NDArray[np.int64],
     validation: NDArray[np.int64],

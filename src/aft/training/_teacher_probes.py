@@ -1,4 +1,4 @@
-"""The linear probe on the teachers' features, fitted once for each set of labelled samples."""
+"""Linear probes on the teachers' features, fitted once for each set of labelled samples."""
 
 import hashlib
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from aft.data import Targets
-from aft.probing import LinearProbe, fit_linear_probe
+from aft.features import factors_of
+from aft.probing import TeacherProbe, fit_teacher_probe
 from aft.training._encoded import EncodedDataset
 
 
-class TeacherProbe:
-    """Predicts labels from the teachers' features.
+class TeacherProbes:
+    """Fits probes, keeps them, and predicts labels from the teachers' features.
 
-    Several parts of a training want these predictions, for the same labelled samples; with many classes a fit takes minutes.
+    Several parts of a training want the same predictions, and with many classes a fit takes minutes.
 
     Args:
         targets: The task.
@@ -24,7 +24,7 @@ class TeacherProbe:
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        self._fitted: dict[str, LinearProbe] = {}
+        self._fitted: dict[str, TeacherProbe] = {}
 
     def predict(self, samples: EncodedDataset, train: NDArray[np.int64], positions: NDArray[np.int64]) -> NDArray[Any]:
         """Compute the probe's outputs.
@@ -42,12 +42,9 @@ class TeacherProbe:
         key = hashlib.sha256(names.encode() + known.tobytes()).hexdigest()
         if key not in self._fitted:
             labels = torch.from_numpy(samples.labels[known])
-            self._fitted[key] = fit_linear_probe(
-                _features(samples, known), labels, self._targets.kind, outputs=self._targets.outputs
-            )
-        outputs: NDArray[Any] = self._fitted[key](_features(samples, positions)).numpy()
+            self._fitted[key] = fit_teacher_probe(
+                samples.features(known), labels, self._targets.kind, factors=factors_of(samples.stores),
+                outputs=self._targets.outputs,
+            )  # fmt: skip
+        outputs: NDArray[Any] = self._fitted[key](samples.features(positions)).numpy()
         return outputs
-
-
-def _features(samples: EncodedDataset, positions: NDArray[np.int64]) -> Tensor:
-    return torch.cat(list(samples.features(positions).values()), dim=1).float()
