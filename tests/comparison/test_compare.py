@@ -52,6 +52,7 @@ def test_every_method_gets_the_same_trials_and_seeds(dataset, store, tmp_path):
         assert 4 <= len(row.trials) <= TRIALS
         assert len(row.errors) == 2
         assert row.mean == pytest.approx(np.mean(row.errors))
+        assert row.balanced_error == pytest.approx(1 - row.metrics["balanced_accuracy"])
     assert {row["seed"] for row in rows if row["stage"] == "trial"} == {SEARCH_SEED}
     assert {row["seed"] for row in rows if row["stage"] == "final"} == {0, 1}
     assert {row["made_by"] for row in rows} == {aft.__version__}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aft.evaluation import draw, error_of, normalised_error, paired_difference
+from aft.evaluation import balanced_error_of, draw, error_of, normalised_error, paired_difference
 
 
 def test_pairing_detects_a_difference_that_unpaired_samples_hide():
@@ -46,3 +46,9 @@ def test_root_mean_squares_are_compared_as_such():
         slow.append(np.sqrt(one[seeds][:, samples].mean(axis=1)).mean())
     assert drawn[0].mean() == pytest.approx(np.mean(slow), abs=0.01)
     assert drawn[0].std() == pytest.approx(np.std(slow), rel=0.25)
+
+
+def test_every_class_has_the_same_weight_in_the_balanced_error():
+    losses = np.array([[0, 0, 0, 1], [0, 1, 0, 0]], dtype=np.float64)
+    labels = np.array([2, 2, 2, 0])
+    assert balanced_error_of(losses, labels) == pytest.approx(((0 + 1) / 2 + (1 / 3 + 0) / 2) / 2)

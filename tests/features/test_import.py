@@ -197,3 +197,12 @@ def test_importing_again_with_other_ids_is_rejected_or_replaces(tmp_path):
     (tmp_path / "bad.txt").write_text('"a" x\nb\nc\n')
     with pytest.raises(UsageError, match="JSON string"):
         import_features(tmp_path / "x.npy", ids=tmp_path / "bad.txt", name="y", out=tmp_path / "f")
+
+
+def test_the_part_of_a_sample_that_was_read_is_kept(tmp_path):
+    store = import_features(**as_lines(tmp_path), name="api", out=tmp_path / "out", reads="text")
+    assert store.fingerprint["reads"] == "text"
+    with pytest.raises(UsageError, match="^reads= is a part of a sample; received 'texts'; did you mean 'text'"):
+        import_features(**as_lines(tmp_path), name="other", out=tmp_path / "out", reads="texts")
+    with pytest.raises(FingerprintError, match="reads"):
+        import_features(**as_lines(tmp_path), name="api", out=tmp_path / "out", reads="image")

@@ -374,3 +374,13 @@ def test_baselines_are_rows_without_a_student(tmp_path):
     text = page_of(tmp_path, make_comparison()).text
     assert "TF-IDF no student" in text
     assert "0.48 ms per sample, 540.0 kB" in text
+
+
+def test_balanced_errors_are_beside_those_of_unequal_classes(tmp_path):
+    comparison = make_comparison()
+    comparison["majority"] = {"error": 0.1, "balanced_error": 0.5}
+    comparison["methods"][0]["balanced_error"] = 0.314
+    text = page_of(tmp_path, comparison).text
+    assert "balanced 31.4" in text
+    assert "Balanced: with the same weight for every class." in text
+    assert "Balanced" not in page_of(tmp_path / "equal", make_comparison()).text

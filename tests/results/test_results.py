@@ -57,6 +57,7 @@ def full_result():
                 spread=0.0,
                 low=0.2,
                 high=0.3,
+                balanced_error=0.26,
                 normalised=0.8,
                 normalised_low=0.7,
                 normalised_high=0.9,
@@ -75,9 +76,9 @@ def full_result():
                 ],
             ),
         ],
-        probe=Reference(error=0.15, low=0.1, high=0.2),
-        majority=Reference(error=0.5, low=0.4, high=0.6),
-        baselines=[Baseline(name="TF-IDF", what="words", error=0.4, low=0.3, high=0.5, bytes=10, latency_ms=0.1, throughput=9.0, seconds=2.0)],
+        probe=Reference(error=0.15, low=0.1, high=0.2, balanced_error=0.16),
+        majority=Reference(error=0.5, low=0.4, high=0.6, balanced_error=0.5),
+        baselines=[Baseline(name="TF-IDF", what="words", error=0.4, low=0.3, high=0.5, balanced_error=0.41, bytes=10, latency_ms=0.1, throughput=9.0, seconds=2.0)],
         conclusions=["aft lowers the error by 6.2 points against fine-tuning."],
         cost=Cost(seconds=200.0, wall_seconds=110.0, extraction_seconds=50.0),
         environment=Environment(python="3.11.2", torch="2.9", platform="Linux", threads=1, processes=2),
@@ -240,6 +241,29 @@ def test_table(tmp_path):
             "TF-IDF                   40.0 %      1.280                      0.1 ms a sample, 10 B",
             "finetune           31.2 % ± 9.0      1.000          -                                  -",
             "aft                25.0 % ± 0.0      0.800       40 %      -6.2 (-10.0 to -1.0)        1 (balanced)",
+        ]
+    )
+
+
+def test_table_of_unequal_classes(tmp_path):
+    result = full_result()
+    unequal = result.model_copy(
+        update={
+            "majority": Reference(error=0.2, balanced_error=0.5),
+            "probe": Reference(error=0.15, balanced_error=0.25),
+            "methods": tuple(method.model_copy(update={"balanced_error": 0.4}) for method in result.methods),
+        }
+    )
+    assert not result.unequal_classes
+    assert unequal.unequal_classes
+    assert str(Comparison(tmp_path, unequal)) == "\n".join(
+        [
+            "2 seeds, rough            error   balanced gap closed                  vs fine-tuning  beta",
+            "majority                 20.0 %     50.0 %",
+            "probe                    15.0 %     25.0 %",
+            "TF-IDF                   40.0 %     41.0 %                      0.1 ms a sample, 10 B",
+            "finetune           31.2 % ± 9.0     40.0 %          -                                  -",
+            "aft                25.0 % ± 0.0     40.0 %       40 %      -6.2 (-10.0 to -1.0)        1 (balanced)",
         ]
     )
 

@@ -26,6 +26,9 @@ def import_features(
         ),
     ] = None,
     dtype: Annotated[str, typer.Option(help="Type of the features on disk: float16 or float32.")] = "float32",
+    reads: Annotated[
+        str | None, typer.Option(help="The part that was read, where samples are images with texts: image or text.")
+    ] = None,
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
@@ -34,6 +37,6 @@ def import_features(
     import aft
 
     store = aft.import_features(
-        file, ids=ids, name=name, out=out, id=id, vector=vector, dtype=dtype, overwrite=overwrite,  # type: ignore[arg-type]
+        file, ids=ids, name=name, out=out, id=id, vector=vector, dtype=dtype, reads=reads, overwrite=overwrite,  # type: ignore[arg-type]
     )  # fmt: skip
     typer.echo(store.location)

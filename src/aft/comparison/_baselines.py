@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from aft.baselines import choose_tfidf, fit_tfidf
 from aft.comparison._predictions import predictions_of, sample_losses
+from aft.comparison._references import errors_of
 from aft.data import is_text, labelled_samples
 from aft.errors import UnknownIdError
-from aft.evaluation import draw, error_of, latency, soft_labels, throughput
+from aft.evaluation import latency, soft_labels, throughput
 from aft.models import forward_all
 from aft.probing import fit_linear_probe, probe_outputs
 from aft.results import Baseline
@@ -127,11 +128,9 @@ def _frozen_student(problem: Problem) -> FittedBaseline:
 
 
 def _measured(problem: Problem, fitted: FittedBaseline) -> Baseline:
-    losses, root = fitted.losses(problem), problem.targets.kind == "regression"
     inputs = [problem.dataset.inputs[i] for i in problem.splits.test[:BATCH].tolist()]
-    low, high = np.quantile(draw(losses[None, None], root=root)[0], [0.025, 0.975])
     return Baseline(
-        name=fitted.name, what=fitted.what, error=error_of(losses[None], root=root), low=float(low), high=float(high),
-        bytes=fitted.bytes, latency_ms=latency(fitted.predict, inputs[:TIMED], repeats=3),
-        throughput=throughput(fitted.predict, inputs), seconds=fitted.seconds,
+        name=fitted.name, what=fitted.what, **errors_of(problem, fitted.losses(problem)), bytes=fitted.bytes,
+        latency_ms=latency(fitted.predict, inputs[:TIMED], repeats=3), throughput=throughput(fitted.predict, inputs),
+        seconds=fitted.seconds,
     )  # fmt: skip

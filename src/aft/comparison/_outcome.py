@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from aft.comparison._baselines import measure_baselines
-from aft.comparison._references import majority_losses, probe_losses
+from aft.comparison._references import errors_of, majority_losses, probe_losses
 from aft.comparison._study import Study
 from aft.comparison._summary import conclude, summarise
 from aft.core import __version__
-from aft.evaluation import draw, error_of, latency, throughput
+from aft.evaluation import error_of, latency, throughput
 from aft.models import forward_all
 from aft.results import (
     ComparisonResult,
@@ -69,8 +69,8 @@ def make_result(study: Study, runs: Path, *, wall_seconds: float, threads: int, 
         teachers=tuple(_teachers(problem, probe)),
         seeds=tuple(range(study.seeds)),
         methods=tuple(methods),
-        probe=Reference() if probe is None else _reference(probe, root=root),
-        majority=_reference(majority, root=root),
+        probe=Reference() if probe is None else Reference(**errors_of(problem, probe)),
+        majority=Reference(**errors_of(problem, majority)),
         baselines=tuple(baselines),
         conclusions=conclude(methods, probe_error, targets, baselines),
         cost=Cost(seconds=_seconds(study), wall_seconds=round(wall_seconds, 1)),
@@ -94,11 +94,6 @@ def _teachers(problem: Problem, probe: NDArray[np.float64] | None) -> list[Teach
             )
         )  # fmt: skip
     return teachers
-
-
-def _reference(losses: NDArray[np.float64], *, root: bool) -> Reference:
-    low, high = np.quantile(draw(losses[None, None], root=root)[0], [0.025, 0.975])
-    return Reference(error=error_of(losses[None], root=root), low=float(low), high=float(high))
 
 
 def _speed(run: Path, problem: Problem) -> dict[str, float]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from aft.comparison._predictions import predictions_of, sample_losses
 from aft.data import labelled_samples
 from aft.errors import UnknownIdError
+from aft.evaluation import balanced_error_of, draw, error_of
 from aft.features import FeatureStore
 from aft.probing import probe_outputs
 from aft.training import Problem
@@ -55,3 +56,24 @@ def majority_losses(problem: Problem) -> NDArray[np.float64]:
     else:
         constant = np.full(count, labels.mean())
     return sample_losses(targets, constant, problem.test_labels)
+
+
+def errors_of(problem: Problem, losses: NDArray[np.float64]) -> dict[str, float | None]:
+    """Summarise the losses of what is the same for every seed.
+
+    Args:
+        problem: The task.
+        losses: Losses on the test split, ``(N,)``.
+
+    Returns:
+        The error, the ends of its interval and the balanced error, by the names that `aft.results.Reference` gives them.
+    """
+    root, classes = problem.targets.kind == "regression", problem.targets.kind == "classification"
+    low, high = np.quantile(draw(losses[None, None], root=root)[0], [0.025, 0.975])
+    balanced = balanced_error_of(losses[None], problem.test_labels) if classes else None
+    return {
+        "error": error_of(losses[None], root=root),
+        "low": float(low),
+        "high": float(high),
+        "balanced_error": balanced,
+    }

@@ -12,7 +12,7 @@ from aft.comparison._journal import FinishedTraining
 from aft.comparison._predictions import sample_losses, unpack_predictions
 from aft.comparison._study import Study
 from aft.data import Targets
-from aft.evaluation import confusion, draw, error_of, normalised_error, paired_difference
+from aft.evaluation import balanced_error_of, confusion, draw, error_of, normalised_error, paired_difference
 from aft.results import Baseline, Difference, MethodResult, seeds_phrase
 from aft.results import Trial as TrialResult
 from aft.runs import Trial
@@ -56,6 +56,7 @@ def summarise(study: Study, method: str, *, probe: float | None) -> MethodResult
         method=method, weighting=hparams.weighting, beta=hparams.beta, steps=hparams.steps, lr=hparams.lr,
         weight_decay=hparams.weight_decay, errors=tuple(errors), mean=mean,
         spread=statistics.stdev(errors) if len(errors) > 1 else 0.0, low=float(low), high=float(high),
+        balanced_error=balanced_error_of(own, labels) if targets.kind == "classification" else None,
         normalised=ratio.mean, normalised_low=ratio.low, normalised_high=ratio.high,
         gap_closed=(plain_mean - mean) / (plain_mean - probe) if probe is not None and probe < plain_mean else None,
         difference=None if method == "finetune" else Difference(

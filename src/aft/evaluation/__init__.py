@@ -2,6 +2,7 @@
 
 from aft.evaluation._bootstrap import Difference as Difference
 from aft.evaluation._bootstrap import Interval as Interval
+from aft.evaluation._bootstrap import balanced_error_of as balanced_error_of
 from aft.evaluation._bootstrap import draw as draw
 from aft.evaluation._bootstrap import error_of as error_of
 from aft.evaluation._bootstrap import normalised_error as normalised_error

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,19 @@ def error_of(losses: NDArray[np.float64], *, root: bool = False) -> float:
     """
     each = losses.mean(axis=1)
     return float(np.sqrt(each).mean() if root else each.mean())
+
+
+def balanced_error_of(losses: NDArray[np.float64], labels: NDArray[Any]) -> float:
+    """Average the error over classes, and then over seeds: 1 minus the balanced accuracy.
+
+    Args:
+        losses: 0 or 1 for each seed and sample, ``(S, N)``.
+        labels: Class indices ``(N,)``.
+
+    Returns:
+        The error, in which every class that occurs has the same weight.
+    """
+    return float(np.mean([losses[:, labels == label].mean() for label in np.unique(labels)]))
 
 
 def paired_difference(

@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.core import file_sha256
+from aft.errors import UsageError, did_you_mean
 from aft.features._location import join_location
 from aft.features._records import Dtype, Sample
 from aft.features._store import FeatureStore
 from aft.features._vectors import VectorFile, open_vectors
 from aft.features._writer import StoreWriter
+
+#: Parts of a sample.
+PARTS = ("image", "text")
 
 
 def import_features(
@@ -24,6 +28,7 @@ def import_features(
     id: str = "id",  # noqa: A002 - the standard name of this column
     vector: str | None = None,
     dtype: Dtype = "float32",
+    reads: str | None = None,
     overwrite: bool = False,
 ) -> FeatureStore:
     """Create a store from features that another tool has computed, checked as strictly as extracted ones.
@@ -43,6 +48,8 @@ def import_features(
             all columns of numbers. In JSON lines, dots separate nested fields:
             ``response.body.data.0.embedding``.
         dtype: Type on disk, ``"float16"`` or ``"float32"``.
+        reads: Where samples are images with texts, the part that the tool has read: ``"image"`` or ``"text"``. Products of the
+            parts are learnt from; see `factors_of`.
         overwrite: Replace an existing store of other features.
 
     Returns:
@@ -50,7 +57,7 @@ def import_features(
 
     Raises:
         StoreError: The file does not have a supported format, or a vector is not a list of numbers.
-        UsageError: Ids are missing, superfluous or repeated, or a field does not exist.
+        UsageError: Ids are missing, superfluous or repeated, or a field or the part does not exist.
         BadFeatureError: A value is NaN, infinite or beyond the range of the type; the ids are named.
         FingerprintError: ``out/name`` holds other features.
 
@@ -59,6 +66,8 @@ def import_features(
         >>> vector = "response.body.data.0.embedding"
         >>> import_features("api.jsonl", id="custom_id", vector=vector, name="api", out="features/")
     """
+    if reads not in (None, *PARTS):
+        raise UsageError(f"reads= is a part of a sample; received {reads!r}{did_you_mean(str(reads), PARTS)}")
     path = Path(file)
     vectors = open_vectors(path, None if ids is None else Path(ids), id, vector)
     ids_digest = hashlib.sha256(json.dumps(vectors.ids).encode()).hexdigest()
@@ -67,7 +76,7 @@ def import_features(
         name=name,
         fingerprint={
             "source": "imported", "file_sha256": file_sha256(path), "ids_sha256": ids_digest,
-            **({"vector": vector} if vector else {}),
+            **({"vector": vector} if vector else {}), **({"reads": reads} if reads else {}),
         },
         dim=vectors.dim,
         samples=[Sample(sample_id, "") for sample_id in vectors.ids],

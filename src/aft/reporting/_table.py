@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aft.core import format_size
 from aft.reporting._figure import Style
 from aft.reporting._numbers import Unit, seconds, share, significant
-from aft.results import ComparisonResult, MethodResult, seeds_phrase
+from aft.results import Baseline, ComparisonResult, MethodResult, seeds_phrase
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ def table_rows(comparison: ComparisonResult, method_styles: dict[str, Style], un
             result.error is not None and result is ordered[0] and len(ordered) > 1,
             (
                 _error(result, unit),
-                unit.interval(result.low, result.high) + _from_seeds(result)
-                if result.low is not None and result.high is not None
-                else "",
+                _small_print(comparison, result, unit, _from_seeds(result)),
             ),
             _normalised(result),
             share(result.gap_closed) if result.gap_closed is not None and result.method != "finetune" else "–",
@@ -80,15 +78,19 @@ def baseline_rows(comparison: ComparisonResult, unit: Unit) -> list[tuple[str, s
     for baseline in sorted(comparison.baselines, key=lambda one: math.inf if one.error is None else one.error):
         if baseline.error is None:
             continue
-        ends = baseline.low, baseline.high
         cost = [
             f"{significant(baseline.latency_ms, 2)} ms per sample" if baseline.latency_ms is not None else "",
             format_size(baseline.bytes) if baseline.bytes is not None else "",
         ]
-        interval = "" if ends[0] is None or ends[1] is None else unit.interval(ends[0], ends[1])
         normalised = f"{baseline.error / plain:.2f}" if plain else "–"
         rows.append(
-            (baseline.name, baseline.what, (unit(baseline.error), interval), normalised, ", ".join(filter(None, cost)))
+            (
+                baseline.name,
+                baseline.what,
+                (unit(baseline.error), _small_print(comparison, baseline, unit)),
+                normalised,
+                ", ".join(filter(None, cost)),
+            )
         )
     return rows
 
@@ -96,6 +98,14 @@ def baseline_rows(comparison: ComparisonResult, unit: Unit) -> list[tuple[str, s
 def _from_seeds(result: MethodResult) -> str:
     """How many seeds an interval is from, and that those of few seeds are rough."""
     return f" ({seeds_phrase(len(result.errors))})" if result.errors else ""
+
+
+def _small_print(comparison: ComparisonResult, one: MethodResult | Baseline, unit: Unit, seeds: str = "") -> str:
+    """The interval of an error, and the balanced error where classes are unequal."""
+    interval = "" if one.low is None or one.high is None else unit.interval(one.low, one.high) + seeds
+    if not comparison.unequal_classes or one.balanced_error is None:
+        return interval
+    return f"{interval}; balanced {unit(one.balanced_error)}" if interval else f"balanced {unit(one.balanced_error)}"
 
 
 def _error(result: MethodResult, unit: Unit) -> str:

@@ -104,6 +104,7 @@ class MethodResult(Record):
         spread: Standard deviation of the errors.
         low: Lower end of the interval of the mean.
         high: Upper end of the interval of the mean.
+        balanced_error: Mean error with the same weight for every class; None for other tasks than classification.
         normalised: Error divided by that of fine-tuning.
         normalised_low: Lower end of its interval.
         normalised_high: Upper end of its interval.
@@ -131,6 +132,7 @@ class MethodResult(Record):
     spread: Measurement = None
     low: Measurement = None
     high: Measurement = None
+    balanced_error: Measurement = None
     normalised: Measurement = None
     normalised_low: Measurement = None
     normalised_high: Measurement = None

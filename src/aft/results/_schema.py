@@ -70,6 +70,10 @@ class Teacher(Record):
     logme: Measurement = None
 
 
+#: Classes are unequal if always guessing the largest one is better than guessing any other by this much.
+UNEQUAL = 0.05
+
+
 class Reference(Record):
     """An error to compare methods with. It is None where it could not be measured.
 
@@ -77,11 +81,13 @@ class Reference(Record):
         error: The test error.
         low: Lower end of its interval.
         high: Upper end of its interval.
+        balanced_error: The error with the same weight for every class; None for other tasks than classification.
     """
 
     error: Measurement = None
     low: Measurement = None
     high: Measurement = None
+    balanced_error: Measurement = None
 
 
 class Baseline(Reference):
@@ -206,6 +212,12 @@ class ComparisonResult(Record):
             path: The file. One that exists is replaced.
         """
         write_json(path, self.model_dump(mode="json"))
+
+    @property
+    def unequal_classes(self) -> bool:
+        """Whether some classes have so many more test samples than others that the error says little about the others."""
+        error, balanced = self.majority.error, self.majority.balanced_error
+        return error is not None and balanced is not None and balanced - error > UNEQUAL
 
     @property
     def finetune(self) -> MethodResult | None:

@@ -3,7 +3,7 @@
 from aft.core import format_size
 from aft.errors import printable
 from aft.results._method_result import MethodResult
-from aft.results._schema import Baseline, ComparisonResult
+from aft.results._schema import Baseline, ComparisonResult, Reference
 from aft.results._seeds import seeds_phrase
 
 
@@ -15,43 +15,51 @@ def format_table(result: ComparisonResult) -> str:
 
     Returns:
         A header, then one line per reference, per baseline and per method. Errors are percentages, or for regression in the unit of
-        the label. Unknown values are ``-``.
+        the label. Beside them are balanced errors where classes are unequal, and else normalised errors. Unknown values are ``-``.
     """
-    regression = result.task.kind == "regression"
+    regression, plain = result.task.kind == "regression", result.finetune
     seeds = seeds_phrase(len(result.seeds)) if result.seeds else ""
-    lines = [_row(seeds, "error", "normalised", "gap closed", "vs fine-tuning", "beta")]
+
+    def beside(one: Reference | MethodResult) -> str:
+        if result.unequal_classes:
+            return format_error(one.balanced_error, regression)
+        if isinstance(one, MethodResult):
+            return "-" if one.normalised is None else f"{one.normalised:.3f}"
+        if not isinstance(one, Baseline):
+            return ""
+        return f"{one.error / plain.mean:.3f}" if one.error is not None and plain is not None and plain.mean else "-"
+
+    second = "balanced" if result.unequal_classes else "normalised"
+    lines = [_row(seeds, "error", second, "gap closed", "vs fine-tuning", "beta")]
     for name, reference in (("majority", result.majority), ("probe", result.probe)):
         if reference.error is not None:
-            lines.append(_row(name, format_error(reference.error, regression)))
-    lines.extend(_baseline(baseline, result.finetune, regression) for baseline in result.baselines)
-    lines.extend(_line(method, regression) for method in result.methods)
+            lines.append(_row(name, format_error(reference.error, regression), beside(reference)))
+    lines.extend(_baseline(baseline, beside(baseline), regression) for baseline in result.baselines)
+    lines.extend(_line(method, beside(method), regression) for method in result.methods)
     return "\n".join(lines)
 
 
-def _row(name: str, error: str, normalised: str = "", gap: str = "", difference: str = "", beta: str = "") -> str:
+def _row(name: str, error: str, second: str = "", gap: str = "", difference: str = "", beta: str = "") -> str:
     """A line of at most 100 characters."""
-    return f"{printable(name)[:17]:18}{error:>13}{normalised:>11}{gap:>11}{difference:>32}  {beta}".rstrip()
+    return f"{printable(name)[:17]:18}{error:>13}{second:>11}{gap:>11}{difference:>32}  {beta}".rstrip()
 
 
-def _baseline(baseline: Baseline, plain: MethodResult | None, regression: bool) -> str:
-    known = baseline.error is not None and plain is not None and plain.mean
-    normalised = f"{baseline.error / plain.mean:.3f}" if known else "-"  # type: ignore[operator, union-attr]
+def _baseline(baseline: Baseline, second: str, regression: bool) -> str:
     cost = [
         f"{baseline.latency_ms:.2g} ms a sample" if baseline.latency_ms is not None else "",
         format_size(baseline.bytes) if baseline.bytes is not None else "",
     ]
     cheap = ", ".join(text for text in cost if text)
-    return _row(baseline.name, format_error(baseline.error, regression), normalised, difference=cheap)
+    return _row(baseline.name, format_error(baseline.error, regression), second, difference=cheap)
 
 
-def _line(method: MethodResult, regression: bool) -> str:
+def _line(method: MethodResult, second: str, regression: bool) -> str:
     scale, digits = (1, 3) if regression else (100, 1)
     spread = "" if method.spread is None else f" ± {method.spread * scale:.{digits}f}"
-    normalised = "-" if method.normalised is None else f"{method.normalised:.3f}"
     gap = "-" if method.gap_closed is None else f"{100 * method.gap_closed:.0f} %"
     beta = "-" if not method.beta else f"{method.beta:g}" + (f" ({method.weighting})" if method.weighting else "")
     error = format_error(method.error, regression) + spread
-    return _row(method.method, error, normalised, gap, _difference(method, regression), beta)
+    return _row(method.method, error, second, gap, _difference(method, regression), beta)
 
 
 def format_error(value: float | None, regression: bool) -> str:
