@@ -33,3 +33,31 @@ def folders(tmp_path_factory):
         if name != "vit":
             tokenizer.save_pretrained(root / name)
     return root
+
+
+@pytest.fixture(scope="module")
+def towers(tmp_path_factory):
+    """Tiny models with random weights that embed images and texts."""
+    import transformers
+
+    root = tmp_path_factory.mktemp("towers")
+    tokenizer = train_tokenizer(TEXTS, 200)
+    shared = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision = {**shared, "image_size": 16, "patch_size": 8}
+    text = {
+        **shared, "vocab_size": len(tokenizer), "max_position_embeddings": 24, "projection_size": 8,
+        "pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.cls_token_id, "eos_token_id": tokenizer.sep_token_id,
+    }  # fmt: skip
+    made = {
+        "clip": transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=6)),
+        "siglip": transformers.SiglipModel(transformers.SiglipConfig(text_config=text, vision_config=vision)),
+        "siglip2": transformers.Siglip2Model(transformers.Siglip2Config(text_config=text, vision_config={**shared, "num_patches": 4, "patch_size": 8})),
+    }  # fmt: skip
+    processor = transformers.CLIPImageProcessor(
+        size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}, image_mean=[0.5] * 3, image_std=[0.25] * 3
+    )
+    for name, model in made.items():
+        model.save_pretrained(root / name)
+        tokenizer.save_pretrained(root / name)
+        processor.save_pretrained(root / name)
+    return root

@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from aft.core import first_sentence
+from aft.data import Modality
 from aft.errors import ModelError, UsageError
-from aft.models._backbone import Backbone, load_weights
+from aft.models._backbone import Backbone, Role, load_weights
 from aft.models._hf_common import PRETRAINED, SCRATCH, encoder_of, make_model, without_pooler
 from aft.models._hf_image import HFImage, image_preprocessing
 from aft.models._hf_text import HFText, is_decoder
+from aft.models._hf_towers import HFImageTower, HFTextTower, HFTowers, default_tower, has_towers, keep_tower
 from aft.models._layers import keep_first_layers, set_depth, set_dropout
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers, train_tokenizer
@@ -23,14 +25,19 @@ from aft.models._vocabulary import prune_vocabulary
 DEFAULT_LENGTH = 512
 
 
-def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
+def load_hf(
+    spec: ModelSpec, texts: Iterable[str] | None, modality: Modality | None = None, role: Role = "teacher"
+) -> Backbone:
     """Load ``hf:NAME`` or ``hf:FOLDER``.
 
     Args:
         spec: The name with its options ``weights``, ``layer``, ``pooling``, ``prompt``, ``max_length``,
-            ``keep_layers``, ``image_size``, ``vocabulary`` and ``dropout`` (0 for pretrained weights).
+            ``keep_layers``, ``image_size``, ``vocabulary`` and ``dropout`` (0 for pretrained weights), and ``reads`` for a model
+            that embeds images and texts.
         texts: Training texts. A text model with random weights learns its vocabulary from them, and a
             pretrained one with the option ``vocabulary`` is pruned to them.
+        modality: That of the inputs, if it is known: it chooses between embeddings of images and of texts.
+        role: ``"teacher"`` or ``"student"``.
 
     Returns:
         The backbone.
@@ -46,6 +53,13 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
         architecture = transformers.AutoConfig.from_pretrained(spec.name, trust_remote_code=False)
     except Exception as error:  # the hub's client and transformers raise many types of exceptions
         raise not_found(spec, error) from error
+    if has_towers(architecture):
+        return _load_towers(transformers, spec, architecture, modality, role)
+    if "reads" in options:
+        raise UsageError(
+            f"reads= chooses between the image and the text of a model that embeds both; received it for {spec.name!r}, which does "
+            "not; leave it out"
+        )
     architecture = getattr(architecture, "text_config", None) or architecture
     keep = options.get("keep_layers")
     random = weights == "random"
@@ -97,6 +111,54 @@ def load_hf(spec: ModelSpec, texts: Iterable[str] | None) -> Backbone:
         default_pooling=_default_pooling(spec, architecture),
         rows=rows,
     )
+
+
+#: Options that make no sense for the embedding of an image or a text.
+NO_TOWER_OPTIONS = ("layer", "pooling", "keep_layers", "vocabulary")
+
+
+def _load_towers(
+    transformers: Any, spec: ModelSpec, architecture: Any, modality: Modality | None, role: Role
+) -> Backbone:
+    """A model that embeds images and texts: the part that is read, or for a teacher of images with texts both."""
+    options = spec.options
+    reads = options.get("reads") or default_tower(modality)
+    for name in NO_TOWER_OPTIONS:
+        if name in options:
+            raise UsageError(
+                f"a model that embeds images and texts gives its embedding; received the option {name}={options[name]}; leave it out"
+            )
+    if reads not in (None, "image", "text") or (reads is None and role == "student"):
+        raise UsageError(
+            f"reads= is image or text, the part of an input that a model embeds; received {reads!r} for {spec.name!r}; a student of both "
+            f"names the model twice: hf:{spec.name},reads=image*hf:{spec.name},reads=text"
+        )
+    if architecture.model_type == "siglip2":
+        raise ModelError(
+            f"images of one size are embedded; {spec.name!r} takes images of any shape (NaFlex); choose the same model for one size, such "
+            "as google/siglip2-base-patch16-224"
+        )
+    random = options.get("weights", "pretrained") == "random"
+    for part in (architecture.text_config, architecture.vision_config):
+        set_dropout(part, options.get("dropout", 0.0))
+    model = _finish(_build(transformers, spec, architecture, random), None, options.get("weights", "pretrained"))
+    recipe = SCRATCH if random else PRETRAINED
+    towers: list[Any] = []
+    if reads != "text":
+        vision = architecture.vision_config
+        towers.append(HFImageTower(model, image_preprocessing(transformers, spec, vision), recipe))
+    if reads != "image":
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(spec.name, trust_remote_code=False)
+        except Exception as error:
+            raise not_found(spec, error) from error
+        length = _text_length(spec, architecture.text_config, tokenizer)
+        towers.append(HFTextTower(model, tokenizer, max_length=length, prompt=options.get("prompt", ""), recipe=recipe))
+    if len(towers) > 1:
+        return HFTowers(*towers)
+    keep_tower(model, reads or "")
+    tower: Backbone = towers[0]
+    return tower
 
 
 def make_transformer(spec: ModelSpec, texts: Iterable[str] | None) -> HFText:

@@ -150,7 +150,8 @@ def _load(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
         from aft.models._hf import load_hf
 
         learns = "vocabulary" in spec.options or spec.options.get("weights") == "random"
-        return load_hf(spec, task.all_texts() if learns else None)
+        modality = None if task.example is None else modality_of(task.example)
+        return load_hf(spec, task.all_texts() if learns else None, modality, role)
     if spec.kind == "st" and role == "student":
         raise UsageError(f"st: models are teachers; received {str(spec)!r} as a student; load the same folder with hf:")
     if spec.kind == "st":
@@ -219,6 +220,11 @@ def restore_backbone(
         from aft.models._hf_text import HFText
 
         return HFText.restore(config, assets) if kind == "hf-text" else HFImage.restore(config, assets)
+    if kind in ("hf-text-tower", "hf-image-tower"):
+        from aft.models._hf_towers import HFImageTower, HFTextTower
+
+        tower: type[HFTextTower | HFImageTower] = HFTextTower if kind == "hf-text-tower" else HFImageTower
+        return tower.restore(config, assets)
     if kind == "ngrams":
         from aft.models._ngrams import NgramText
 

@@ -33,7 +33,9 @@ OPTIONS: dict[str, type] = {
 #: Options of each kind of model. Others raise an error, since they would have no effect.
 KIND_OPTIONS: dict[str, tuple[str, ...]] = {
     "timm": ("layer", "pooling", "weights", "image_size", "keep_layers"),
-    "hf": ("layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary", "dropout"),
+    "hf": (
+        "layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary", "dropout", "reads",
+    ),
     "st": ("prompt", "max_length"),
     "python": ("layer", "pooling", "weights", "reads"),
     "aft:ngrams": ("width", "hidden", "vocabulary", "dropout"),

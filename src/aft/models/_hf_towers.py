@@ -1,0 +1,197 @@
+"""Models of the CLIP and SigLIP families: a tower for images, a tower for texts, and both together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aft.data import IMAGE
+from aft.models._backbone import Batch, Recipe
+from aft.models._hf_common import PRETRAINED, SCRATCH, make_model
+from aft.models._image import ImagePreprocessing
+from aft.models._image_backbone import ImageBackbone
+from aft.models._parts import PartsBackbone
+from aft.models._text import TextBackbone, Tokens, require_transformers
+
+#: What belongs to each tower, and what to neither: the scale of the similarity in their training.
+OWN = {"image": ("vision_model", "visual_projection"), "text": ("text_model", "text_projection")}
+SHARED = ("logit_scale", "logit_bias")
+
+
+class HFImageTower(ImageBackbone):
+    """The image embedding of a model of the CLIP or SigLIP family.
+
+    Args:
+        model: The model of transformers.
+        images: Its preprocessing.
+        recipe: Default training settings.
+    """
+
+    def __init__(self, model: nn.Module, images: ImagePreprocessing, recipe: Recipe = PRETRAINED) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.images = images
+        self.recipe = recipe
+        with torch.no_grad():
+            self.dim = self.eval()({"image": torch.zeros(1, *images.shape)}).shape[1]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Features ``(B, d)`` of a batch."""
+        return _embedding(self.model.get_image_features(pixel_values=batch["image"]))
+
+    @property
+    def network(self) -> nn.Module:
+        """The model of transformers."""
+        network: nn.Module = self.model
+        return network
+
+    def config(self) -> dict[str, Any]:
+        """The preprocessing; the architecture is an asset."""
+        return {"class": "hf-image-tower", "images": self.images.describe()}
+
+    def save_assets(self, directory: Path) -> None:
+        """Write the architecture, as transformers does."""
+        self.model.config.save_pretrained(directory)
+
+    @classmethod
+    def restore(cls, config: dict[str, Any], assets: Path) -> "HFImageTower":
+        """Recreate the tower with random weights."""
+        return cls(_architecture(assets, "image"), ImagePreprocessing(**config["images"]), SCRATCH)
+
+
+class HFTextTower(TextBackbone):
+    """The text embedding of a model of the CLIP or SigLIP family.
+
+    Args:
+        model: The model of transformers.
+        tokenizer: Its tokenizer.
+        max_length: Largest number of tokens per text; longer texts are truncated.
+        prompt: Text to put before every text.
+        recipe: Default training settings.
+    """
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, *, max_length: int, prompt: str = "", recipe: Recipe = PRETRAINED
+    ) -> None:
+        super().__init__(tokenizer, max_length, prompt)
+        self.model: Any = model
+        self.recipe = recipe
+        # SigLIP was trained on texts padded to one length, with nothing masked: padding is part of its input.
+        config: Any = model.config
+        self._always_padded = str(config.model_type).startswith("siglip")
+        with torch.no_grad():
+            self.dim = self.eval()(self.collate(self.encode(["a"]))).shape[1]
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Features ``(B, d)`` of a batch."""
+        return _embedding(self.model.get_text_features(**batch))
+
+    def collate(self, encoded: Sequence[Tokens]) -> Batch:
+        """Pad on the right: ``input_ids`` ``(B, T)`` and, where padding is masked, ``attention_mask``."""
+        batch = super().collate(encoded)
+        batch.pop("token_type_ids", None)
+        if self._always_padded:
+            ids = batch["input_ids"]
+            return {"input_ids": F.pad(ids, (0, self.max_length - ids.shape[1]), value=self._pad)}
+        return batch
+
+    @property
+    def network(self) -> nn.Module:
+        """The model of transformers."""
+        network: nn.Module = self.model
+        return network
+
+    def config(self) -> dict[str, Any]:
+        """The limits; the tokenizer and the architecture are assets."""
+        return {"class": "hf-text-tower", "max_length": self.max_length, "prompt": self.prompt}
+
+    def save_assets(self, directory: Path) -> None:
+        """Write the tokenizer and the architecture, as transformers does."""
+        super().save_assets(directory)
+        self.model.config.save_pretrained(directory)
+
+    @classmethod
+    def restore(cls, config: dict[str, Any], assets: Path) -> "HFTextTower":
+        """Recreate the tower with random weights."""
+        tokenizer = require_transformers().AutoTokenizer.from_pretrained(assets, trust_remote_code=False)
+        return cls(
+            _architecture(assets, "text"),
+            tokenizer,
+            max_length=config["max_length"],
+            prompt=config["prompt"],
+            recipe=SCRATCH,
+        )
+
+
+class HFTowers(PartsBackbone):
+    """Both embeddings of an image with a text, scaled to unit length, and their elementwise product.
+
+    The sum of the product is the similarity that the model was trained for, so that a linear probe can read it.
+
+    Args:
+        image: The tower for images.
+        text: That for texts, of the same model.
+    """
+
+    sign = "&"  # in no name: both parts are one model
+
+    def __init__(self, image: HFImageTower, text: HFTextTower) -> None:
+        super().__init__([image, text])
+        self.dim = 3 * image.dim
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Features ``(B, 3d)`` of a batch."""
+        image, text = (F.normalize(self.part_features(number, batch), dim=1) for number in range(2))
+        return torch.cat([image, text, image * text], dim=1)
+
+
+def has_towers(config: Any) -> bool:
+    """Whether an architecture is one of the CLIP or SigLIP families.
+
+    Args:
+        config: The configuration of transformers.
+    """
+    both = hasattr(config, "text_config") and hasattr(config, "vision_config")
+    return both and any(family in config.model_type for family in ("clip", "siglip"))
+
+
+def keep_tower(model: nn.Module, reads: str) -> nn.Module:
+    """Remove the other tower from a model, so that it is neither trained nor stored.
+
+    Args:
+        model: The model of transformers.
+        reads: ``"image"`` or ``"text"``.
+
+    Returns:
+        The model.
+    """
+    (other,) = set(OWN) - {reads}
+    for name in (*OWN[other], *SHARED):
+        if hasattr(model, name):
+            setattr(model, name, None)
+    return model
+
+
+def default_tower(modality: tuple[str, ...] | None) -> str | None:
+    """The part that a model reads where its name does not say: the only one there is, and else both.
+
+    Args:
+        modality: That of the inputs; None if it is not known.
+    """
+    if modality is None or len(set(modality)) > 1:
+        return None
+    return "image" if modality == IMAGE else "text"
+
+
+def _embedding(output: Any) -> Tensor:
+    embedding: Tensor = output if isinstance(output, Tensor) else output.pooler_output
+    return embedding
+
+
+def _architecture(assets: Path, reads: str) -> nn.Module:
+    transformers = require_transformers()
+    config = transformers.AutoConfig.from_pretrained(assets, trust_remote_code=False)
+    return keep_tower(make_model(transformers, config), reads)
