@@ -18,10 +18,12 @@ from aft.cli._init import init
 from aft.cli._inspect import inspect
 from aft.cli._merge import merge
 from aft.cli._messages import name_options
+from aft.cli._models import models
 from aft.cli._pareto import pareto
 from aft.cli._predict import predict
 from aft.cli._rank import rank
 from aft.cli._report import report
+from aft.cli._students import students
 from aft.cli._train import train
 from aft.core import LogHandler, __version__
 from aft.core import rank as process_rank
@@ -41,6 +43,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "merge": merge,
     "init": init,
     "data": data,
+    "models": models,
+    "students": students,
     "demo": demo,
 }
 

@@ -72,6 +72,7 @@ def compare(
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
     workers: o.Workers = 0,
+    logger: o.Logger = "tensorboard",
     processes: Annotated[int | None, typer.Option(help="Trainings side by side; by default one for each core.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of each training.")] = 1,
     config: o.Config = None,
@@ -95,7 +96,7 @@ def compare(
         "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage,
         "augment": augment, "layer": layer,
         "pooling": pooling, "weights": weights, "prompt": prompt, "precision": precision, "device": device,
-        "workers": workers,
+        "workers": workers, "logger": logger,
     }  # fmt: skip
     arguments = {
         "methods": [name.strip() for name in methods.split(",")], "seeds": seeds, "processes": processes, "threads": threads,

@@ -122,6 +122,9 @@ Augment = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(help="Processes that prepare batches; 0 for none.")]
+Logger = Annotated[
+    str, typer.Option(help="Where losses are logged besides metrics.csv: tensorboard, wandb, mlflow or none.")
+]
 ObjectiveBatch = Annotated[
     str, typer.Option(help="With several processes: compute the objective over the global batch, or the local share.")
 ]

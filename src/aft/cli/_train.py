@@ -57,6 +57,7 @@ def train(
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
     workers: o.Workers = 0,
+    logger: o.Logger = "tensorboard",
     objective_batch: o.ObjectiveBatch = "global",
     overwrite: o.Overwrite = False,
     config: o.Config = None,
@@ -81,7 +82,8 @@ def train(
         "unlabelled": unlabelled, "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing,
         "split_seed": split_seed, "test_fraction": test_fraction, "validation_fraction": validation_fraction,
         "leakage": leakage, "augment": augment, "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt,
-        "precision": precision, "device": device, "workers": workers, "objective_batch": objective_batch,
+        "precision": precision, "device": device, "workers": workers, "logger": logger,
+        "objective_batch": objective_batch,
     }  # fmt: skip
     run = aft.train(
         dataset, student, features or [], out=out, overwrite=overwrite, config=aft.TrainConfig(**settings)

@@ -11,6 +11,7 @@ from typing import Any
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._training_spec import TrainingSpec
 from aft.models import ModelSpec, ModuleBackbone, join_sign, parse_parts, weights_digest
+from aft.runs import OPERATIONAL
 from aft.training import SEARCH_SEED, Problem, SearchResult, SearchSpace, Trial, expected_trials, search
 
 #: A problem, or what builds it: a process that needs few of many problems builds few.
@@ -26,8 +27,7 @@ TRAINED_WITH = {
     "lr",
     "weight_decay",
     "seed",
-    "device",
-    "workers",
+    *OPERATIONAL,
 }
 
 #: Yields trainings that can run side by side, and is sent them finished, in the same order.

@@ -11,7 +11,7 @@ from torch import nn
 from aft.data import Dataset, Views
 from aft.extraction._settings import Settings
 from aft.features import Sample, StoreWriter, join_location
-from aft.models import Backbone, ModelSpec, load_backbone, weights_digest
+from aft.models import KNOWN_MODELS, Backbone, ModelSpec, load_backbone, weights_digest
 
 
 def load_teachers(dataset: Dataset, teachers: Mapping[str, str | nn.Module], settings: Settings) -> dict[str, Backbone]:
@@ -120,7 +120,7 @@ class TeacherRun:
 
 
 def default_name(teacher: str | nn.Module) -> str:
-    """The default name of a teacher: the last part of its model's name.
+    """The default name of a teacher: its short name, or the last part of its model's name.
 
     Args:
         teacher: The model's name, or a module.
@@ -130,6 +130,8 @@ def default_name(teacher: str | nn.Module) -> str:
     """
     if isinstance(teacher, nn.Module):
         return type(teacher).__name__
+    if teacher.partition(",")[0] in KNOWN_MODELS:
+        return teacher.partition(",")[0]
     path = teacher.partition(":")[2].partition(",")[0].rstrip("/")
     return path.replace(":", "/").rpartition("/")[2].lstrip(".") or "teacher"
 

@@ -1,15 +1,17 @@
-"""Names of models: ``kind:name,option=value,...``, and several of them joined by ``+`` or ``*``."""
+"""Names of models: ``kind:name,option=value,...``, short names of known ones, and several joined by ``+`` or ``*``."""
 
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from aft.errors import UsageError, did_you_mean
+from aft.models._known import KNOWN_MODELS
 
 KINDS = ("timm", "hf", "st", "python", "aft")
 
 #: What stands between the names of the parts of a student. Names of folders may hold these signs themselves.
-JOIN = re.compile(rf"[+*](?=(?:{'|'.join(KINDS)}):)")
+_SHORT = "|".join(map(re.escape, KNOWN_MODELS))
+JOIN = re.compile(rf"[+*](?=(?:{'|'.join(KINDS)}):|(?:{_SHORT})(?:[,+*]|$))")
 
 #: Options that may follow the name of a model, and their types.
 OPTIONS: dict[str, type] = {
@@ -70,10 +72,11 @@ class ModelSpec:
         """Parse a name.
 
         Args:
-            text: For example ``"timm:resnet18,image_size=64"`` or ``"aft:static,width=128"``.
+            text: For example ``"timm:resnet18,image_size=64"``, ``"aft:static,width=128"`` or ``"dinov2-large"``, one of
+                `KNOWN_MODELS`.
 
         Returns:
-            The parts of the name.
+            The parts of the name. Those of a known model have the options that it calls for, unless others are given.
 
         Raises:
             UsageError: The kind is missing or unknown, an option is unknown, or a value has the wrong type.
@@ -82,16 +85,18 @@ class ModelSpec:
             raise UsageError(
                 f"a teacher is one model, and several are used together; received {text!r}; name each of its parts as a teacher"
             )
-        kind, colon, rest = text.partition(":")
-        if not colon or not rest:
+        first, *pairs = text.split(",")
+        known = KNOWN_MODELS.get(first)
+        kind, colon, name = (known.spec if known else first).partition(":")
+        if not colon or not name:
+            near = did_you_mean(first, KNOWN_MODELS)
+            remedy = "; write for example aft:static, timm:resnet18, hf:FOLDER, python:module:factory, or a name that aft models lists"
             raise UsageError(
-                f"the name of a model has the form kind:name; received {text!r}; write for example aft:static, timm:resnet18, "
-                "hf:FOLDER or python:module:factory"
+                f"the name of a model has the form kind:name; received {text!r}{near if 'did you mean' in near else remedy}"
             )
         if kind not in KINDS:
             raise UsageError(f"unknown kind of model {kind!r} in {text!r}{did_you_mean(kind, KINDS)}")
-        name, *pairs = rest.split(",")
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = dict(known.options) if known else {}
         for pair in pairs:
             key, equals, value = pair.partition("=")
             if key not in OPTIONS or not equals:

@@ -24,6 +24,7 @@ from aft.runs._schema import SampleCounts as SampleCounts
 from aft.runs._schema import SearchRecord as SearchRecord
 from aft.runs._schema import StudentConfig as StudentConfig
 from aft.runs._schema import TeacherConfig as TeacherConfig
+from aft.runs._train_config import OPERATIONAL as OPERATIONAL
 from aft.runs._train_config import SharedSettings as SharedSettings
 from aft.runs._train_config import TrainConfig as TrainConfig
 from aft.runs._train_config import TrainSettings as TrainSettings

@@ -58,6 +58,11 @@ class RunLayout:
         """The student's weights."""
         return self.directory / "model.safetensors"
 
+    @property
+    def logger(self) -> Path:
+        """The number that a logging service has given to the run, so that a resumed training goes on in it."""
+        return self.directory / "logger.json"
+
     def deployed_bytes(self) -> int:
         """Size of what predictions need: the weights, and the tokenizer or n-grams."""
         return sum(file.stat().st_size for file in (self.weights, *self.assets.rglob("*")) if file.is_file())

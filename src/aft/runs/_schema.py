@@ -13,7 +13,7 @@ from aft.errors import RunError
 from aft.evaluation import Metrics
 from aft.runs._hparams import HParams, Trial
 from aft.runs._layout import FORMAT, RunLayout
-from aft.runs._train_config import TrainConfig
+from aft.runs._train_config import OPERATIONAL, TrainConfig
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -157,7 +157,7 @@ class RunConfig(_Document):
     student: StudentConfig
 
     def differences(self, other: "RunConfig", ignore: frozenset[str] = frozenset()) -> list[str]:
-        """Where another config differs, one phrase each. Paths, the device and the number of workers do not count.
+        """Where another config differs, one phrase each. Paths and `OPERATIONAL` settings do not count.
 
         Args:
             other: The config to compare with.
@@ -167,7 +167,7 @@ class RunConfig(_Document):
             Phrases such as ``"beta 1.0 instead of 2.0"``, the other config's value first; empty for the same training.
         """
         # Counts follow from the data and the settings.
-        ignored = ignore | {"path", "device", "workers", "counts"}
+        ignored = ignore | OPERATIONAL | {"path", "counts"}
         mine, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
         phrases = []
         for section in ("settings", "data", "targets", "student"):

@@ -12,6 +12,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
+#: Settings that say where and how a training runs. They do not change what it learns.
+OPERATIONAL = frozenset({"device", "workers", "logger"})
+
 
 class SharedSettings(TypedDict, total=False):
     """The fields of `TrainConfig` that all methods and seeds of a comparison share, as keyword arguments."""
@@ -37,6 +40,7 @@ class SharedSettings(TypedDict, total=False):
     precision: Literal["fp32", "bf16", "fp16"]
     device: str
     workers: int
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"]
     objective_batch: Literal["global", "local"]
     augment: Literal["auto", "none", "clean", "views"]
     layer: str | None
@@ -83,6 +87,7 @@ class TrainConfig(BaseModel):
         precision: Floating-point precision of the forward pass.
         device: ``"auto"``, or a device of torch's: ``"cpu"``, ``"cuda"``, ``"mps"``.
         workers: Number of processes that prepare batches; 0 prepares them in the training process.
+        logger: Where losses are logged besides the run's ``metrics.csv``: TensorBoard, Weights & Biases, MLflow or nowhere.
         objective_batch: With several processes: ``"global"`` computes the objective over the batch of all, ``"local"`` over
             each process's own share.
         augment: What training shows the student of each sample. ``"views"``: its views, each with the features that the stores
@@ -123,6 +128,7 @@ class TrainConfig(BaseModel):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     device: str = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
+    logger: Literal["tensorboard", "wandb", "mlflow", "none"] = "tensorboard"
     objective_batch: Literal["global", "local"] = "global"
     augment: Literal["auto", "none", "clean", "views"] = "auto"
     layer: str | None = None

@@ -27,9 +27,9 @@ from aft.objectives import Objective, Weighting
 from aft.runs import CurvePoint, HParams, RunLayout, TrainConfig
 from aft.training._callbacks import SavedState, StopEarly, Stopwatch
 from aft.training._checkpoint import Checkpoints, latest_checkpoint, step_of
-from aft.training._csv_logger import CsvLogger
 from aft.training._distributed import broadcast_buffers, trainer_options
 from aft.training._encoded import EncodedDataset, identity
+from aft.training._loggers import close_loggers, make_loggers
 from aft.training._loss import TaskLoss, class_weights
 from aft.training._module import OptimiserSettings, TrainingModule
 from aft.training._problem import Problem
@@ -166,7 +166,7 @@ def fit(
     if directory is not None:
         layout = RunLayout(directory)
         callbacks.append(Checkpoints(layout.checkpoints))
-        loggers = _loggers(layout, start) if rank() == 0 else []
+        loggers = make_loggers(config, hparams, layout, start) if rank() == 0 else []
     sampler = StepSampler(BatchSchedule(make_streams(positions, samples.labelled, batch_size), seed), start)
     loader = _loader(samples, sampler, batch_size, config)
     with _quiet(), forked_rng(), kept_random_state():
@@ -188,7 +188,10 @@ def fit(
             broadcast_buffers(module)
         seed_all(seed, rank())  # Python and NumPy, for modules that use them
         torch.manual_seed(seed + rank())
-        _run_trainer(trainer, module, loader, checkpoint, batch_size)
+        try:
+            _run_trainer(trainer, module, loader, checkpoint, batch_size)
+        finally:
+            close_loggers(loggers)
     student.to(problem.device)  # Lightning moves it off an accelerator
     student.eval()
     total = stopwatch.inside + stopwatch.between
@@ -254,12 +257,6 @@ class _ResumableLoader(DataLoader[dict[str, Any]]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Nothing to load."""
-
-
-def _loggers(layout: RunLayout, start: int) -> list[Any]:
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    return [CsvLogger(layout.metrics, start), TensorBoardLogger(layout.directory, name="tensorboard", version="")]
 
 
 @contextlib.contextmanager

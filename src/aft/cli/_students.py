@@ -1,0 +1,40 @@
+"""``aft students``."""
+
+from typing import Annotated
+
+import typer
+
+from aft.cli._models import Inputs, checked_inputs
+
+
+def students(
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="What one prediction may cost: a time such as 5ms, parameters such as 2M, or a size such as 10MB."
+        ),
+    ] = None,
+    inputs: Inputs = None,
+) -> None:
+    """List students with parameters, size and latency; with --budget, those that it allows, the strongest first."""
+    from aft.core import format_size
+    from aft.models import measured_students, within_budget
+
+    listed = [one for one in measured_students() if checked_inputs(inputs) in (None, one.inputs)]
+    if budget is not None:
+        listed = list(within_budget(listed, budget))
+    width = max((len(one.name) for one in listed), default=4)
+    if listed:
+        typer.echo(f"{'name':{width}}  inputs  parameters      size   alone  in batches  when to choose it")
+    for one in listed:
+        parameters = f"{one.parameters / 1e6:.2g} M" if one.parameters < 10e6 else f"{one.parameters / 1e6:.0f} M"
+        typer.echo(
+            f"{one.name:{width}}  {one.inputs:6}  {parameters:>10}  {format_size(one.bytes):>8}  {one.latency_ms:>4.2g} ms  "
+            f"{one.batch_ms:>7.2g} ms  {one.about}"
+        )
+    if not listed:
+        typer.echo(f"no measured student is within {budget}: aft students lists all")
+    typer.echo(
+        "\nMilliseconds for one input, by itself and in batches, from the raw text or image to the prediction, on one thread of a CPU "
+        "in fp32. aft compare --student A --student B measures students on your task."
+    )

@@ -1,0 +1,102 @@
+"""Where the losses of a training are logged: a CSV file always, and TensorBoard, Weights & Biases or MLflow."""
+
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from aft.core import write_json
+from aft.errors import MissingExtraError
+from aft.runs import HParams, RunLayout, TrainConfig
+from aft.training._csv_logger import CsvLogger
+
+
+def make_loggers(config: TrainConfig, hparams: HParams, layout: RunLayout, start: int) -> list[Any]:
+    """Make the loggers of a training.
+
+    Args:
+        config: The settings.
+        hparams: Its hyperparameters.
+        layout: The directory of the run.
+        start: Number of steps that have been taken.
+
+    Returns:
+        Loggers of Lightning.
+
+    Raises:
+        MissingExtraError: The package of the chosen logger is not installed.
+    """
+    loggers: list[Any] = [CsvLogger(layout.metrics, start)]
+    if config.logger != "none":
+        loggers.append(_MAKE[config.logger](layout))
+        settings = {name: value for name, value in config.model_dump().items() if value is not None and value != {}}
+        loggers[1].log_hyperparams(
+            settings | {name: value for name, value in vars(hparams).items() if value is not None}
+        )
+    return loggers
+
+
+def close_loggers(loggers: Sequence[Any]) -> None:
+    """Close what the loggers have opened, so that the next training in this process opens its own.
+
+    Args:
+        loggers: From `make_loggers`.
+    """
+    for logger in loggers:
+        if type(logger).__name__ == "WandbLogger":
+            logger.experiment.finish()
+
+
+def _tensorboard(layout: RunLayout) -> Any:
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(layout.directory, name="tensorboard", version="", default_hp_metric=False)
+
+
+def _wandb(layout: RunLayout) -> Any:
+    try:
+        import wandb  # noqa: F401
+    except ImportError as error:
+        raise _missing("wandb", "Weights & Biases", "wandb") from error
+    from lightning.pytorch.loggers import WandbLogger
+
+    number = _kept(layout) or secrets.token_hex(4)
+    write_json(layout.logger, {"run": number})
+    return WandbLogger(
+        project=os.environ.get("WANDB_PROJECT", "aft"),
+        name=layout.directory.name,
+        id=number,
+        resume="allow",
+        save_dir=layout.directory,
+    )
+
+
+def _mlflow(layout: RunLayout) -> Any:
+    try:
+        import mlflow
+    except ImportError as error:
+        raise _missing("mlflow", "MLflow", "mlflow") from error
+    from lightning.pytorch.loggers import MLFlowLogger
+
+    logger = MLFlowLogger(
+        os.environ.get("MLFLOW_EXPERIMENT_NAME", "aft"), run_name=layout.directory.name,
+        tracking_uri=mlflow.get_tracking_uri(),
+        run_id=_kept(layout),
+    )  # fmt: skip
+    write_json(layout.logger, {"run": logger.run_id})
+    return logger
+
+
+_MAKE = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}
+
+
+def _kept(layout: RunLayout) -> str | None:
+    """The number of the run in the service, if an interrupted training has got one."""
+    return str(json.loads(layout.logger.read_text(encoding="utf-8"))["run"]) if layout.logger.exists() else None
+
+
+def _missing(name: str, service: str, package: str) -> MissingExtraError:
+    return MissingExtraError(
+        f"logger={name!r} writes to {service}, which is not installed; run pip install {package}, or choose another logger="
+    )
