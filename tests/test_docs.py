@@ -22,6 +22,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 RECORDS = {ROOT / "CHANGELOG.md", DOCS / "results.md", DOCS / "log.md"}
 #: Pages whose Python blocks run, after those of the README and in its directory.
 PROGRAMS = [README, DOCS / "quickstart.md", *sorted((DOCS / "how-to").glob("*.md"))]
+PROGRAMS.remove(DOCS / "how-to" / "other-trainers.md")  # tests/test_other_trainers.py runs it
 #: What the tests change in the programs: small local models for models of the hub, and few steps.
 SMALLER = {
     "hf:sentence-transformers/all-mpnet-base-v2": "python:tests.conftest:bag_of_letters",

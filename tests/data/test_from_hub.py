@@ -178,3 +178,37 @@ def test_real_data_sets_load(name):
     assert set(dataset.splits) >= {"train", "test"}
     assert all(label is not None for label in dataset.labels)
     assert Path(os.environ["AFT_DATA"]).is_dir()
+
+
+def test_images_that_their_owners_give_away_themselves(hub, tmp_path, monkeypatch):
+    import datasets
+    from PIL import Image
+
+    asked = []
+    rows = {
+        "Flickr30K_ID": ["11", "22"],
+        "sentence2": ["A man sleeps.", "A dog runs."],
+        "gold_label": ["neutral", "entailment"],
+    }
+
+    def load(kind, data_files):
+        asked.append((kind, data_files))
+        return datasets.DatasetDict({split: datasets.Dataset.from_dict(rows) for split in data_files})
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setenv("AFT_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="received no folder 'flickr30k-images' in the one that AFT_DATA names"):
+        Dataset.from_hub("snli-ve")
+    (tmp_path / "flickr30k-images").mkdir()
+    for name in rows["Flickr30K_ID"]:
+        Image.new("RGB", (8, 8)).save(tmp_path / "flickr30k-images" / f"{name}.jpg")
+    dataset = Dataset.from_hub("snli-ve")
+    assert dataset.modality == ("image", "text")
+    assert dataset.splits == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
+    assert dataset.inputs[1][1] == "A dog runs."
+    assert dataset.labels[:2] == ["neutral", "entailment"]
+    assert asked[0] == ("json", {
+        "train": "hf://datasets/HuggingFaceM4/SNLI-VE/snli_ve_train.jsonl",
+        "validation": "hf://datasets/HuggingFaceM4/SNLI-VE/snli_ve_dev.jsonl",
+        "test": "hf://datasets/HuggingFaceM4/SNLI-VE/snli_ve_test.jsonl",
+    })  # fmt: skip

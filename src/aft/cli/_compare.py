@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aft.cli import _options as o
+from aft.cli._teachers import DryRun, StoresOf, Teachers, print_forecast, with_teachers
 
 if TYPE_CHECKING:
     from aft.results import Comparison
@@ -23,7 +24,11 @@ def compare(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Directory of the comparison, with a run for each method and seed.")
     ],
-    features: o.Features,
+    features: Annotated[
+        list[str] | None, typer.Option(metavar="DIR", help="Feature store of a teacher; repeatable.")
+    ] = None,
+    teacher: Teachers = None,
+    stores: StoresOf = None,
     label: o.Label = None,
     missing: o.Missing = None,
     methods: Annotated[
@@ -75,6 +80,7 @@ def compare(
     logger: o.Logger = "tensorboard",
     processes: Annotated[int | None, typer.Option(help="Trainings side by side; by default one for each core.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of each training.")] = 1,
+    dry_run: DryRun = False,
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
@@ -84,10 +90,13 @@ def compare(
     """
     import aft
 
-    dataset = o.open_data(
-        data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-        group=group, missing=missing, bad_inputs=bad_inputs,
-    )  # fmt: skip
+    def read() -> aft.Dataset:
+        dataset: aft.Dataset = o.open_data(
+            data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
+            group=group, missing=missing, bad_inputs=bad_inputs,
+        )  # fmt: skip
+        return dataset
+
     settings = {
         "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr,
         "weight_decay": weight_decay, "warmup": warmup,
@@ -98,18 +107,27 @@ def compare(
         "pooling": pooling, "weights": weights, "prompt": prompt, "precision": precision, "device": device,
         "workers": workers, "logger": logger,
     }  # fmt: skip
+    chosen, names = aft.TrainConfig(**settings), [name.strip() for name in methods.split(",")]
+    if dry_run:
+        for one in student:
+            print_forecast(read, data, one, teacher, chosen, methods=len({"finetune", *names}), seeds=seeds)
+        return
+    dataset = read()
+    found = with_teachers(
+        dataset, data, features, teacher, stores, device=device, precision=precision, bad_inputs=bad_inputs
+    )
     arguments = {
-        "methods": [name.strip() for name in methods.split(",")], "seeds": seeds, "processes": processes, "threads": threads,
-        "options": o.parse_json("--options", options), "config": aft.TrainConfig(**settings),
+        "methods": names, "seeds": seeds, "processes": processes, "threads": threads,
+        "options": o.parse_json("--options", options), "config": chosen,
     }  # fmt: skip
     if len(student) > 1:
-        found = aft.compare_students(dataset, student, features, out=out, **arguments)
-        for comparison in found.comparisons.values():
+        students = aft.compare_students(dataset, student, found, out=out, **arguments)
+        for comparison in students.comparisons.values():
             typer.echo(f"{comparison.result.student.name}\n")
             _print(comparison)
-        typer.echo(f"{found}\n\n{found.conclusion}\n")
+        typer.echo(f"{students}\n\n{students.conclusion}\n")
     else:
-        _print(aft.compare(dataset, student[0], features, out=out, **arguments))
+        _print(aft.compare(dataset, student[0], found, out=out, **arguments))
     typer.echo(f"{out}   (aft report {out} turns it into a page)")
 
 

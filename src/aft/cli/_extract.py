@@ -1,11 +1,11 @@
 """``aft extract``."""
 
-import re
 from typing import Annotated, Any
 
 import typer
 
 from aft.cli import _options as o
+from aft.cli._teachers import named_teachers
 
 
 def extract(
@@ -14,7 +14,7 @@ def extract(
         list[str],
         typer.Option(
             metavar="[NAME=]MODEL",
-            help="timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, python:module:factory; repeatable.",
+            help="A name that aft models lists, timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, python:module:factory; repeatable.",
         ),
     ],
     out: o.Stores,
@@ -61,8 +61,7 @@ def extract(
     An interrupted extraction resumes when the command is run again, and computes only what is missing.
     """
     from aft.core import rank
-    from aft.errors import UsageError
-    from aft.extraction import default_name, estimate, extract_all
+    from aft.extraction import estimate, extract_all
 
     dataset = o.open_data(
         data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, bad_inputs=bad_inputs
@@ -71,15 +70,7 @@ def extract(
         "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "device": device, "precision": precision,
         "dtype": dtype, "batch_size": batch_size, "bad_inputs": bad_inputs, "views": views, "view_seed": view_seed,
     }  # fmt: skip
-    teachers: dict[str, str] = {}
-    for named in teacher:
-        match = re.match(r"^([\w.+-]+)=(.+:.+)$", named)
-        name, model = (match[1], match[2]) if match else (default_name(named), named)
-        if name in teachers:
-            raise UsageError(
-                f"teachers need different names; received {name!r} twice; write --teacher NAME=MODEL with another NAME"
-            )
-        teachers[name] = model
+    teachers = named_teachers(teacher)
     if dry_run:
         for name, model in teachers.items():
             typer.echo(f"{name}: {estimate(dataset, model, name=name, out=out, **options)}")

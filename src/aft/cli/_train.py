@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from aft.cli import _options as o
+from aft.cli._teachers import DryRun, StoresOf, Teachers, print_forecast, with_teachers
 
 
 def train(
@@ -17,6 +18,8 @@ def train(
     features: Annotated[
         list[str] | None, typer.Option(metavar="DIR", help="Feature store of a teacher; repeatable.")
     ] = None,
+    teacher: Teachers = None,
+    stores: StoresOf = None,
     method: Annotated[
         str | None,
         typer.Option(help="aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, finetune; aft+probe-kd joins two."),
@@ -59,21 +62,25 @@ def train(
     workers: o.Workers = 0,
     logger: o.Logger = "tensorboard",
     objective_batch: o.ObjectiveBatch = "global",
+    dry_run: DryRun = False,
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
     """Train a small model with the teachers' features, into a run directory.
 
-    An interrupted training resumes when the command is run again.
+    Features come from --features, or are computed for each --teacher. An interrupted training resumes when the command is run again.
     """
     import aft
     from aft.core import rank
 
-    dataset = o.open_data(
-        data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-        group=group, missing=missing, bad_inputs=bad_inputs,
-    )  # fmt: skip
+    def read() -> aft.Dataset:
+        dataset: aft.Dataset = o.open_data(
+            data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
+            group=group, missing=missing, bad_inputs=bad_inputs,
+        )  # fmt: skip
+        return dataset
+
     settings = {
         **({"method": method} if method else {}), "beta": beta, "weighting": weighting,
         "options": o.parse_json("--options", options) or {},
@@ -85,9 +92,15 @@ def train(
         "precision": precision, "device": device, "workers": workers, "logger": logger,
         "objective_batch": objective_batch,
     }  # fmt: skip
-    run = aft.train(
-        dataset, student, features or [], out=out, overwrite=overwrite, config=aft.TrainConfig(**settings)
-    )  # fmt: skip
+    chosen = aft.TrainConfig(**settings)
+    if dry_run:
+        print_forecast(read, data, student, teacher, chosen)
+        return
+    dataset = read()
+    found = with_teachers(
+        dataset, data, features, teacher, stores, device=device, precision=precision, bad_inputs=bad_inputs
+    )
+    run = aft.train(dataset, student, found, out=out, overwrite=overwrite, config=chosen)
     if rank() > 0:
         return
     test = run.result.test

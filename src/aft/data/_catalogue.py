@@ -20,6 +20,9 @@ class HubData:
         splits: The hub's splits that are read, each with the split that it becomes. A test split without labels is left out; without
             a test split, the validation split tests.
         samples: Number of samples in training and test split.
+        files: Files of the repository by split, where it holds JSON lines and a program instead of a data set.
+        images: Where the repository has no images: the folder in the one that ``AFT_DATA`` names that holds them, one
+            ``NAME.jpg`` for each name in the column of images.
     """
 
     name: str
@@ -29,6 +32,8 @@ class HubData:
     samples: tuple[int, int]
     config: str | None = None
     splits: Mapping[str, str] = field(default_factory=lambda: dict(STANDARD))
+    files: Mapping[str, str] = field(default_factory=dict)
+    images: str | None = None
 
     @property
     def kind(self) -> str:
@@ -59,6 +64,7 @@ _ALL = (
     HubData("pets", "timm/oxford-iiit-pet", "cats and dogs, 37 breeds", _image(), (3680, 3669)),
     HubData("dtd", "tanganke/dtd", "textures, 47 kinds", _image(), (3760, 1880)),
     HubData("food101", "ethz/food101", "dishes, 101 kinds", _image(), (75750, 25250)),
+    HubData("aircraft", "Donghyun99/FGVC-Aircraft", "aeroplanes, 100 variants", _image(), (6667, 3333)),
     HubData("imdb", "stanfordnlp/imdb", "film reviews, 2 classes", _text("text"), (25000, 25000),
             splits={"train": "train", "test": "test", "unsupervised": "train"}),
     HubData("trec", "CogComp/trec", "questions, 6 types of answers", _text("text", "coarse_label"), (5452, 500)),
@@ -73,6 +79,10 @@ _ALL = (
     HubData("stsb", _GLUE, "pairs of sentences, similarity from 0 to 5", _pair("sentence1", "sentence2"), (5749, 1500), "stsb"),
     HubData("flickr8k-matching", "RlNZLER/Image-Text-Matching", "photographs and captions, match or not",
             {"image": "path", "text": "caption", "label": "label"}, (19386, 1161)),
+    HubData("snli-ve", "HuggingFaceM4/SNLI-VE", "photographs and sentences, 3 classes of inference",
+            {"image": "Flickr30K_ID", "text": "sentence2", "label": "gold_label"}, (529527, 17901),
+            files={"train": "snli_ve_train.jsonl", "validation": "snli_ve_dev.jsonl", "test": "snli_ve_test.jsonl"},
+            images="flickr30k-images"),
     HubData("boolq", "google/boolq", "passage and question, yes or no", _pair("question", "passage", "answer"), (9427, 3270)),
 )  # fmt: skip
 #: Data sets by short name.

@@ -73,8 +73,23 @@ def read_hub(name: str, config: str | None = None, **columns: str | None) -> Con
         for column, cells in values.items():
             joined[column] += cells
         joined[SPLIT] += [ours] * len(cells)
-    contents = read_table(joined, None, **{**wanted, "split": SPLIT})  # type: ignore[arg-type]
+    images = None
+    if folder is None and known is not None and known.images is not None:
+        images = _image_folder(known.name, known.images)
+        joined[wanted["image"]] = [f"{image}.jpg" for image in joined[wanted["image"]]]
+    contents = read_table(joined, images, **{**wanted, "split": SPLIT})  # type: ignore[arg-type]
     return replace(contents, source={"kind": contents.source["kind"], "path": name, **wanted})
+
+
+def _image_folder(name: str, folder: str) -> Path:
+    """The folder of images that a user has downloaded, since their owners give them away themselves."""
+    root = os.environ.get(AFT_DATA)
+    if not root or not (Path(root) / folder).is_dir():
+        raise DataError(
+            f"the images of {name!r} are given away by their owners alone; received no folder {folder!r} in the one that {AFT_DATA} "
+            f"names; download them, put them there, and set {AFT_DATA}"
+        )
+    return Path(root) / folder
 
 
 def _read_folder(folder: Path) -> dict[str, _Split]:
@@ -132,7 +147,11 @@ def _download(name: str, known: HubData | None, config: str | None) -> dict[str,
     datasets.utils.logging.set_verbosity_error()
     try:
         with hub_access(repository):
-            loaded = datasets.load_dataset(repository, config or (known.config if known else None))
+            if known is not None and known.files:
+                files = {split: f"hf://datasets/{repository}/{file}" for split, file in known.files.items()}
+                loaded = datasets.load_dataset("json", data_files=files)
+            else:
+                loaded = datasets.load_dataset(repository, config or (known.config if known else None))
     except Exception as error:  # the library raises errors of many kinds, all about this data set
         raise DataError(
             f"a data set is read from Hugging Face's hub, or from the folder that {AFT_DATA} names; {repository!r} could not be read "

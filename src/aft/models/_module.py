@@ -158,6 +158,7 @@ class ModuleBackbone(Backbone):
                 f"a module takes batches of what its preprocessing returns; {self.name or type(self.module).__name__} failed on "
                 f"{forms(batch)} ({describe_exception(error)}); correct the module, or convert its inputs in preprocess="
             ) from error
+        output = getattr(output, "logits", output)  # of the models of transformers
         while isinstance(output, tuple | list) and output:
             output = output[0]
         if not isinstance(output, Tensor) and self._captured is None:

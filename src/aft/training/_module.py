@@ -1,6 +1,5 @@
 """The training step: the task loss plus the objectives, and the optimiser."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from aft.models import Student, StudentOutput
 from aft.objectives import Objective, Weighting, all_gather
 from aft.training._distributed import all_finite, mean_over_processes
 from aft.training._loss import TaskLoss
+from aft.training._schedule import cosine_schedule
 
 #: Steps between two checks for NaN: each check waits for the device.
 CHECK_EVERY = 50
@@ -148,14 +148,7 @@ class TrainingModule(L.LightningModule):
             [group for group in groups if group["params"]], lr=s.lr, weight_decay=s.weight_decay,
             fused=all(p.is_floating_point() for p in trained),  # one pass over the weights instead of ten; not for complex ones
         )  # fmt: skip
-        warmup = max(1, round(s.warmup * s.steps))
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, s.steps - warmup)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        schedule = cosine_schedule(optimiser, steps=s.steps, warmup=s.warmup)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _terms(self) -> Iterator[tuple[Objective, Weighting]]:

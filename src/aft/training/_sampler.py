@@ -84,6 +84,27 @@ class StepSampler:
             number += 1
 
 
+def batch_positions(samples: int, batch_size: int, *, steps: int, seed: int = 0) -> Iterator[list[int]]:
+    """Say which samples each step sees, as in `aft.train` where all samples have a label.
+
+    Args:
+        samples: Number of samples.
+        batch_size: Samples per step.
+        steps: Number of steps.
+        seed: Random seed; samples are shuffled again whenever all have been seen.
+
+    Yields:
+        Positions of the samples of a step, from 0 on.
+
+    Example:
+        >>> next(batch_positions(1000, 4, steps=500))
+        [813, 45, 602, 18]
+    """
+    schedule = BatchSchedule([(np.arange(samples), batch_size)], seed)
+    for step in range(steps):
+        yield schedule.batch(step).tolist()
+
+
 def make_streams(positions: NDArray[np.int64], labelled: NDArray[np.bool_], batch_size: int) -> list[Stream]:
     """Compose batches of labelled and unlabelled samples: as in the data, but at least a quarter of them labelled.
 

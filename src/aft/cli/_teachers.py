@@ -1,0 +1,117 @@
+"""The options ``--teacher`` and ``--dry-run`` of commands that train: features are computed where they are missing."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Teachers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--teacher", metavar="[NAME=]MODEL",
+        help="A model to learn from, whose features are computed first, unless they are there; repeatable. See aft models.",
+    ),
+]  # fmt: skip
+StoresOf = Annotated[
+    str | None,
+    typer.Option(
+        "--stores", metavar="DIR", help="Where the features of --teacher are kept; by default features/ with the data's name."
+    ),
+]  # fmt: skip
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print what would be done and about what it takes; download, compute and write nothing."
+    ),
+]
+
+
+def named_teachers(teachers: Sequence[str]) -> dict[str, str]:
+    """Parse the values of ``--teacher``.
+
+    Args:
+        teachers: Each a model, or ``NAME=MODEL``.
+
+    Returns:
+        Models by the names of their stores.
+
+    Raises:
+        UsageError: Two have the same name.
+    """
+    from aft.errors import UsageError
+    from aft.extraction import default_name
+    from aft.models import ModelSpec
+
+    named: dict[str, str] = {}
+    for teacher in teachers:
+        match = re.match(r"^([\w.+-]+)=([^=,]+(?:[,:].*)?)$", teacher)
+        name, model = (match[1], match[2]) if match else (default_name(teacher), teacher)
+        ModelSpec.parse(model)
+        if name in named:
+            raise UsageError(
+                f"teachers need different names; received {name!r} twice; write --teacher NAME=MODEL with another NAME"
+            )
+        named[name] = model
+    return named
+
+
+def with_teachers(
+    dataset: Any,
+    data: Path,
+    features: Sequence[str] | None,
+    teachers: Sequence[str] | None,
+    stores: str | None,
+    **options: Any,
+) -> list[Any]:
+    """The stores that ``--features`` names, and those of ``--teacher``, after computing what they lack.
+
+    Args:
+        dataset: The samples.
+        data: What they were read from.
+        features: The stores that are there.
+        teachers: Models, as for `named_teachers`.
+        stores: Where the features of these are kept.
+        **options: Settings of the extraction.
+
+    Returns:
+        The stores, or their directories.
+    """
+    from aft.extraction import extract_all
+
+    listed: list[Any] = list(features or [])
+    if teachers:
+        listed += extract_all(
+            dataset, named_teachers(teachers), out=stores or str(Path("features") / data.stem), **options
+        )
+    return listed
+
+
+def print_forecast(
+    read: Any,
+    data: Path,
+    student: str,
+    teachers: Sequence[str] | None,
+    config: Any,
+    *,
+    methods: int = 1,
+    seeds: int = 1,
+) -> None:
+    """Print what a training would do.
+
+    Args:
+        read: Reads the dataset.
+        data: Its path or name.
+        student: Name of the student.
+        teachers: Models, as for `named_teachers`.
+        config: The settings.
+        methods: Number of methods, fine-tuning included.
+        seeds: Number of final trainings of each.
+    """
+    from aft.training import at_hand, data_facts, forecast
+
+    facts = data_facts(str(data), read() if at_hand(str(data)) else None, config)
+    models = list(named_teachers(teachers or []).values())
+    for line in forecast(facts, student, models, config, methods=methods, seeds=seeds):
+        typer.echo(line)

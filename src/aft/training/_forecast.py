@@ -1,0 +1,159 @@
+"""What a training is going to do and to need, from names alone: nothing is downloaded, and no weights are read."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from aft.core import format_duration, format_size
+from aft.data import CATALOGUE, Dataset, find_local
+from aft.errors import DataError, did_you_mean
+from aft.models import ModelFacts, choose_device, model_facts
+from aft.runs import TrainConfig
+from aft.training._search import TRIALS
+
+#: Multiplications that each parameter takes part in for one input: about the patches of an image, or the tokens of a few sentences.
+REUSE = {"image": 200, "text": 40}
+#: Share of a large matrix product's speed that a network reaches.
+EFFICIENCY = 0.4
+#: Passes that a training step is worth: forward, and twice as much backward.
+STEP = 3
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of a dataset.
+
+    Attributes:
+        name: Its name or path.
+        about: What it is.
+        inputs: What its inputs are, such as ``"image"``.
+        training: Number of training samples.
+        test: Number of test samples.
+    """
+
+    name: str
+    about: str
+    inputs: str
+    training: int
+    test: int
+
+
+def data_facts(name: str, dataset: Dataset | None, config: TrainConfig) -> DataFacts:
+    """Collect what is known of a dataset: its own numbers where it is at hand, else those of the catalogue.
+
+    Args:
+        name: Its name or path.
+        dataset: The dataset, if it is at hand.
+        config: The settings, for the share of test samples.
+
+    Returns:
+        The facts.
+
+    Raises:
+        DataError: It is neither at hand nor in the catalogue.
+    """
+    if dataset is not None:
+        test = (
+            sum(split == "test" for split in dataset.splits)
+            if dataset.splits
+            else round(config.test_fraction * len(dataset))
+        )
+        return DataFacts(name, f"{len(dataset):,} samples", "+".join(dataset.modality), len(dataset) - test, test)
+    known = CATALOGUE.get(name)
+    if known is None:
+        raise DataError(
+            f"a dry run needs the data, or a data set that is known by name; received {name!r}{did_you_mean(name, CATALOGUE)}"
+        )
+    inputs = "text" if known.kind == "pair" else known.kind
+    return DataFacts(name, known.about, inputs, *known.samples)
+
+
+def at_hand(name: str) -> bool:
+    """Whether a dataset can be read without downloading it."""
+    return name not in CATALOGUE or find_local(name) is not None
+
+
+def forecast(
+    data: DataFacts, student: str, teachers: Sequence[str], config: TrainConfig, *, methods: int = 1, seeds: int = 1
+) -> list[str]:
+    """Say what a training or a comparison is going to do, and about what it needs.
+
+    Args:
+        data: The data.
+        student: Name of the student.
+        teachers: Names of the models whose features are computed.
+        config: The settings.
+        methods: Number of methods that are compared, fine-tuning included.
+        seeds: Number of final trainings of each.
+
+    Returns:
+        Lines: the data, the teachers with the size of their features, the student, the shapes in a step, and the times. Times
+        are rough: they come from the numbers of parameters, and from a matrix product that is timed on this machine.
+
+    Raises:
+        UsageError: A name is not one of a model.
+    """
+    facts, own = [model_facts(teacher) for teacher in teachers], model_facts(student)
+    samples, recipe = data.training, own.recipe
+    batch = config.batch_size or recipe.batch_for(samples)
+    steps = config.steps or (
+        max(1, round(config.epochs * samples / batch)) if config.epochs else recipe.steps_for(samples, batch)
+    )
+    device = choose_device(config.device)
+    rate = EFFICIENCY * _multiplications_per_second(device)
+    lines = [f"data      {data.name}: {samples:,} training and {data.test:,} test samples; {data.about}"]
+    total = samples + data.test
+    for teacher in facts:
+        size = (
+            ""
+            if teacher.width is None
+            else f"; {total:,} x {teacher.width:,} float16 are {format_size(2 * total * teacher.width)}"
+        )
+        seconds = _seconds(teacher, data.inputs, total, rate)
+        lines.append(
+            f"teacher   {teacher}{size}" + (f", about {format_duration(seconds)}" if seconds is not None else "")
+        )
+    lines.append(f"student   {own}")
+    widths = ", ".join(f"{teacher.name} ({batch}, {_or_d(teacher.width)})" for teacher in facts)
+    lines.append(
+        f"step      {batch} inputs -> student's features ({batch}, {_or_d(own.width)})"
+        + (f"; teachers' features: {widths}" if facts else "")
+    )
+    searched = TRIALS if config.beta == "auto" or config.lr is None else 0
+    trainings = methods * (searched + seeds)
+    seconds = _seconds(own, data.inputs, STEP * steps * batch * trainings, rate)
+    plan = f"up to {methods * searched} trials and {methods * seeds} final trainings of about {steps:,} steps"
+    lines.append(f"plan      {config.method if methods == 1 else f'{methods} methods'}: {plan}" + _about(seconds))
+    lines.append(f"device    {device}; times are rough, from the number of parameters and a timed matrix product")
+    return lines
+
+
+def _about(seconds: float | None) -> str:
+    return f", about {format_duration(seconds)}" if seconds is not None else ""
+
+
+def _or_d(width: int | None) -> str:
+    return "d" if width is None else f"{width}"
+
+
+def _seconds(model: ModelFacts, inputs: str, samples: float, rate: float) -> float | None:
+    """How long so many inputs take, forward."""
+    if model.parameters is None:
+        return None
+    reuse = max(REUSE[part] for part in inputs.split("+"))
+    return max(1.0, samples * reuse * model.parameters / rate)
+
+
+def _multiplications_per_second(device: torch.device, size: int = 1024) -> float:
+    """Multiplications (with additions) of a matrix product on a device."""
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    one = torch.randn(size, size, device=device, dtype=dtype)
+    best = math.inf
+    for _ in range(4):
+        start = time.perf_counter()
+        float((one @ one)[0, 0])  # waits for the device
+        best = min(best, time.perf_counter() - start)
+    return size**3 / best
