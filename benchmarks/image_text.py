@@ -13,6 +13,7 @@ import aft
 from aft.data import Dataset, infer_targets, labelled_samples, make_splits
 from aft.demo import minilm_folder, unpack_mpnet
 from aft.evaluation import balanced_error_of
+from aft.extraction import extract_all
 from aft.features import FeatureStore
 from aft.probing import fit_teacher_probe
 
@@ -25,7 +26,9 @@ def probes(dataset: Dataset, stores: list[FeatureStore]) -> dict[str, dict[str, 
     """Test errors of a probe that adds what the teachers say, and of one that reads products, too."""
     import torch
 
-    splits = make_splits(dataset)
+    splits = make_splits(
+        dataset, validation_fraction=0.2, test_fraction=0.2, seed=0, unlabelled="use", leakage="error"
+    )  # fmt: skip
     targets = infer_targets(dataset, splits.train.tolist(), "auto")
     (train, y), (test, truth) = (
         labelled_samples(dataset, targets, part.tolist()) for part in (splits.train, splits.test)
@@ -50,7 +53,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = Dataset.from_hub("flickr8k-matching")
     teachers = {name: model.format(mpnet=unpack_mpnet()) for name, model in TEACHERS.items()}
-    stores = aft.extraction.extract_all(dataset, teachers, out=arguments.out / "features", precision="bf16")
+    stores = extract_all(dataset, teachers, out=arguments.out / "features", precision="bf16")
     print(json.dumps(probes(dataset, stores)), flush=True)
     table = aft.compare(
         dataset, STUDENT.format(minilm=minilm_folder()), stores, methods=METHODS, seeds=arguments.seeds, steps=arguments.steps,

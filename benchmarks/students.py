@@ -24,7 +24,7 @@ from aft.models import KNOWN_MODELS, Student, forward_all, load_backbone
 
 TABLE = Path(__file__).parent.parent / "src" / "aft" / "models" / "students.json"
 MINILM = "keep_layers={},max_length=64,vocabulary=8000"
-ALONE, BATCH, REPEATS = 32, 256, 5
+ALONE, BATCH, REPEATS = 16, 256, 5
 TEXTS = (
     ("aft:ngrams", "few parameters to serve; starts from the best linear model", None),
     ("aft:static", "a table of tokens; start it with init= from a teacher", None),
@@ -82,7 +82,7 @@ def rows() -> Iterator[dict[str, Any]]:
     for name, about in IMAGES:
         random = name in KNOWN_MODELS
         backbone = load_backbone(name, role="student", example=pictures[0], **({"weights": "random"} if random else {}))
-        few = pictures[: BATCH // 4]
+        few = pictures[: BATCH // 8]
         yield {"name": name, "inputs": "image", **measure(backbone, few), "about": about}
 
 

@@ -18,7 +18,7 @@ def test_names_of_models_are_parsed():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet18", "kind:name"),
+        ("resnet1818", "kind:name"),
         ("tim:resnet18", "did you mean 'timm'"),
         ("timm:resnet18,imagesize=3", "did you mean 'image_size'"),
         ("timm:resnet18,image_size=big", "whole number from 1 on; received 'big'"),

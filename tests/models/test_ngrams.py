@@ -11,7 +11,7 @@ import aft
 from aft.data import Dataset
 from aft.errors import ModelError, UsageError
 from aft.models import Student, load_backbone
-from aft.models._hashing import _WORD, BASE, CHARACTERS, GROUP_BITS, LONGEST_WORD, SPREAD, hash_ngrams
+from aft.preprocessing._hashing import _WORD, BASE, CHARACTERS, GROUP_BITS, LONGEST_WORD, SPREAD, hash_ngrams
 from tests.conftest import sentences
 from tests.models.conftest import TEXTS
 
@@ -161,7 +161,7 @@ def test_damaged_ngrams_are_noticed(dataset, tmp_path, damage):
         file.unlink()
     else:
         file.write_bytes({"cut": content[:100], "nonsense": b"x" * 50}.get(damage, content))
-    with pytest.raises(ModelError, match=r"ngrams.npz' is not what was written to it; restore it"):
+    with pytest.raises(ModelError, match=r"the n-grams in .* are not what was written to it; restore them"):
         aft.load(run.path)
 
 

@@ -3,7 +3,8 @@ import torch
 
 from aft.errors import UsageError
 from aft.models import load_backbone
-from aft.models._text import clip, pool_tokens, train_tokenizer
+from aft.models._text import pool_tokens, train_tokenizer
+from aft.preprocessing import clip
 from tests.models.conftest import TEXTS
 
 

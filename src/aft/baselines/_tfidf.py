@@ -10,7 +10,7 @@ from aft.baselines._linear import PENALTIES, fit_linear
 from aft.data import Targets
 from aft.errors import MissingExtraError
 from aft.evaluation import calibrated_loss, measure
-from aft.models import WORD
+from aft.preprocessing import WORD
 
 #: The most words and pairs of words.
 FEATURES = 200_000

@@ -25,12 +25,12 @@ def students(
         listed = list(within_budget(listed, budget))
     width = max((len(one.name) for one in listed), default=4)
     if listed:
-        typer.echo(f"{'name':{width}}  inputs  parameters      size   alone  in batches  when to choose it")
+        typer.echo(f"{'name':{width}}  inputs  parameters      size     alone  in batches  when to choose it")
     for one in listed:
         parameters = f"{one.parameters / 1e6:.2g} M" if one.parameters < 10e6 else f"{one.parameters / 1e6:.0f} M"
         typer.echo(
-            f"{one.name:{width}}  {one.inputs:6}  {parameters:>10}  {format_size(one.bytes):>8}  {one.latency_ms:>4.2g} ms  "
-            f"{one.batch_ms:>7.2g} ms  {one.about}"
+            f"{one.name:{width}}  {one.inputs:6}  {parameters:>10}  {format_size(one.bytes):>8}  {_shown(one.latency_ms):>5} ms  "
+            f"{_shown(one.batch_ms):>7} ms  {one.about}"
         )
     if not listed:
         typer.echo(f"no measured student is within {budget}: aft students lists all")
@@ -38,3 +38,7 @@ def students(
         "\nMilliseconds for one input, by itself and in batches, from the raw text or image to the prediction, on one thread of a CPU "
         "in fp32. aft compare --student A --student B measures students on your task."
     )
+
+
+def _shown(milliseconds: float) -> str:
+    return f"{milliseconds:.0f}" if milliseconds >= 10 else f"{milliseconds:.2g}"

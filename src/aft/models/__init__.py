@@ -18,7 +18,6 @@ from aft.models._capture import capture as capture
 from aft.models._device import choose_device as choose_device
 from aft.models._facts import ModelFacts as ModelFacts
 from aft.models._facts import model_facts as model_facts
-from aft.models._hashing import WORD as WORD
 from aft.models._inference import Outputs as Outputs
 from aft.models._inference import forward_all as forward_all
 from aft.models._known import KNOWN_MODELS as KNOWN_MODELS

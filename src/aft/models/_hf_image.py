@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
 from aft.models._hf_common import SCRATCH, make_model
-from aft.models._image import ImagePreprocessing
 from aft.models._image_backbone import ImageBackbone
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers
+from aft.preprocessing import ImagePreprocessing
 
 
 class HFImage(ImageBackbone):

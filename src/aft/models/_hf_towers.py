@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from aft.data import IMAGE
 from aft.models._backbone import Batch, Recipe
 from aft.models._hf_common import PRETRAINED, SCRATCH, make_model
-from aft.models._image import ImagePreprocessing
 from aft.models._image_backbone import ImageBackbone
 from aft.models._parts import PartsBackbone
-from aft.models._text import TextBackbone, Tokens, require_transformers
+from aft.models._text import TextBackbone, require_transformers
+from aft.preprocessing import ImagePreprocessing, Tokens
 
 #: What belongs to each tower, and what to neither: the scale of the similarity in their training.
 OWN = {"image": ("vision_model", "visual_projection"), "text": ("text_model", "text_projection")}

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from aft.data import IMAGE
 from aft.models._backbone import Backbone, Batch
-from aft.models._image import ImagePreprocessing
+from aft.preprocessing import ImagePreprocessing
 
 
 class ImageBackbone(Backbone):
@@ -23,7 +23,7 @@ class ImageBackbone(Backbone):
 
     def encode_own(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Resize, crop and normalise images."""
-        return [self.images(image) for image in inputs]
+        return [torch.from_numpy(self.images(image)) for image in inputs]
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
         """Stack images: ``image`` is ``(B, 3, H, W)``."""

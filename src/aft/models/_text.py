@@ -5,47 +5,22 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from aft.data import TEXT, TEXT_PAIR
 from aft.errors import MissingExtraError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch
+from aft.preprocessing import LONGEST_TEXT, Tokens, clip, longest_read, pad_tokens
 
 POOLINGS = ("mean", "cls", "last", "max")
 
 
-class Tokens(NamedTuple):
-    """An encoded text.
-
-    Attributes:
-        ids: Token ids.
-        types: Segment of each token in a pair of texts, 0 or 1; None for tokenizers without segments.
-        truncated: Whether the text was longer than the limit.
-    """
-
-    ids: NDArray[np.int32]
-    types: NDArray[np.int32] | None
-    truncated: bool
-
-
 #: The fewest texts in a part of a batch, and the share of tokens up to which dividing a batch is worth it.
 PART, WORTH_IT = 16, 0.85
-#: Texts are clipped to this many characters, or more for large limits, before they are tokenised: a tokenizer
-#: would process millions of characters to return a few hundred tokens.
-LONGEST_TEXT = 100_000
-
-
-def clip(text: str, length: int) -> str:
-    """Shorten a text to at most so many characters, at a space if there is one among the last thousand."""
-    if len(text) <= length:
-        return text
-    space = text.rfind(" ", length - 1000, length)
-    return text[: space if space > 0 else length]
 
 
 class TextBackbone(Backbone):
@@ -71,7 +46,7 @@ class TextBackbone(Backbone):
         if not inputs:
             return []
         pairs = not isinstance(inputs[0], str)
-        longest = max(LONGEST_TEXT, 50 * self.max_length)
+        longest = longest_read(self.max_length)
         first = [self.prompt + clip(item[0] if pairs else item, longest) for item in inputs]
         arguments = (first, [clip(item[1], longest) for item in inputs]) if pairs else (first,)
         output = self.tokenizer(*arguments, truncation=True, max_length=self.max_length, return_overflowing_tokens=True)
@@ -96,19 +71,7 @@ class TextBackbone(Backbone):
             ``input_ids`` and ``attention_mask``, both ``(B, T)``; also ``token_type_ids`` if the tokenizer
             has segments.
         """
-        longest = max(1, *(len(tokens.ids) for tokens in encoded))
-        ids = np.full((len(encoded), longest), self._pad, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        types = np.zeros_like(ids) if encoded[0].types is not None else None
-        for row, tokens in enumerate(encoded):
-            ids[row, : len(tokens.ids)] = tokens.ids
-            mask[row, : len(tokens.ids)] = 1
-            if types is not None and tokens.types is not None:
-                types[row, : len(tokens.types)] = tokens.types
-        batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-        if types is not None:
-            batch["token_type_ids"] = torch.from_numpy(types)
-        return batch
+        return {name: torch.from_numpy(array) for name, array in pad_tokens(encoded, self._pad).items()}
 
     def length(self, encoded: Tokens) -> int:
         """Number of tokens."""

@@ -9,10 +9,10 @@ from aft.core import first_sentence
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe, Role, load_weights
 from aft.models._capture import attach
-from aft.models._image import ImagePreprocessing
 from aft.models._image_backbone import ImageBackbone
 from aft.models._layers import keep_first_layers
 from aft.models._spec import ModelSpec
+from aft.preprocessing import ImagePreprocessing
 
 PRETRAINED = Recipe(lr=3e-4, epochs=15, batch_size=64)
 SCRATCH = Recipe(lr=1e-3, weight_decay=0.05, epochs=40, batch_size=64)

@@ -18,8 +18,8 @@ from torch import Tensor
 from aft.models._hf import load_hf
 from aft.models._hf_text import HFText
 from aft.models._spec import ModelSpec
-from aft.models._text import Tokens
 from aft.models._vocabulary import rows_of
+from aft.preprocessing import Tokens
 
 log = logging.getLogger("aft")
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aft.errors import UsageError
-from aft.models._text import LONGEST_TEXT, clip
+from aft.preprocessing import LONGEST_TEXT, clip
 
 
 def rows_of(kept: Sequence[int], vocabulary: int, unknown: int | None) -> Tensor:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from aft.errors import MissingExtraError
 
@@ -33,7 +32,7 @@ class ImagePreprocessing:
         """Shape of a preprocessed image."""
         return (3, self.size, self.size)
 
-    def __call__(self, image: Any) -> Tensor:
+    def __call__(self, image: Any) -> NDArray[np.float32]:
         """Preprocess an RGB image.
 
         Args:
@@ -59,7 +58,7 @@ class ImagePreprocessing:
         cropped = resized.crop((left, top, left + self.size, top + self.size))
         return self.normalise(cropped)
 
-    def normalise(self, image: Any) -> Tensor:
+    def normalise(self, image: Any) -> NDArray[np.float32]:
         """Convert an RGB image of the right size to numbers with the mean and standard deviation that the model expects.
 
         Args:
@@ -68,8 +67,9 @@ class ImagePreprocessing:
         Returns:
             ``(3, size, size)`` float32.
         """
-        pixels = torch.from_numpy(np.array(image, dtype=np.float32) / 255).permute(2, 0, 1)
-        return ((pixels - torch.tensor(self.mean).view(3, 1, 1)) / torch.tensor(self.std).view(3, 1, 1)).contiguous()
+        pixels = np.array(image, dtype=np.float32) / np.float32(255)
+        normalised = (pixels - np.asarray(self.mean, dtype=np.float32)) / np.asarray(self.std, dtype=np.float32)
+        return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
     def describe(self) -> dict[str, Any]:
         """The settings as JSON values."""

@@ -1,0 +1,96 @@
+"""Token ids of texts, and batches of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Texts are clipped to this many characters, or more for large limits, before they are tokenised: a tokenizer
+#: would process millions of characters to return a few hundred tokens.
+LONGEST_TEXT = 100_000
+
+
+class Tokens(NamedTuple):
+    """An encoded text.
+
+    Attributes:
+        ids: Token ids.
+        types: Segment of each token in a pair of texts, 0 or 1; None for tokenizers without segments.
+        truncated: Whether the text was longer than the limit.
+    """
+
+    ids: NDArray[np.int32]
+    types: NDArray[np.int32] | None
+    truncated: bool
+
+
+def clip(text: str, length: int) -> str:
+    """Shorten a text to at most so many characters, at a space if there is one among the last thousand."""
+    if len(text) <= length:
+        return text
+    space = text.rfind(" ", length - 1000, length)
+    return text[: space if space > 0 else length]
+
+
+def longest_read(max_length: int) -> int:
+    """The most characters that are tokenised where so many tokens are kept."""
+    return max(LONGEST_TEXT, 50 * max_length)
+
+
+def pad_tokens(encoded: Sequence[Tokens], pad: int, length: int | None = None) -> dict[str, NDArray[np.int64]]:
+    """Pad texts on the right.
+
+    Args:
+        encoded: The texts.
+        pad: Id of the padding token.
+        length: Length to pad to; by default that of the longest text.
+
+    Returns:
+        ``input_ids`` and ``attention_mask``, both ``(B, T)``; also ``token_type_ids`` if the tokenizer has segments.
+    """
+    longest = length or max(1, *(len(tokens.ids) for tokens in encoded))
+    ids = np.full((len(encoded), longest), pad, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    types = np.zeros_like(ids) if encoded[0].types is not None else None
+    for row, tokens in enumerate(encoded):
+        ids[row, : len(tokens.ids)] = tokens.ids
+        mask[row, : len(tokens.ids)] = 1
+        if types is not None and tokens.types is not None:
+            types[row, : len(tokens.types)] = tokens.types
+    batch = {"input_ids": ids, "attention_mask": mask}
+    return batch if types is None else {**batch, "token_type_ids": types}
+
+
+class TokenReader:
+    """Tokenises texts as a student does, with the package tokenizers alone.
+
+    Args:
+        file: The student's ``tokenizer.json``.
+        max_length: Largest number of tokens per text; longer texts are truncated.
+        prompt: Text to put before every text.
+        segments: Whether the student sees which text of a pair a token belongs to.
+    """
+
+    def __init__(self, file: Path, *, max_length: int, prompt: str = "", segments: bool = False) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer: Any = Tokenizer.from_file(str(file))
+        self._tokenizer.enable_truncation(max_length)
+        self._tokenizer.no_padding()
+        self._longest, self._prompt, self._segments = longest_read(max_length), prompt, segments
+
+    def __call__(self, inputs: Sequence[Any]) -> list[Tokens]:
+        """Tokenise texts, or pairs of texts."""
+        pairs = bool(inputs) and not isinstance(inputs[0], str)
+        first = [self._prompt + clip(item[0] if pairs else item, self._longest) for item in inputs]
+        listed = list(zip(first, (clip(item[1], self._longest) for item in inputs), strict=True)) if pairs else first
+        return [
+            Tokens(
+                np.asarray(one.ids, dtype=np.int32),
+                np.asarray(one.type_ids, dtype=np.int32) if self._segments else None,
+                bool(one.overflowing),
+            )
+            for one in self._tokenizer.encode_batch(listed)
+        ]
