@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aft.comparison import compare_students as compare_students
     from aft.data import Dataset as Dataset
     from aft.evaluation import Metrics as Metrics
+    from aft.exporting import export as export
     from aft.extraction import extract as extract
     from aft.features import FeatureStore as FeatureStore
     from aft.features import import_features as import_features
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
     from aft.results import Pareto as Pareto
     from aft.results import pareto as pareto
     from aft.runs import Model as Model
-    from aft.runs import Prediction as Prediction
     from aft.runs import Run as Run
     from aft.runs import TrainConfig as TrainConfig
     from aft.runs import evaluate as evaluate
     from aft.runs import load as load
+    from aft.runtime import ExportedModel as ExportedModel
+    from aft.runtime import Prediction as Prediction
     from aft.training import train as train
 
 #: The package that each public name comes from.
@@ -46,12 +48,13 @@ _PACKAGES = {
     "CKA": "objectives",
     "Comparison": "results",
     "Dataset": "data",
+    "ExportedModel": "runtime",
     "FactorTransfer": "objectives",
     "FeatureStore": "features",
     "KD": "objectives",
     "Metrics": "evaluation",
     "Model": "runs",
-    "Prediction": "runs",
+    "Prediction": "runtime",
     "Pareto": "results",
     "ProbeKD": "objectives",
     "RKD": "objectives",
@@ -63,6 +66,7 @@ _PACKAGES = {
     "compare": "comparison",
     "compare_students": "comparison",
     "evaluate": "runs",
+    "export": "exporting",
     "extract": "extraction",
     "import_features": "features",
     "load": "runs",

@@ -12,6 +12,7 @@ from aft.cli._compare import compare
 from aft.cli._data import data
 from aft.cli._demo import demo
 from aft.cli._evaluate import evaluate
+from aft.cli._export import export
 from aft.cli._extract import extract
 from aft.cli._import_features import import_features
 from aft.cli._init import init
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "compare": compare,
     "evaluate": evaluate,
     "predict": predict,
+    "export": export,
     "report": report,
     "pareto": pareto,
     "inspect": inspect,

@@ -8,6 +8,7 @@ import typer
 
 from aft.cli import _options as o
 from aft.cli._evaluate import Run
+from aft.cli._predict_exported import predict_exported
 
 
 def predict(
@@ -41,11 +42,13 @@ def predict(
 ) -> None:
     """Predict every sample of a table or folder, one image, or texts. Columns are those of the run unless they are given.
 
+    RUN may be an exported model (aft export), which needs no torch: a table of any length is read row by row, and a row that cannot be
+    used is kept, with the reason in a column of errors.
+
     A table without the run's column of ids gets the numbers of its rows as ids.
     """
-    import aft
     from aft.errors import UsageError
-    from aft.runs import check_output, open_inputs, typed_inputs, write_predictions
+    from aft.runtime import is_exported
 
     if (data is None) == (input is None):
         raise UsageError(
@@ -57,6 +60,12 @@ def predict(
     named = [f"{role}=" for role, column in columns.items() if column is not None]
     if named and (data is None or str(data) == "-"):
         raise UsageError(f"only tables have columns; received {', '.join(named)} without one; leave them out")
+    if is_exported(run):
+        predict_exported(run, data, input, out, columns, precision=precision, overwrite=overwrite)
+        return
+    import aft
+    from aft.runs import check_output, open_inputs, typed_inputs, write_predictions
+
     if out is not None:
         check_output(out, overwrite=overwrite)
         if data is not None and out.resolve() == data.resolve():

@@ -124,6 +124,20 @@ class Backbone(nn.Module, ABC):
     def config(self) -> dict[str, Any]:
         """JSON values that `restore_backbone` needs besides the weights and the files of `save_assets`."""
 
+    def encodings(self) -> list[dict[str, Any]]:
+        """What `encode` and `collate` do, as JSON values that do without torch: one description for each part of the backbone.
+
+        Raises:
+            ModelError: It is code of a user's.
+        """
+        raise ModelError(
+            f"an exported student reads inputs by itself; the preprocessing of {self.spec or type(self).__name__} is code, which no file "
+            "describes; train on arrays, or on a student that aft knows by name"
+        )
+
+    def save_encodings(self, directory: Path) -> None:
+        """Write the files that `encodings` calls for."""
+
     @property
     def network(self) -> nn.Module:
         """The module whose layers `at_layer` can read; backbones of one network share a forward pass."""

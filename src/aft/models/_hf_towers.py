@@ -98,6 +98,11 @@ class HFTextTower(TextBackbone):
             return {"input_ids": F.pad(ids, (0, self.max_length - ids.shape[1]), value=self._pad)}
         return batch
 
+    def encodings(self) -> list[dict[str, Any]]:
+        """As for any text, and the length that all texts are padded to."""
+        (own,) = super().encodings()
+        return [{**own, "segments": False, "length": self.max_length if self._always_padded else None}]
+
     @property
     def network(self) -> nn.Module:
         """The model of transformers."""

@@ -32,3 +32,7 @@ class ImageBackbone(Backbone):
     def preprocessing(self) -> dict[str, Any]:
         """Size, crop and normalisation of the images."""
         return self.images.describe()
+
+    def encodings(self) -> list[dict[str, Any]]:
+        """Size, crop and normalisation."""
+        return [{"kind": "image", "reads": self.reads, **self.images.describe()}]

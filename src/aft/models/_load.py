@@ -256,7 +256,7 @@ def restore_backbone(
                 f"loading a run that trained a module needs the module; this run trained a {config['name']}; pass "
                 "it as student="
             )
-        backbone.dim, backbone.head = int(config["dim"]), config["head"]
+        backbone.dim, backbone.head, backbone.shape = int(config["dim"]), config["head"], config.get("shape")
         return backbone
     raise ModelError(
         f"the class of a run's student must be known; received {kind!r}; load the run with the version of aft that "

@@ -57,13 +57,13 @@ class ModuleBackbone(Backbone):
         self._examined = False
         self._final: FinalLayer | None = None
         self._axes = 2
-        self._shape: list[int] | None = None
+        self.shape: list[int] | None = None
         if example is not None:
             self.measure(example)
 
     def measure(self, example: Any) -> None:
         """Run one raw input through the module, to learn the width of its features and which linear layer it ends in."""
-        self._shape = list(example.shape) if isinstance(example, np.ndarray) else None
+        self.shape = list(example.shape) if isinstance(example, np.ndarray) else None
         training = self.training
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         with torch.no_grad():
@@ -214,6 +214,16 @@ class ModuleBackbone(Backbone):
         self.head = final.name
         return self.head
 
+    def encodings(self) -> list[dict[str, Any]]:
+        """Arrays are read as they are; what a user has written cannot be described.
+
+        Raises:
+            ModelError: There is a preprocessing of the user's, or inputs are not arrays.
+        """
+        if self.preprocess is not None or self.shape is None:
+            return super().encodings()
+        return [{"kind": "array", "reads": self.reads}]
+
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """A digest of the preprocessing function's source code and of the values that it holds."""
         if self.preprocess is None:
@@ -233,7 +243,7 @@ class ModuleBackbone(Backbone):
         """Name, layer, pooling, width and classifier; the module itself is code and is not saved."""
         return {
             "class": "module", "name": self.name, "layer": self.layer, "pooling": self.pooling, "dim": self.dim,
-            "head": self.head, "shape": self._shape,
+            "head": self.head, "shape": self.shape,
         }  # fmt: skip
 
     def _features(self, output: Tensor) -> Tensor:

@@ -56,8 +56,15 @@ class NgramText(Backbone, LinearStart):
         }
 
     def forward(self, batch: Batch) -> Tensor:
-        """Features ``(B, d)`` of a batch: the weighted sum, and the hidden layer over it."""
-        total = self.table(batch["rows"], batch["offsets"], per_sample_weights=batch["values"])
+        """Features ``(B, d)`` of a batch: the weighted sum, and the hidden layer over it.
+
+        Args:
+            batch: From `collate`, or from `aft.preprocessing.pad_ngrams`, which an exported student gets.
+        """
+        if "offsets" in batch:
+            total = self.table(batch["rows"], batch["offsets"], per_sample_weights=batch["values"])
+        else:
+            total = (batch["values"].unsqueeze(1) @ self.table.weight[batch["rows"]]).squeeze(1)
         return torch.cat([total, self.mlp(total)], dim=1)
 
     @property
@@ -93,6 +100,14 @@ class NgramText(Backbone, LinearStart):
             "class": "ngrams", "width": self.table.embedding_dim, "hidden": self.dim - self.table.embedding_dim,
             "dropout": self.mlp[0].p, "ngrams": self.ngrams.digest(),
         }  # fmt: skip
+
+    def encodings(self) -> list[dict[str, Any]]:
+        """The n-grams are a file."""
+        return [{"kind": "ngrams", "reads": self.reads}]
+
+    def save_encodings(self, directory: Path) -> None:
+        """Write the n-grams."""
+        self.ngrams.save(directory)
 
     def save_assets(self, directory: Path) -> None:
         """Write the n-grams."""

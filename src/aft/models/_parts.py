@@ -124,6 +124,17 @@ class PartsBackbone(Backbone):
             "reads": [part.reads for part in self.each()],
         }  # fmt: skip
 
+    def encodings(self) -> list[dict[str, Any]]:
+        """Those of the parts."""
+        return [encoding for part in self.each() for encoding in part.encodings()]
+
+    def save_encodings(self, directory: Path) -> None:
+        """Write the files of each part into a directory of its own."""
+        for number, part in enumerate(self.each()):
+            own = assets_of(directory, number)
+            own.mkdir(exist_ok=True)
+            part.save_encodings(own)
+
     def save_assets(self, directory: Path) -> None:
         """Write the files of each part into a directory of its own."""
         for number, part in enumerate(self.each()):

@@ -93,6 +93,20 @@ class TextBackbone(Backbone):
             "tokenizer": hashlib.sha256(self.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
         }
 
+    def encodings(self) -> list[dict[str, Any]]:
+        """Limit, prompt and padding; the tokenizer is a file."""
+        segments = self.encode_own(["a"])[0].types is not None
+        return [
+            {
+                "kind": "tokens", "reads": self.reads, "max_length": self.max_length, "prompt": self.prompt, "pad": self._pad,
+                "segments": segments, "length": None,
+            }
+        ]  # fmt: skip
+
+    def save_encodings(self, directory: Path) -> None:
+        """Write the tokenizer as the package tokenizers does."""
+        self.tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
+
     def save_assets(self, directory: Path) -> None:
         """Write the tokenizer."""
         try:

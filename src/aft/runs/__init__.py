@@ -4,13 +4,13 @@ from aft.runs._card import write_card as write_card
 from aft.runs._describe import describe_run as describe_run
 from aft.runs._directory import claim_directory as claim_directory
 from aft.runs._directory import open_run_directory as open_run_directory
+from aft.runs._evaluate import chosen_samples as chosen_samples
 from aft.runs._evaluate import evaluate as evaluate
 from aft.runs._hparams import CurvePoint as CurvePoint
 from aft.runs._hparams import HParams as HParams
 from aft.runs._hparams import Trial as Trial
 from aft.runs._layout import RunLayout as RunLayout
 from aft.runs._model import Model as Model
-from aft.runs._model import Prediction as Prediction
 from aft.runs._model import load as load
 from aft.runs._predictions import check_output as check_output
 from aft.runs._predictions import open_inputs as open_inputs

@@ -13,7 +13,7 @@ from aft.errors import DataError, RunError, UsageError, did_you_mean
 from aft.evaluation import Metrics, measure
 from aft.runs._layout import RunLayout
 from aft.runs._model import load
-from aft.runs._schema import SampleCounts
+from aft.runs._schema import RunConfig, SampleCounts
 
 log = logging.getLogger("aft")
 
@@ -41,12 +41,34 @@ def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: 
         DataError: No labelled sample in that split.
         RunError: There is no finished run, or its record of the splits is damaged.
     """
-    if on not in get_args(Subset):
-        raise UsageError(f"unknown split on={on!r}{did_you_mean(str(on), get_args(Subset))}")
-    check_dataset(dataset)
     model = load(run, device=device, **module)
+    part = chosen_samples(run, dataset, on=on)
+    encoded, _ = model.targets.encode(part.labels or [], part.ids)
+    return measure(model.targets, model.logits(part.inputs), encoded)
+
+
+def chosen_samples(run: str | Path, dataset: Dataset, *, on: Subset = "test") -> Dataset:
+    """The labelled samples of a split of a run.
+
+    Args:
+        run: The run directory.
+        dataset: The samples.
+        on: As for `evaluate`.
+
+    Returns:
+        Those of them that are in the split.
+
+    Raises:
+        UsageError: An unknown split.
+        DataError: No labelled sample in that split.
+        RunError: There is no finished run, or its record of the splits is damaged.
+    """
+    if on not in get_args(Subset):
+        raise UsageError(f"unknown split on={on!r}{did_you_mean(on, get_args(Subset))}")
+    check_dataset(dataset)
+    layout = RunLayout(Path(run))
     dataset = dataset.verified()
-    rows = _read_splits(RunLayout(Path(run)), model.config.data.counts)
+    rows = _read_splits(layout, RunConfig.read(layout.config).data.counts)
     recorded = {row["digest"]: row["split"] for row in rows}
     given = dataset.splits if dataset.splits is not None else ["test"] * len(dataset)
     splits = [recorded.get(digest, split) for digest, split in zip(dataset.digests, given, strict=True)]
@@ -67,9 +89,7 @@ def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: 
             seen,
             len(chosen),
         )
-    part = dataset.subset(np.array(chosen))
-    encoded, _ = model.targets.encode(part.labels or [], part.ids)
-    return measure(model.targets, model.logits(part.inputs), encoded)
+    return dataset.subset(np.array(chosen))
 
 
 def _read_splits(layout: RunLayout, counts: SampleCounts) -> list[dict[str, str]]:

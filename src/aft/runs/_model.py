@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,6 +17,7 @@ from aft.models import Backbone, Batch, Student, choose_device, forward_all, res
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
 from aft.runs._weights import load_weights
+from aft.runtime import Prediction, decode
 
 log = logging.getLogger("aft")
 
@@ -26,30 +26,6 @@ CHUNK = 2048
 Precision = Literal["fp32", "bf16", "fp16"]
 #: Types of half precision.
 TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True, repr=False)
-class Prediction:
-    """What a model predicts for one input.
-
-    Attributes:
-        label: The class; for multi-label tasks the classes, joined by ``|``; for regression the value.
-        probabilities: The probability of each class; empty for regression.
-    """
-
-    label: str | float
-    probabilities: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def confidence(self) -> float | None:
-        """Probability of the predicted class; None if there is no single one."""
-        return self.probabilities.get(self.label) if isinstance(self.label, str) else None
-
-    def __repr__(self) -> str:
-        """Label and confidence."""
-        if isinstance(self.label, float):
-            return f"Prediction({self.label:.4g})"
-        return f"Prediction({self.label!r}" + (f", {self.confidence:.1%})" if self.confidence is not None else ")")
 
 
 class Model:
@@ -107,7 +83,7 @@ class Model:
             >>> aft.load("runs/a").predict(["a delight from start to end"])
             [Prediction('positive', 97.1%)]
         """
-        return list(self._decode(self.logits(inputs)))
+        return list(decode(self.targets, self.logits(inputs)))
 
     def logits(self, inputs: Iterable[Any] | Dataset) -> NDArray[np.float32]:
         """The student's outputs for raw inputs.
@@ -173,19 +149,6 @@ class Model:
                     f"an array has as many axes as those of the training, {len(shape)}; input {number} has the shape "
                     f"{np.shape(value)}, and one of the training {tuple(shape)}; pass arrays of that kind in a list, even if it is one"
                 )
-
-    def _decode(self, logits: NDArray[np.float32]) -> Iterator[Prediction]:
-        wide = torch.from_numpy(logits.astype(np.float64))
-        classes = self.targets.classes
-        if self.targets.kind == "regression":
-            yield from (Prediction(float(row[0]) * self.targets.scale + self.targets.mean) for row in wide.tolist())
-        elif self.targets.kind == "multilabel":
-            for row in torch.sigmoid(wide).tolist():
-                chosen = "|".join(name for name, p in zip(classes, row, strict=True) if p > 0.5)
-                yield Prediction(chosen, dict(zip(classes, row, strict=True)))
-        else:
-            for row in torch.softmax(wide, dim=1).tolist():
-                yield Prediction(classes[int(np.argmax(row))], dict(zip(classes, row, strict=True)))
 
     def __repr__(self) -> str:
         """Student, task and size."""

@@ -22,8 +22,8 @@ from aft.data import (
 )
 from aft.errors import DataError, UnknownColumnError, UsageError
 from aft.runs._layout import RunLayout
-from aft.runs._model import Prediction
 from aft.runs._schema import RunConfig
+from aft.runtime import Prediction
 
 SUFFIXES = (".csv", ".jsonl")
 

@@ -1,0 +1,159 @@
+"""An exported model, which needs neither torch nor the code of its student."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aft.data import MODALITIES, Modality, Targets, check_inputs
+from aft.errors import DataError, MissingExtraError, RunError
+from aft.preprocessing import ImagePreprocessing, NgramTable, TokenReader, pad_ngrams, pad_tokens
+from aft.runtime._description import Description, Encoding
+from aft.runtime._prediction import Prediction, decode
+
+#: Inputs that are encoded together, and those of them, of similar length, that are computed together.
+CHUNK, BATCH = 1024, 64
+FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
+
+
+class ExportedModel:
+    """A model that ``aft export`` wrote, run by onnxruntime.
+
+    Args:
+        folder: The folder.
+        precision: ``"fp32"``, or ``"int8"`` if it was exported, too.
+        threads: Threads of onnxruntime; its own choice by default.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        RunError: The folder holds no exported model, or a file of it is damaged.
+
+    Example:
+        >>> model = ExportedModel("exported")
+        >>> model.predict(["a delight from start to end"])
+        [Prediction('positive', 97.1%)]
+    """
+
+    def __init__(
+        self, folder: str | Path, *, precision: Literal["fp32", "int8"] = "fp32", threads: int | None = None
+    ) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtraError(
+                "exported models are run by onnxruntime, which is not installed; run pip install 'adaptive-feature-transfer[runtime]'"
+            ) from error
+        self.folder = Path(folder)
+        self.description = Description.read(self.folder)
+        file = self.folder / FILES[precision]
+        if not file.is_file():
+            raise RunError(
+                f"an exported model holds a file for each precision; there is no {file.name!r} in {str(folder)!r}; export the run with it"
+            )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises errors of many kinds
+            raise RunError(
+                f"{str(file)!r} is not what aft export wrote ({str(error).splitlines()[0]:.100}); export the run again"
+            ) from error
+        self._wanted = {one.name for one in self._session.get_inputs()}
+        self._readers = [self._reader(encoding) for encoding in self.description.encodings]
+
+    @property
+    def targets(self) -> Targets:
+        """The task."""
+        return self.description.task
+
+    @property
+    def modality(self) -> Modality:
+        """Parts of an input, as in `aft.Dataset.modality`."""
+        return MODALITIES[self.description.inputs]
+
+    def predict(self, inputs: Iterable[Any]) -> list[Prediction]:
+        """Predict any number of raw inputs.
+
+        Args:
+            inputs: Texts, pairs of texts, images (PIL images, or paths), images with texts, or arrays.
+
+        Returns:
+            One prediction for each input, in order.
+
+        Raises:
+            DataError: An input cannot be used.
+        """
+        return list(decode(self.targets, self.logits(inputs)))
+
+    def logits(self, inputs: Iterable[Any]) -> NDArray[np.float32]:
+        """The outputs for raw inputs, ``(N, C)``; see `aft.Model.logits`."""
+        if isinstance(inputs, str | bytes):
+            raise DataError("predict takes a sequence of inputs; received a text; put it into a list")
+        iterator, parts, start = iter(inputs), [], 0
+        while chunk := list(islice(iterator, CHUNK)):
+            parts.append(self._logits(check_inputs(chunk, self.modality, start)))
+            start += len(chunk)
+        return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
+
+    def _logits(self, inputs: list[Any]) -> NDArray[np.float32]:
+        encoded = [read(inputs) for read, _ in self._readers]
+        order = sorted(range(len(inputs)), key=lambda place: sum(_length(own[place]) for own in encoded))
+        outputs = np.empty((len(inputs), self.targets.outputs), dtype=np.float32)
+        for places in (order[start : start + BATCH] for start in range(0, len(order), BATCH)):
+            outputs[places] = self._session.run(None, self._batch(encoded, places))[0]
+        return outputs
+
+    def batches(self, inputs: Sequence[Any]) -> Iterator[dict[str, NDArray[Any]]]:
+        """The arrays that onnxruntime gets, batch by batch, in the given order."""
+        checked = check_inputs(list(inputs), self.modality)
+        encoded = [read(checked) for read, _ in self._readers]
+        for start in range(0, len(checked), BATCH):
+            yield self._batch(encoded, range(start, min(start + BATCH, len(checked))))
+
+    def _batch(self, encoded: Sequence[Sequence[Any]], places: Sequence[int]) -> dict[str, NDArray[Any]]:
+        arrays = {}
+        for number, (own, (_, collate)) in enumerate(zip(encoded, self._readers, strict=True)):
+            for name, array in collate([own[place] for place in places]).items():
+                arrays[input_name(name, number, len(self._readers))] = array
+        return {name: array for name, array in arrays.items() if name in self._wanted}
+
+    def _reader(
+        self, encoding: Encoding
+    ) -> tuple[Callable[[Sequence[Any]], Sequence[Any]], Callable[[Sequence[Any]], dict[str, Any]]]:
+        """Functions that encode raw inputs, and combine encoded ones."""
+        settings, folder = encoding.settings, self.folder / encoding.folder
+
+        def own(inputs: Sequence[Any]) -> Sequence[Any]:
+            return inputs if encoding.reads is None else [value[encoding.reads] for value in inputs]
+
+        if encoding.kind == "tokens":
+            names = ("max_length", "prompt", "segments")
+            tokens = TokenReader(folder / "tokenizer.json", **{name: settings[name] for name in names})
+            return lambda inputs: tokens(own(inputs)), lambda part: pad_tokens(
+                part, settings["pad"], settings["length"]
+            )
+        if encoding.kind == "ngrams":
+            table = NgramTable.load(folder)
+            if table is None:
+                raise RunError(f"the n-grams in {str(folder)!r} are not what aft export wrote; export the run again")
+            return lambda inputs: table(own(inputs)), pad_ngrams
+        if encoding.kind == "image":
+            images = ImagePreprocessing(**settings)
+            return lambda inputs: [images(image) for image in own(inputs)], lambda part: {"image": np.stack(part)}
+        return own, lambda part: {"input": np.stack(part)}
+
+
+def input_name(name: str, part: int, parts: int) -> str:
+    """The name of an input of the graph: that of the array, with the number of the part if there are several."""
+    return name if parts == 1 else f"part{part}_{name}"
+
+
+def _length(encoded: Any) -> int:
+    """The length by which texts are sorted, since padding costs as much as text."""
+    ids = getattr(encoded, "ids", getattr(encoded, "rows", None))
+    return 0 if ids is None else len(ids)

@@ -1,0 +1,128 @@
+"""Rows of a file, one after the other, so that files of any size are read in constant memory."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+#: Rows of a Parquet file that are read together.
+ROWS = 1024
+
+
+class Row(NamedTuple):
+    """A row of a file.
+
+    Attributes:
+        number: Its number, from 1 on; the header does not count.
+        values: Its cells by column.
+        error: Why it cannot be used; None if it can.
+    """
+
+    number: int
+    values: dict[str, Any]
+    error: str | None = None
+
+
+def read_rows(path: Path, needed: list[str]) -> Iterator[Row]:
+    """Read the rows of a file.
+
+    Args:
+        path: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
+        needed: Columns that it must have.
+
+    Yields:
+        Its rows. A row that is malformed says so, and does not end the reading.
+
+    Raises:
+        DataError: The file is missing or of another kind, or a column is missing.
+        MissingExtraError: A Parquet file, and pyarrow is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*DELIMITERS, ".jsonl", ".parquet"):
+        raise DataError(
+            f"rows are read from a .csv, .tsv, .jsonl or .parquet file; received {path.name!r}; convert it, or change its name"
+        )
+    if not path.is_file():
+        raise DataError(f"predictions need a file of inputs; there is no file {str(path)!r}; check the path")
+    reader = {".jsonl": _json_lines, ".parquet": _parquet}.get(suffix)
+    yield from reader(path, needed) if reader else _delimited(path, needed, DELIMITERS[suffix])
+
+
+def check_columns(path: Path, present: list[str], needed: list[str]) -> None:
+    """Check that a file has the columns that are needed.
+
+    Raises:
+        UnknownColumnError: It lacks one.
+    """
+    for column in needed:
+        if column not in present:
+            raise UnknownColumnError(f"{str(path)!r} has no column {column!r}{did_you_mean(column, present)}", column)
+
+
+def _delimited(path: Path, needed: list[str], delimiter: str) -> Iterator[Row]:
+    # What is not UTF-8 becomes lone surrogates, which no text may hold, so that the row is reported and the next one is read.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        rows = csv.reader(file, delimiter=delimiter, strict=True)
+        header = next(rows, None)
+        if header is None:
+            raise DataError(f"a table has a header; {str(path)!r} is empty; check the file")
+        check_columns(path, header, needed)
+        number = 0
+        while True:
+            number += 1
+            try:
+                cells = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(number, {}, f"the row is not well-formed CSV ({error})")
+                continue
+            if not cells:
+                number -= 1  # an empty line
+            elif len(cells) != len(header):
+                kept = dict(zip(header, cells, strict=False))
+                yield Row(number, kept, f"the row has {len(cells)} cells, and the header {len(header)}")
+            else:
+                yield Row(number, dict(zip(header, cells, strict=True)))
+
+
+def _json_lines(path: Path, needed: list[str]) -> Iterator[Row]:
+    with path.open("rb") as file:
+        number = 0
+        for line in file:
+            if not line.strip():
+                continue
+            number += 1
+            try:
+                values = json.loads(line)
+                wrong = None if isinstance(values, dict) else "the line is not a JSON object"
+            except ValueError as error:
+                values, wrong = {}, f"the line is not JSON ({str(error).splitlines()[0]:.80})"
+            if wrong is None and number == 1:
+                check_columns(path, list(values), needed)
+            yield Row(number, values if isinstance(values, dict) else {}, wrong)
+
+
+def _parquet(path: Path, needed: list[str]) -> Iterator[Row]:
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError(
+            "Parquet files are read by pyarrow, which is not installed; run pip install 'adaptive-feature-transfer[tables]'"
+        ) from error
+    try:
+        table = parquet.ParquetFile(path)
+    except Exception as error:
+        raise DataError(
+            f"{str(path)!r} is not a readable Parquet file ({str(error).splitlines()[0]:.80}); check it"
+        ) from error
+    check_columns(path, table.schema_arrow.names, needed)
+    number = 0
+    for batch in table.iter_batches(ROWS, columns=needed):
+        for values in batch.to_pylist():
+            number += 1
+            yield Row(number, values)
