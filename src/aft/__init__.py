@@ -84,6 +84,7 @@ _EXTRAS = {
     "sklearn": "train",
     "tensorboard": "train",
     "jinja2": "report",
+    "onnxruntime": "runtime",
 }
 
 __all__ = ["__version__", *_PACKAGES]  # noqa: PLE0604 - the keys are strings

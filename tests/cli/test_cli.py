@@ -165,8 +165,8 @@ def test_the_base_import_is_light():
 def test_public_names():
     import aft
 
-    expected = {"AFT", "BTuning", "CKA", "Comparison", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Weighting", "Dataset", "FeatureStore", "Metrics", "Model", "Pareto", "Prediction", "Run", "TrainConfig", "__version__",
-                "capture", "compare", "compare_students", "evaluate", "extract", "import_features", "load", "pareto", "rank", "report", "train"}  # fmt: skip
+    expected = {"AFT", "BTuning", "CKA", "Comparison", "ExportedModel", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Weighting", "Dataset", "FeatureStore", "Metrics", "Model", "Pareto", "Prediction", "Run", "TrainConfig", "__version__",
+                "capture", "compare", "compare_students", "evaluate", "export", "extract", "import_features", "load", "pareto", "rank", "report", "train"}  # fmt: skip
     assert set(aft.__all__) == set(dir(aft)) == expected
     for name in expected:
         assert getattr(aft, name) is not None

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import aft
 from aft.core import format_size, write_json, write_text
 from aft.data import Dataset
 from aft.demo._packages import unpack_mpnet
 from aft.demo._tasks import movie_sentences
-from aft.evaluation import throughput
+from aft.evaluation import latency, throughput
+from aft.exporting import Exported
 from aft.features import FeatureStore
 from aft.models import load_backbone
 from aft.objectives import DEFAULT_METHOD
 from aft.results import Baseline, Comparison, MethodResult
 from aft.runs import RunLayout
+from aft.runtime import FILES
 
 log = logging.getLogger("aft")
 
@@ -79,13 +82,15 @@ def run_demo(out: str | Path, *, short: bool = False) -> str:
     comparison = aft.compare(
         dataset, STUDENT, store, methods=list(METHODS), seeds=size.seeds, out=directory / "comparison"
     )
+    exported = _export(comparison, directory)
     lines = [
-        f"{'':24} {'test error':>14} {'size':>10} {'sentences/s':>12} {'seconds':>8}",
+        f"{'':24} {'test error':>14} {'size':>10} {'sentences/s':>12} {'ms alone':>9} {'seconds':>8}",
         _probe_line(comparison, dataset, store, teacher, extraction_seconds),
         *(_baseline_line(baseline) for baseline in comparison.result.baselines),
         *(_method_line(comparison, method, dataset) for method in comparison.methods),
+        _exported_line(exported, dataset),
     ]
-    return "\n".join(["", *lines, "", *comparison.conclusions, "", *_locations(directory)])
+    return "\n".join(["", *lines, "", *comparison.conclusions, _agreement(exported), "", *_locations(directory)])
 
 
 def write_task(path: Path, sentences: Path, size: Size) -> Path:
@@ -129,30 +134,74 @@ def _extract(dataset: Dataset, teacher: Path, directory: Path) -> tuple[FeatureS
 def _probe_line(
     comparison: Comparison, dataset: Dataset, store: FeatureStore, teacher: Path, extraction_seconds: float
 ) -> str:
-    parameters = load_backbone(f"hf:{teacher}").size() + store.dim * 2 + 2
-    error = comparison.result.probe.error
-    speed = len(dataset) / extraction_seconds
-    return _line("teacher + linear probe", error, None, 4 * parameters, speed, extraction_seconds)
+    backbone = load_backbone(f"hf:{teacher}").eval()
+    parameters = backbone.size() + store.dim * 2 + 2
+    with torch.inference_mode():
+        alone = latency(
+            lambda part: backbone(backbone.collate(backbone.encode(list(part)))),
+            dataset.inputs.texts(range(8)),
+            repeats=1,
+        )
+    error, speed = comparison.result.probe.error, len(dataset) / extraction_seconds
+    return _line("teacher + linear probe", error, None, 4 * parameters, speed, alone, extraction_seconds)
 
 
 def _baseline_line(baseline: Baseline) -> str:
     size, speed, seconds = baseline.bytes or 0, baseline.throughput or 0.0, baseline.seconds or 0.0
-    return _line(BASELINES.get(baseline.name, baseline.name), baseline.error, None, size, speed, seconds)
+    name, alone = BASELINES.get(baseline.name, baseline.name), baseline.latency_ms or 0.0
+    return _line(name, baseline.error, None, size, speed, alone, seconds)
 
 
 def _method_line(comparison: Comparison, method: MethodResult, dataset: Dataset) -> str:
-    # A method whose search chose beta 0 has the runs of fine-tuning.
-    name = "finetune" if method.same_as_finetune else method.method
-    layout = RunLayout(comparison.path / "runs" / f"{name}-0")
+    layout = RunLayout(_run(comparison, method))
     model = aft.load(layout.directory)
-    speed = throughput(model.predict, [dataset.inputs[i] for i in range(min(500, len(dataset)))])
+    speed, alone = _speeds(model, dataset)
     seconds = (method.search_seconds or 0.0) + (method.train_seconds or 0.0) * len(method.errors)
-    return _line(METHODS[method.method], method.mean, method.spread, layout.deployed_bytes(), speed, seconds)
+    return _line(METHODS[method.method], method.mean, method.spread, layout.deployed_bytes(), speed, alone, seconds)
 
 
-def _line(name: str, error: float | None, spread: float | None, size: int, speed: float, seconds: float) -> str:
+def _speeds(model: aft.Model | aft.ExportedModel, dataset: Dataset) -> tuple[float, float]:
+    """Sentences per second in batches, and milliseconds for one by itself."""
+    sentences = dataset.inputs.texts(range(min(500, len(dataset))))
+    return throughput(model.predict, sentences), latency(model.predict, sentences[:32], repeats=3)
+
+
+def _export(comparison: Comparison, directory: Path) -> tuple[Exported, float]:
+    """A student of the default method as an ONNX graph, checked on all test sentences; and the seconds that it took."""
+    started = time.monotonic()
+    (chosen,) = (method for method in comparison.methods if method.method == DEFAULT_METHOD)
+    exported = aft.export(
+        _run(comparison, chosen), directory / "exported", data=directory / "reviews.csv", overwrite=True
+    )
+    return exported, time.monotonic() - started
+
+
+def _run(comparison: Comparison, method: MethodResult) -> Path:
+    """The run of a method with the first seed. One whose search chose beta 0 has the runs of fine-tuning."""
+    return comparison.path / "runs" / f"{'finetune' if method.same_as_finetune else method.method}-0"
+
+
+def _exported_line(exported: tuple[Exported, float], dataset: Dataset) -> str:
+    found, seconds = exported
+    check = found.checks[FILES["fp32"]]
+    size = sum(file.stat().st_size for file in found.folder.rglob("*") if file.is_file())
+    speed, alone = _speeds(aft.ExportedModel(found.folder), dataset)
+    return _line("the default, as ONNX", check.error, None, size, speed, alone, seconds)
+
+
+def _agreement(exported: tuple[Exported, float]) -> str:
+    check = exported[0].checks[FILES["fp32"]]
+    return (
+        f"Exported as ONNX, the default's student with seed 0 gives {round(check.agreement * check.samples)} of {check.samples} test sentences "
+        f"the label that it gives in PyTorch; its outputs differ by {check.largest_difference:.0e} at most."
+    )
+
+
+def _line(
+    name: str, error: float | None, spread: float | None, size: int, speed: float, alone: float, seconds: float
+) -> str:
     shown = "-" if error is None else f"{100 * error:.1f} %" + (f" ± {100 * spread:.1f}" if spread else "")
-    return f"{name:24} {shown:>14} {format_size(size):>10} {speed:>12,.0f} {seconds:>8.0f}"
+    return f"{name:24} {shown:>14} {format_size(size):>10} {speed:>12,.0f} {alone:>9.2f} {seconds:>8.0f}"
 
 
 def _locations(directory: Path) -> list[str]:
@@ -162,4 +211,5 @@ def _locations(directory: Path) -> list[str]:
         f"features    {shown}/features/mpnet   (aft inspect {shown}/features/mpnet)",
         f"comparison  {shown}/comparison       (aft report {shown}/comparison)",
         f"runs        {shown}/comparison/runs  (aft inspect {shown}/comparison/runs/finetune-0)",
+        f"exported    {shown}/exported         (aft predict {shown}/exported {shown}/reviews.csv)",
     ]

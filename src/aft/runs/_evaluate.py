@@ -43,6 +43,7 @@ def evaluate(run: str | Path, dataset: Dataset, *, on: Subset = "test", device: 
     """
     model = load(run, device=device, **module)
     part = chosen_samples(run, dataset, on=on)
+    _log_choice(RunLayout(Path(run)), model.config.data.counts, dataset, part, on)
     encoded, _ = model.targets.encode(part.labels or [], part.ids)
     return measure(model.targets, model.logits(part.inputs), encoded)
 
@@ -78,18 +79,22 @@ def chosen_samples(run: str | Path, dataset: Dataset, *, on: Subset = "test") ->
         raise DataError(
             f"metrics need labelled samples; received none in the {on} split; name the column of labels with label=, or choose another on="
         )
-    left_out = sum(label is not None for label in labels) - len(chosen)
+    return dataset.subset(np.array(chosen))
+
+
+def _log_choice(layout: RunLayout, counts: SampleCounts, dataset: Dataset, chosen: Dataset, on: Subset) -> None:
+    """Say how many samples do not count, and whether the run has seen those that do."""
+    left_out = sum(label is not None for label in dataset.labels or []) - len(chosen)
     if on == "test" and left_out:
         log.info("%d samples are left out, since the run was trained or validated on them", left_out)
-    trained = {row["digest"] for row in rows if row["trained"] == "yes"}
-    seen = sum(dataset.digests[i] in trained for i in chosen)
+    trained = {row["digest"] for row in _read_splits(layout, counts) if row["trained"] == "yes"}
+    seen = sum(digest in trained for digest in chosen.digests)
     if seen:
         log.warning(
             "the run was trained on %d of these %d samples: the metrics do not tell how it does on new ones",
             seen,
             len(chosen),
         )
-    return dataset.subset(np.array(chosen))
 
 
 def _read_splits(layout: RunLayout, counts: SampleCounts) -> list[dict[str, str]]:
