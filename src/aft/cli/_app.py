@@ -24,6 +24,7 @@ from aft.cli._pareto import pareto
 from aft.cli._predict import predict
 from aft.cli._rank import rank
 from aft.cli._report import report
+from aft.cli._serve import serve
 from aft.cli._students import students
 from aft.cli._train import train
 from aft.core import LogHandler, __version__
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "evaluate": evaluate,
     "predict": predict,
     "export": export,
+    "serve": serve,
     "report": report,
     "pareto": pareto,
     "inspect": inspect,

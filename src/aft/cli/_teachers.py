@@ -67,6 +67,8 @@ def with_teachers(
 ) -> list[Any]:
     """The stores that ``--features`` names, and those of ``--teacher``, after computing what they lack.
 
+    A teacher whose store ``--features`` names already is not computed: a config file may hold both, for different commands.
+
     Args:
         dataset: The samples.
         data: What they were read from.

@@ -1,0 +1,95 @@
+"""The inputs of a request: JSON values and uploaded files as raw inputs."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+from aft.data import ImageBytes, Modality, check_inputs
+from aft.errors import AftError, DataError
+
+
+def from_json(values: Any, modality: Modality) -> list[Any]:
+    """Turn the ``inputs`` of a JSON request into raw inputs.
+
+    Args:
+        values: A list: of texts; of pairs of texts; of images, each in Base64; or of objects with ``image`` and ``text``.
+        modality: What the model takes.
+
+    Returns:
+        The inputs, checked.
+
+    Raises:
+        DataError: They are something else, or one cannot be used; its number is named.
+    """
+    if not isinstance(values, list) or not values:
+        raise DataError('a request holds a list of inputs; received none; send {"inputs": [...]}')
+    return [_checked(number, value, modality) for number, value in enumerate(values)]
+
+
+def from_files(images: Sequence[bytes], texts: Sequence[str], modality: Modality) -> list[Any]:
+    """Turn uploaded files, and texts that belong to them, into raw inputs.
+
+    Args:
+        images: The files.
+        texts: One text for each, where the model takes both.
+        modality: What the model takes.
+
+    Returns:
+        The inputs, checked.
+
+    Raises:
+        DataError: The model takes other inputs, numbers differ, or a file cannot be used.
+    """
+    if "image" not in modality:
+        raise DataError('this model takes texts; received files; send them as JSON, {"inputs": [...]}')
+    wanted = len(images) if "text" in modality else 0
+    if not images or len(texts) != wanted:
+        raise DataError(
+            f"a request holds files named images{' and a text named texts for each' if wanted else ''}; received {len(images)} files and "
+            f"{len(texts)} texts; correct it"
+        )
+    made: list[Any] = []
+    for number, image in enumerate(images):
+        try:
+            picture = ImageBytes([image])[0]
+            made.append((picture, texts[number]) if wanted else picture)
+        except AftError as error:
+            raise DataError(f"input {number} cannot be used: {error}; correct it, or leave it out") from error
+    return check_inputs(made, modality)
+
+
+def _checked(number: int, value: Any, modality: Modality) -> Any:
+    try:
+        return check_inputs([_value(value, modality)], modality)[0]
+    except AftError as error:
+        reason = error.__cause__ if isinstance(error.__cause__, AftError) else error
+        raise DataError(f"input {number} cannot be used: {reason}; correct it, or leave it out") from error
+
+
+def _value(value: Any, modality: Modality) -> Any:
+    if modality == ("image", "text"):
+        if not isinstance(value, dict) or not isinstance(value.get("text"), str):
+            raise DataError("it is not an object with an image and a text")
+        return _image(value.get("image")), value["text"]
+    if modality == ("image",):
+        return _image(value.get("image") if isinstance(value, dict) else value)
+    if modality == ("text", "text"):
+        if not isinstance(value, list) or len(value) != 2:
+            raise DataError("it is not a pair of texts")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise DataError("it is not a text")
+    return value
+
+
+def _image(value: Any) -> Any:
+    """An image in Base64. A string is never taken for a path: it would let a client read files of the server's."""
+    if not isinstance(value, str):
+        raise DataError("it is not an image in Base64")
+    try:
+        return ImageBytes(
+            [base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)]
+        )[0]
+    except binascii.Error as error:
+        raise DataError("it is not an image in Base64") from error

@@ -1,0 +1,27 @@
+"""What a server accepts."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server accepts, and how long it waits.
+
+    Attributes:
+        batch: Most inputs that are computed together.
+        wait_ms: How long an input waits for others to share its batch.
+        queue: Most inputs that wait; further ones are refused, with the advice to come again.
+        inputs: Most inputs of a request.
+        bytes: Largest request.
+        seconds: Longest time for a request.
+    """
+
+    batch: int = 64
+    wait_ms: float = 2.0
+    queue: int = 1024
+    inputs: int = 256
+    bytes: int = 16_000_000
+    seconds: float = 30.0
+
+
+DEFAULTS = Limits()

@@ -1,0 +1,63 @@
+"""``aft serve``: a run or an exported model over HTTP."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from aft.errors import MissingExtraError, UsageError
+from aft.runtime import ExportedModel, is_exported
+from aft.serving._app import make_app
+from aft.serving._limits import DEFAULTS, Limits
+
+#: Seconds that requests in progress have when the server stops.
+GRACE = 30
+
+
+def serve(
+    model: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    limits: Limits = DEFAULTS,
+    precision: str = "fp32",
+    threads: int | None = None,
+    student: Any = None,
+) -> None:
+    """Serve a model until the process is told to stop. What has been accepted is answered first.
+
+    Args:
+        model: A run directory, or a folder that ``aft export`` wrote.
+        host: The address to listen at; by default that of this machine alone.
+        port: The port.
+        limits: What the server accepts.
+        precision: ``"fp32"``; for an exported model also ``"int8"``, for a run ``"bf16"`` or ``"fp16"``.
+        threads: Threads of onnxruntime, for an exported model.
+        student: For a run that trained a module: as for `aft.load`.
+
+    Raises:
+        UsageError: The model takes arrays.
+        MissingExtraError: FastAPI or uvicorn is not installed.
+    """
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError(
+            "serving needs FastAPI, uvicorn and prometheus-client, which are not installed; run pip install 'adaptive-feature-transfer[serve]'"
+        ) from error
+    loaded = _load(Path(model), precision, threads, student)
+    if "array" in loaded.modality:
+        raise UsageError("a server takes texts and images; this model takes arrays; call it in Python")
+    app = make_app(loaded, Path(model).resolve().name, limits)
+    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE)
+
+
+def _load(folder: Path, precision: str, threads: int | None, student: Any) -> Any:
+    if is_exported(folder):
+        if precision not in ("fp32", "int8"):
+            raise UsageError(
+                f"an exported model has the precision fp32 or int8; received {precision!r}; choose one of them"
+            )
+        chosen: Literal["fp32", "int8"] = "int8" if precision == "int8" else "fp32"
+        return ExportedModel(folder, precision=chosen, threads=threads)
+    from aft.runs import load
+
+    return load(folder, student=student, precision=precision)  # type: ignore[arg-type]

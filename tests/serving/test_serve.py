@@ -1,0 +1,289 @@
+"""Predictions over HTTP."""
+
+import asyncio
+import base64
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+import aft
+from aft.data import Dataset, Targets
+from aft.runtime import decode
+from aft.serving import Batcher, Limits, QueueFullError, make_app
+from tests.conftest import sentences
+
+
+class Lengths:
+    """A model that finds texts of more than five characters long, and remembers its batches."""
+
+    modality = ("text",)
+    targets = Targets("classification", ("long", "short"))
+
+    def __init__(self, seconds=0.0):
+        self.batches, self.seconds = [], seconds
+
+    def predict(self, inputs):
+        self.batches.append(len(inputs))
+        time.sleep(self.seconds)
+        if "fail" in inputs:
+            raise RuntimeError("it fails")
+        return list(decode(self.targets, np.array([[len(value) - 5.5, 0] for value in inputs], dtype=np.float32)))
+
+
+class Sides(Lengths):
+    """A model that finds images wider than high."""
+
+    modality = ("image",)
+
+    def predict(self, inputs):
+        return list(
+            decode(self.targets, np.array([[image.width - image.height, 0] for image in inputs], dtype=np.float32))
+        )
+
+
+class Both(Sides):
+    """The same for images with texts."""
+
+    modality = ("image", "text")
+
+    def predict(self, inputs):
+        return super().predict([image for image, _ in inputs])
+
+
+class Pairs(Lengths):
+    """The same for pairs of texts."""
+
+    modality = ("text", "text")
+
+    def predict(self, inputs):
+        return super().predict([one + two for one, two in inputs])
+
+
+def picture(width, height):
+    """An encoded image."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def labels(response):
+    """The labels of a response."""
+    assert response.status_code == 200, response.text
+    return [one["label"] for one in response.json()["predictions"]]
+
+
+def test_texts():
+    with TestClient(make_app(Lengths(), "lengths")) as client:
+        response = client.post("/predict", json={"inputs": ["abc", "rather long"]})
+        assert labels(response) == ["short", "long"]
+        assert sum(response.json()["predictions"][0]["probabilities"].values()) == pytest.approx(1)
+        assert labels(client.post("/predict", json=["abc"])) == ["short"]
+        health = client.get("/health").json()
+        assert health == {
+            "status": "ok",
+            "model": "lengths",
+            "inputs": "text",
+            "classes": ["long", "short"],
+            "waiting": 0,
+        }
+        metrics = client.get("/metrics").text
+        assert 'aft_requests_total{status="200"} 2.0' in metrics
+        assert "aft_inputs_total 3.0" in metrics
+        schema = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
+        assert schema["requestBody"]["content"]["application/json"]["schema"]["properties"]["inputs"]["items"] == {
+            "type": "string"
+        }
+        assert {"413", "422", "503", "504"} <= set(schema["responses"])
+        assert 'data-kind="text"' in client.get("/").text
+
+
+def test_pairs_images_and_both():
+    wide, high = picture(9, 3), picture(3, 9)
+    encoded = [base64.b64encode(one).decode() for one in (wide, high)]
+    with TestClient(make_app(Pairs(), "pairs")) as client:
+        assert labels(client.post("/predict", json={"inputs": [["ab", "c"], ["abc", "def"]]})) == ["short", "long"]
+        assert (
+            "input 0 cannot be used: it is not a pair of texts"
+            in client.post("/predict", json={"inputs": ["ab"]}).json()["error"]
+        )
+    with TestClient(make_app(Sides(), "sides")) as client:
+        assert labels(client.post("/predict", json={"inputs": encoded})) == ["long", "short"]
+        assert labels(client.post("/predict", json={"inputs": [f"data:image/png;base64,{encoded[0]}"]})) == ["long"]
+        assert labels(client.post("/predict", files=[("images", high), ("images", wide)])) == ["short", "long"]
+        for wrong in ("/etc/passwd", "../x.png", 7, None, base64.b64encode(b"nothing").decode()):
+            response = client.post("/predict", json={"inputs": [encoded[0], wrong]})
+            assert response.status_code == 422
+            assert response.json()["error"].startswith("input 1 cannot be used: ")
+        assert client.post("/predict", files=[("images", b"nothing")]).status_code == 422
+    with TestClient(make_app(Both(), "both")) as client:
+        inputs = [{"image": one, "text": "a caption"} for one in encoded]
+        assert labels(client.post("/predict", json={"inputs": inputs})) == ["long", "short"]
+        assert labels(client.post("/predict", files=[("images", wide)], data={"texts": "a caption"})) == ["long"]
+        assert "received 1 files and 0 texts" in client.post("/predict", files=[("images", wide)]).json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "a request is JSON or a form"),
+        (b"\xff", "a request is JSON or a form"),
+        (b"{}", "a request holds a list of inputs"),
+        (b'{"inputs": []}', "a request holds a list of inputs"),
+        (b'{"inputs": "text"}', "a request holds a list of inputs"),
+        (b'{"inputs": ["fine", ""]}', "input 1 cannot be used: the text is empty"),
+        (b'{"inputs": [1]}', "input 0 cannot be used: it is not a text"),
+        (b'{"inputs": ["\\ud800"]}', "input 0 cannot be used: the text holds half of a surrogate pair"),
+    ],
+)
+def test_bad_inputs_are_said(body, message):
+    with TestClient(make_app(Lengths(), "lengths")) as client:
+        response = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+        assert response.status_code == 422
+        assert message in response.json()["error"]
+        assert labels(client.post("/predict", json={"inputs": ["fine"]})) == ["short"]
+
+
+def test_limits():
+    limits = Limits(inputs=3, bytes=200, seconds=0.2)
+    model = Lengths()
+    with TestClient(make_app(model, "lengths", limits), raise_server_exceptions=False) as client:
+        response = client.post("/predict", json={"inputs": ["a"] * 4})
+        assert (response.status_code, "at most 3 inputs; received 4" in response.text) == (413, True)
+        response = client.post("/predict", json={"inputs": ["a" * 300]})
+        assert (response.status_code, "at most 200 bytes; received 3" in response.text) == (413, True)
+        response = client.post("/predict", content=iter([b'{"inputs": ["a"]}']))
+        assert (response.status_code, "states its length" in response.text) == (411, True)
+        assert client.post("/predict", json={"inputs": ["fail"]}).status_code == 500
+        assert labels(client.post("/predict", json={"inputs": ["a"]})) == ["short"]
+        model.seconds = 0.5
+        response = client.post("/predict", json={"inputs": ["a"]})
+        assert (response.status_code, "takes at most 0.2 seconds" in response.text) == (504, True)
+
+
+def test_requests_share_batches_and_a_full_queue_refuses():
+    model = Lengths(seconds=0.1)
+    with TestClient(make_app(model, "lengths", Limits(batch=8, queue=16))) as client, ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda n: client.post("/predict", json={"inputs": [f"text {n}"]}), range(40)))
+        accepted = [answer for answer in answers if answer.status_code == 200]
+        refused = [answer for answer in answers if answer.status_code != 200]
+        assert len(accepted) >= 16
+        assert refused
+        assert {(answer.status_code, answer.headers["Retry-After"]) for answer in refused} == {(503, "1")}
+        assert sum(model.batches) == len(accepted)
+        assert max(model.batches) == 8
+        assert len(model.batches) < len(accepted)
+        time.sleep(0.3)
+        assert labels(client.post("/predict", json={"inputs": ["later"]})) == ["short"]
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """An exported model of texts."""
+    rows = sentences(60)
+    dataset = Dataset.from_arrays([text for _, text, _ in rows], [label for *_, label in rows])
+    run = aft.train(
+        dataset, "aft:ngrams", [], method="finetune", steps=5, lr=1e-3, out=tmp_path / "run", progress=False
+    )
+    aft.export(run.path, tmp_path / "exported", data=dataset)
+    return tmp_path / "exported"
+
+
+def test_the_command_serves_without_torch_and_stops_cleanly(exported):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = "import sys; sys.modules['torch'] = None; from aft.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "serve", str(exported), "--port", str(port)], stderr=subprocess.PIPE, text=True
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                if httpx.get(f"{url}/health").status_code == 200:
+                    break
+            except httpx.TransportError:
+                assert process.poll() is None
+                time.sleep(0.05)
+        expected = [one.label for one in aft.ExportedModel(exported).predict([f"a lovely film {n}" for n in range(30)])]
+        answers = {}
+
+        def ask(n):
+            answers[n] = httpx.post(f"{url}/predict", json={"inputs": [f"a lovely film {n}"]}, timeout=30).json()[
+                "predictions"
+            ][0]["label"]
+
+        threads = [threading.Thread(target=ask, args=(n,)) for n in range(30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [answers[n] for n in range(30)] == expected
+        os.kill(process.pid, signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+        assert process.returncode in (0, -signal.SIGTERM, 143)
+    finally:
+        process.kill()
+        process.communicate()
+    assert err.splitlines()[0].startswith(url)
+    assert "Traceback" not in err
+
+
+def test_what_has_been_accepted_is_answered_before_the_end():
+    async def run():
+        batcher = Batcher(lambda inputs: [2 * value for value in inputs], Limits(batch=1, wait_ms=20))
+        batcher.start()
+        accepted = asyncio.gather(*(batcher.submit([n]) for n in range(5)))
+        await asyncio.sleep(0)
+        await batcher.stop()
+        assert await accepted == [[0], [2], [4], [6], [8]]
+        with pytest.raises(QueueFullError):
+            await batcher.submit([1])
+
+    asyncio.run(run())
+
+
+def test_inputs_of_requests_that_were_given_up_are_not_computed():
+    async def run():
+        seen = []
+        batcher = Batcher(lambda inputs: seen.extend(inputs) or list(inputs), Limits(wait_ms=50))
+        batcher.start()
+        given_up = asyncio.create_task(batcher.submit(["a"]))
+        kept = asyncio.create_task(batcher.submit(["b"]))
+        await asyncio.sleep(0.01)
+        given_up.cancel()
+        assert await kept == ["b"]
+        await batcher.stop()
+        assert seen == ["b"]
+
+    asyncio.run(run())
+
+
+def test_arrays_are_not_served(tmp_path, monkeypatch):
+    from aft.errors import RunError, UsageError
+    from aft.serving import serve
+
+    with pytest.raises(RunError):
+        serve(tmp_path)
+    monkeypatch.setattr("aft.serving._serve._load", lambda *_: type("Model", (), {"modality": ("array",)})())
+    with pytest.raises(UsageError, match="takes texts and images; this model takes arrays"):
+        serve(tmp_path)
+
+
+def test_the_schema_is_json(exported):
+    with TestClient(make_app(aft.ExportedModel(exported), "exported")) as client:
+        assert json.loads(client.get("/openapi.json").text)["info"]["title"] == "aft: exported"
+        assert len(labels(client.post("/predict", json={"inputs": ["a lovely film"]}))) == 1
