@@ -81,12 +81,13 @@ def with_teachers(
         The stores, or their directories.
     """
     from aft.extraction import extract_all
+    from aft.features import open_stores
 
-    listed: list[Any] = list(features or [])
-    if teachers:
-        listed += extract_all(
-            dataset, named_teachers(teachers), out=stores or str(Path("features") / data.stem), **options
-        )
+    listed: list[Any] = list(open_stores(features or []))
+    there = {store.name for store in listed}
+    wanted = {name: model for name, model in named_teachers(teachers or []).items() if name not in there}
+    if wanted:
+        listed += extract_all(dataset, wanted, out=stores or str(Path("features") / data.stem), **options)
     return listed
 
 
