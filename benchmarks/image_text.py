@@ -1,8 +1,8 @@
 """Compare methods on images with texts: do the caption and the photograph of flickr8k-matching belong together?
 
 The teachers are EfficientNet-Lite2 for images and all-mpnet-base-v2 for texts; the student multiplies a MobileNetV2 at 64 pixels with
-two layers of MiniLM. All methods have the same steps, learning rate and beta, which were chosen on validation data before. The
-comparison is kept in the folder that is given, so an interrupted script goes on where it was. The last line is one JSON object.
+two layers of MiniLM. All methods have the same steps, learning rate and beta: nothing is searched, since a search takes a day on two
+cores. The comparison is kept in the folder that is given, so an interrupted script goes on where it was. The last line is one JSON object.
 """
 
 import argparse
