@@ -17,7 +17,7 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 def test_every_recipe_runs_dry(aft_command, tmp_path, monkeypatch, recipe):  # noqa: F811
     monkeypatch.delenv("AFT_DATA", raising=False)  # as where nothing has been downloaded
     monkeypatch.chdir(tmp_path)
-    status, out, err = aft_command("compare", "--config", recipe, "--out", tmp_path / "run", "--dry-run")
+    status, out, err = aft_command("compare", "--config", recipe, "--dry-run")
     assert status == 0, err
     content = yaml.safe_load(recipe.read_text())
     assert out.count("student   ") == len(content["student"])
@@ -133,6 +133,19 @@ def test_models_and_students_are_listed(aft_command):  # noqa: F811
         status, _, err = aft_command(*command)
         assert status == 2
         assert len(err.strip().splitlines()) == 1
+
+
+def test_a_model_that_embeds_images_and_texts_has_more_features_of_both():
+    assert (model_facts("clip-vit-l14", "image+text").width, model_facts("clip-vit-l14", "image").width) == (2304, 768)
+    assert model_facts("clip-vit-l14,reads=text", "image+text").parameters is None
+
+
+def test_nothing_is_written_without_a_directory(aft_command, reviews):  # noqa: F811
+    columns = ("--text", "sentence", "--label", "label")
+    for command in (("train", reviews, *columns), ("compare", reviews, *columns, "--teacher", TEACHER)):
+        status, _, err = aft_command(*command, "--student", STUDENT)
+        assert status == 2
+        assert "received no --out; name one, or add --dry-run" in err
 
 
 def test_facts_of_students_of_several_parts():

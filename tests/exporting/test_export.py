@@ -126,6 +126,8 @@ def test_modules_on_arrays_and_regression(tmp_path):
     ours, theirs = exported.predict(list(values)), model.predict(list(values))
     assert [one.label for one in ours] == pytest.approx([one.label for one in theirs], abs=1e-4)
     assert result.checks["model.onnx"].agreement == 1.0
+    with pytest.raises(DataError, match=r"an array has the shape of those of the training, \(6,\); received \(5,\)"):
+        exported.predict([values[0][:5]])
 
 
 def test_multilabel(tmp_path):
@@ -161,6 +163,11 @@ def test_data_of_the_run_is_used_without_being_named(reviews, tmp_path):
     other = Dataset.from_arrays(["a lovely film", "a dull film"])
     assert aft.export(run, tmp_path / "other", data=other).trained.error is None
     assert aft.export(run, tmp_path / "other", data=other, overwrite=True).trained.split == "all"
+    for folder in (run, tmp_path):  # nothing but an earlier export is ever replaced
+        with pytest.raises(UsageError, match="only an earlier export is replaced"):
+            aft.export(run, folder, data=other, overwrite=True)
+    assert (run / "result.json").exists()
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_what_cannot_be_exported_leaves_nothing(tmp_path, monkeypatch):
@@ -188,6 +195,8 @@ def test_what_cannot_be_exported_leaves_nothing(tmp_path, monkeypatch):
 def test_damaged_exports_are_noticed(tmp_path):
     dataset = texts()
     aft.export(trained(dataset, TEXTS["ngrams"], tmp_path / "run"), tmp_path / "out", data=dataset)
+    with pytest.raises(UsageError, match="has the precision fp32 or int8; received 'bf16'"):
+        ExportedModel(tmp_path / "out", precision="bf16")
     with pytest.raises(RunError, match=r"there is no 'model.int8.onnx' in .*; export the run with it"):
         ExportedModel(tmp_path / "out", precision="int8")
     (tmp_path / "out" / "ngrams.npz").write_bytes(b"nothing")

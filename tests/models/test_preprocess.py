@@ -202,3 +202,18 @@ def test_a_run_remembers_its_classifier(numbers, tmp_path):
     assert model.logits(V[:5]).shape == (5, 2)
     with pytest.raises(aft.errors.DataError, match="pass arrays of that kind in a list"):
         model(V)
+
+
+def test_an_image_that_is_all_length_is_not_enlarged_as_a_whole():
+    import tracemalloc
+
+    from PIL import Image
+
+    from aft.preprocessing import ImagePreprocessing
+
+    images = ImagePreprocessing(size=32)
+    tracemalloc.start()
+    for size in ((1, 100_000), (100_000, 1), (3, 40)):
+        assert images(Image.new("RGB", size, (255, 0, 0))).shape == (3, 32, 32)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()

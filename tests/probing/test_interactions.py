@@ -139,6 +139,7 @@ def test_stores_that_read_different_parts_are_multiplied(tmp_path):
     more = write_store(tmp_path, "more", features["image"].numpy(), reads="image")
     assert factors_of([image, text]) == FACTORS
     assert factors_of([more, joint, text, image]) == (("more", "image"), ("text",))
+    assert factors_of([text, image]) == FACTORS, "folds are by image, whatever the order of the stores"
     assert factors_of([image, more, joint]) == ()
     ids, targets = [f"id{i}" for i in range(400)], Targets("classification", ("no", "yes"))
     train, test = (ids[:300], labels[:300].numpy()), (ids[300:], labels[300:].numpy())

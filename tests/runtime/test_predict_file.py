@@ -69,6 +69,20 @@ def test_every_row_has_an_answer_in_its_order(tmp_path, suffix):
     assert predict_file(Lengths(), data, out, COLUMNS, overwrite=True).predicted == 4
 
 
+def test_strange_ids_and_long_texts(tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_bytes(b"id,text\ncaf\xe9,abc\nlong," + b"x" * 300_000 + b"\n")
+    assert predict_file(Lengths(), data, tmp_path / "out.csv", COLUMNS).predicted == 2
+    assert [row["id"] for row in rows_of(tmp_path / "out.csv")] == ["caf\\udce9", "long"]
+    lines = tmp_path / "data.jsonl"
+    lines.write_text('{"id": "\\ud800", "text": "abc"}\n')
+    assert predict_file(Lengths(), lines, tmp_path / "out.jsonl", COLUMNS).predicted == 1
+    assert rows_of(tmp_path / "out.jsonl")[0]["id"] == "\\ud800"
+    lines.write_text('nothing\n{"id": 2, "txt": "abc"}\n')
+    with pytest.raises(UnknownColumnError, match="has no column 'text'"):
+        predict_file(Lengths(), lines, tmp_path / "other.jsonl", COLUMNS)
+
+
 def test_json_lines_and_parquet_are_read(tmp_path):
     lines = tmp_path / "data.jsonl"
     lines.write_text(
@@ -144,6 +158,12 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(DataError, match="is empty"):
         predict_file(Lengths(), tmp_path / "empty.csv", out, COLUMNS)
+    before = data.read_bytes()
+    with pytest.raises(UsageError, match="predictions have a file of their own"):
+        predict_file(Lengths(), data, data, COLUMNS, overwrite=True)
+    assert data.read_bytes() == before
+    with pytest.raises(UsageError, match="the output's folder must exist"):
+        predict_file(Lengths(), data, tmp_path / "missing" / "out.csv", COLUMNS)
     assert not out.exists()
     data.write_text("id,text\n")
     assert predict_file(Lengths(), data, out, COLUMNS) == Answered(0, 0, None)

@@ -21,6 +21,7 @@ from PIL import Image
 
 import aft
 from aft.data import Dataset, Targets
+from aft.errors import RunError, UsageError
 from aft.runtime import decode
 from aft.serving import Batcher, Limits, QueueFullError, make_app
 from tests.conftest import sentences
@@ -166,11 +167,54 @@ def test_limits():
         assert (response.status_code, "at most 200 bytes; received 3" in response.text) == (413, True)
         response = client.post("/predict", content=iter([b'{"inputs": ["a"]}']))
         assert (response.status_code, "states its length" in response.text) == (411, True)
-        assert client.post("/predict", json={"inputs": ["fail"]}).status_code == 500
+        response = client.post("/predict", json={"inputs": ["fail"]})
+        assert (response.status_code, "met an error of the server's" in response.json()["error"]) == (500, True)
+        chunked = client.post(
+            "/predict", content=b'{"inputs": ["a"]}', headers={"Transfer-Encoding": "chunked", "Content-Length": "5"}
+        )
+        assert chunked.status_code == 411
+        metrics = client.get("/metrics").text
+        assert 'aft_requests_total{status="500"} 1.0' in metrics
         assert labels(client.post("/predict", json={"inputs": ["a"]})) == ["short"]
         model.seconds = 0.5
         response = client.post("/predict", json={"inputs": ["a"]})
         assert (response.status_code, "takes at most 0.2 seconds" in response.text) == (504, True)
+
+
+def test_images_that_unpack_to_too_much_and_programs_are_refused(monkeypatch):
+    with TestClient(make_app(Sides(), "sides")) as client:
+        bomb = base64.b64encode(picture(6000, 5000)).decode()
+        response = client.post("/predict", json={"inputs": [bomb]})
+        assert (response.status_code, "at most 25,000,000 pixels" in response.text) == (422, True)
+        large = base64.b64encode(picture(4900, 5000)).decode()
+        response = client.post("/predict", json={"inputs": [large] * 5})
+        assert (response.status_code, "input 4 cannot be used" in response.text) == (422, True)
+        program = base64.b64encode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n").decode()
+        assert "it is not an image of one of the formats" in client.post("/predict", json={"inputs": [program]}).text
+        answer = client.post("/predict", content=b"nothing", headers={"Content-Type": "multipart/form-data"})
+        assert (answer.status_code, "is JSON or a form" in answer.json()["error"]) == (422, True)
+
+
+def test_an_input_that_fails_does_not_harm_the_others_of_its_batch():
+    async def run():
+        model = Lengths()
+        batcher = Batcher(model.predict, Limits(wait_ms=50))
+        batcher.start()
+        good, bad = asyncio.create_task(batcher.submit(["fine"])), asyncio.create_task(batcher.submit(["fail"]))
+        assert [one.label for one in await good] == ["short"]
+        with pytest.raises(RuntimeError, match="it fails"):
+            await bad
+        await batcher.stop()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "limit", [{"batch": 0}, {"queue": -1}, {"seconds": 0}, {"wait_ms": -1}, {"bytes": float("nan")}]
+)
+def test_limits_let_something_through(limit):
+    with pytest.raises(UsageError, match="a limit of a server is a positive number; received"):
+        Limits(**limit)
 
 
 def test_requests_share_batches_and_a_full_queue_refuses():
@@ -273,7 +317,6 @@ def test_inputs_of_requests_that_were_given_up_are_not_computed():
 
 
 def test_arrays_are_not_served(tmp_path, monkeypatch):
-    from aft.errors import RunError, UsageError
     from aft.serving import serve
 
     with pytest.raises(RunError):

@@ -8,6 +8,8 @@ import pytest
 
 import aft
 from aft.errors import MissingExtraError, UsageError
+from aft.runs import HParams, RunLayout, TrainConfig
+from aft.training._loggers import make_loggers
 
 STUDENT = "aft:static,vocabulary=200,width=8"
 
@@ -61,6 +63,23 @@ def test_mlflow_keeps_losses_and_parameters_in_local_files(dataset, store, tmp_p
     assert kept.info.status == "FINISHED"
     assert kept.data.params["method"] == "aft"
     assert float(kept.data.params["lr"]) == 1e-3
+
+
+def test_a_resumed_run_goes_on_only_in_its_own_service(dataset, store, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    layout = RunLayout(tmp_path / "run")
+    layout.directory.mkdir()
+    config, hparams = TrainConfig(logger="mlflow"), HParams(1e-3, 10, 0.0)
+    layout.logger.write_text('{"service": "wandb", "run": "ab12cd34"}')
+    first = make_loggers(config, hparams, layout, 0)[1].run_id
+    assert first != "ab12cd34"
+    again = make_loggers(config.replace(workers=2), HParams(1e-2, 10, 0.0), layout, 0)[1]
+    assert again.run_id == first
+    client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
+    assert float(client.get_run(first).data.params["lr"]) == 1e-3
+    assert "workers" not in client.get_run(first).data.params
 
 
 def test_none_logs_to_the_runs_own_file_alone(dataset, store, tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aft.cli import _options as o
-from aft.cli._teachers import DryRun, StoresOf, Teachers, print_forecast, with_teachers
+from aft.cli._teachers import DryRun, StoresOf, Teachers, needed, print_forecast, with_teachers
 
 if TYPE_CHECKING:
     from aft.results import Comparison
@@ -22,8 +22,9 @@ def compare(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Directory of the comparison, with a run for each method and seed.")
-    ],
+        Path | None,
+        typer.Option(metavar="DIR", help="Directory of the comparison, with a run for each method and seed."),
+    ] = None,
     features: Annotated[
         list[str] | None, typer.Option(metavar="DIR", help="Feature store of a teacher; repeatable.")
     ] = None,
@@ -112,6 +113,7 @@ def compare(
         for one in student:
             print_forecast(read, data, one, teacher, chosen, methods=len({"finetune", *names}), seeds=seeds)
         return
+    out = needed(out)
     dataset = read()
     found = with_teachers(
         dataset, data, features, teacher, stores, device=device, precision=precision, bad_inputs=bad_inputs

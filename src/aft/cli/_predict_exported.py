@@ -53,7 +53,9 @@ def predict_exported(
                 err=True,
             )
     else:
-        _predict_inputs(model, data, typed, out, overwrite=overwrite)
+        texts = given.get("text") or model.description.columns.get("text", "")
+        suffix = texts if str(texts).startswith(".") else None  # of the files that hold the texts of a folder's images
+        _predict_inputs(model, data, typed, out, suffix, overwrite=overwrite)
     if out is not None:
         typer.echo(out)
 
@@ -71,33 +73,37 @@ def _has_column(data: Path, column: str) -> bool:
 
 
 def _predict_inputs(
-    model: Any, data: Path | None, typed: Sequence[str] | None, out: Path | None, *, overwrite: bool
+    model: Any, data: Path | None, typed: Sequence[str] | None, out: Path | None, suffix: str | None, *, overwrite: bool
 ) -> None:
     """Predict typed texts, the standard input, a folder of images or an image."""
     from aft.data import open_dataset
     from aft.errors import DataError, UsageError
     from aft.runtime import open_writer
 
+    if out is not None and data is not None and out.resolve() == data.resolve():
+        raise UsageError(
+            f"predictions have a file of their own; received out= and DATA {str(out)!r}; choose another out="
+        )
     if out is not None and out.exists() and not overwrite:
         raise UsageError(f"existing files are kept; {str(out)!r} exists; choose another out=, or pass overwrite=True")
-    inputs: Sequence[Any]
+    inputs: Any
     if typed is not None or str(data) == "-":
         if model.description.inputs not in ("text", "pair"):
             raise UsageError(
                 f"inputs on the command line are texts; this model takes {model.description.inputs}; pass a table or a folder as DATA"
             )
-        lines = list(typed) if typed is not None else sys.stdin.read().splitlines()
+        lines = list(typed) if typed is not None else sys.stdin.read().rstrip("\n").split("\n")
         inputs = lines if model.description.inputs == "text" else [tuple(line.split("\t")) for line in lines]
         ids = [str(number) for number in range(1, len(inputs) + 1)]
     else:
-        dataset = open_dataset(str(data), bad_inputs="skip").verified("skip")
+        dataset = open_dataset(str(data), text=suffix, bad_inputs="skip").verified("skip")
         for skipped in dataset.skipped:
             typer.echo(f"skipped {skipped.id!r}: {skipped.reason}", err=True)
         if dataset.kind != model.description.inputs:
             raise DataError(
                 f"this model predicts inputs of the modality {model.description.inputs}; {str(data)!r} holds {dataset.kind}; pass others"
             )
-        inputs, ids = [dataset.inputs[i] for i in range(len(dataset))], dataset.ids
+        inputs, ids = dataset.inputs, dataset.ids
     with open_writer(out, model.targets.classes) as answer:
         for sample_id, prediction in zip(ids, model.predict(inputs), strict=True):
             answer(sample_id, prediction, None)

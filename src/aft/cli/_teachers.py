@@ -85,10 +85,26 @@ def with_teachers(
 
     listed: list[Any] = list(open_stores(features or []))
     there = {store.name for store in listed}
-    wanted = {name: model for name, model in named_teachers(teachers or []).items() if name not in there}
+    named = named_teachers(teachers or [])
+    for name in there & named.keys():
+        typer.echo(f"teacher {name}: --features names its features, which are used as they are", err=True)
+    wanted = {name: model for name, model in named.items() if name not in there}
     if wanted:
         listed += extract_all(dataset, wanted, out=stores or str(Path("features") / data.stem), **options)
     return listed
+
+
+def needed(out: Path | None) -> Path:
+    """The directory to write, which only a dry run does without.
+
+    Raises:
+        UsageError: It was not given.
+    """
+    from aft.errors import UsageError
+
+    if out is None:
+        raise UsageError("what is computed is kept in a directory; received no out=; name one, or add --dry-run")
+    return out
 
 
 def print_forecast(

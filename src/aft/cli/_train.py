@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from aft.cli import _options as o
-from aft.cli._teachers import DryRun, StoresOf, Teachers, print_forecast, with_teachers
+from aft.cli._teachers import DryRun, StoresOf, Teachers, needed, print_forecast, with_teachers
 
 
 def train(
     data: o.Data,
     student: o.Student,
-    out: Annotated[Path, typer.Option(metavar="RUN", help="The run directory.")],
+    out: Annotated[Path | None, typer.Option(metavar="RUN", help="The run directory.")] = None,
     label: o.Label = None,
     missing: o.Missing = None,
     features: Annotated[
@@ -96,6 +96,7 @@ def train(
     if dry_run:
         print_forecast(read, data, student, teacher, chosen)
         return
+    out = needed(out)
     dataset = read()
     found = with_teachers(
         dataset, data, features, teacher, stores, device=device, precision=precision, bad_inputs=bad_inputs

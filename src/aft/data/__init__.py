@@ -41,6 +41,7 @@ from aft.data._modality import TEXT_PAIR as TEXT_PAIR
 from aft.data._modality import Modality as Modality
 from aft.data._modality import is_text as is_text
 from aft.data._modality import modality_name as modality_name
+from aft.data._open import HUB as HUB
 from aft.data._open import open_dataset as open_dataset
 from aft.data._splits import Splits as Splits
 from aft.data._splits import make_splits as make_splits

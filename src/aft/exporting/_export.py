@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from aft.core import __version__, format_size
@@ -17,10 +18,12 @@ from aft.evaluation import latency, measure
 from aft.exporting._onnx import write_onnx
 from aft.models import PartsBackbone, assets_of
 from aft.runs import Model, chosen_samples, load, open_inputs
-from aft.runtime import FILES, Check, Description, Encoding, ExportedModel
+from aft.runtime import FILES, Check, Description, Encoding, ExportedModel, is_exported
 
 #: Samples that are compared at most, those that the graph is traced on, and those that are timed.
 MOST, TRACED, TIMED = 2000, 4, 16
+#: Samples that the ranges of activations are measured on.
+CALIBRATED = 128
 #: Largest difference of an output that rounding explains, relative to the largest output.
 TOLERANCE = 1e-3
 #: Labels of a regression agree within this part of their standard deviation.
@@ -98,8 +101,11 @@ def export(
         raise UsageError(
             f"existing files are kept; {str(target)!r} exists; choose another out=, or pass overwrite=True"
         )
+    if target.exists() and not is_exported(target):
+        raise UsageError(f"only an earlier export is replaced; {str(target)!r} is something else; choose another out=")
     model = load(run, student=student, device="cpu")
-    samples, split = _samples(run, model, data)
+    data = _open(run, model, data)
+    samples, split = _samples(run, data)
     backbone = model.student.backbone
     encodings = backbone.encodings()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -133,52 +139,77 @@ def export(
         if int8:
             from aft.exporting._int8 import write_int8
 
-            write_int8(temporary, ExportedModel(temporary), inputs)
+            write_int8(temporary, ExportedModel(temporary), _calibration(run, data, inputs))
             own = ExportedModel(temporary, precision="int8", threads=1)
             checks[FILES["int8"]] = _check(own, "int8", inputs, expected, samples, split)
         description.model_copy(update={"checks": checks}).write(temporary)
-        if target.exists():
-            shutil.rmtree(target)
         temporary.chmod(0o755)
-        temporary.rename(target)
+        _put_in_place(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # as onnxruntime above
+    try:
+        alone = latency(model.predict, inputs[:TIMED], repeats=3)
+    finally:
+        torch.set_num_threads(before)
     trained = Check(
         samples=len(inputs), split=split, largest_difference=0.0, agreement=1.0,
-        error=_error(model.targets, expected, samples), latency_ms=latency(model.predict, inputs[:TIMED], repeats=3),
+        error=_error(model.targets, expected, samples), latency_ms=alone,
         bytes=4 * model.student.size(),
     )  # fmt: skip
     return Exported(target, checks, trained)
 
 
-def _samples(run: str | Path, model: Model, data: Dataset | str | Path | None) -> tuple[Dataset, str]:
+def _put_in_place(made: Path, target: Path) -> None:
+    """Rename a finished folder; an earlier export is kept until the new one is there."""
+    if not target.exists():
+        made.rename(target)
+        return
+    earlier = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-")) / "earlier"
+    target.rename(earlier)
+    made.rename(target)
+    shutil.rmtree(earlier.parent)
+
+
+def _open(run: str | Path, model: Model, data: Dataset | str | Path | None) -> Dataset:
+    """The data to check on, by default that of the run, without samples that cannot be read."""
+    roles = dict.fromkeys(("text", "text_pair", "image", "image_root", "label", "id", "split"))
+    if isinstance(data, Dataset):
+        return data.verified("skip")
+    try:
+        return open_inputs(run, model.config.data.path if data is None else data, roles).verified("skip")
+    except (DataError, UsageError) as error:
+        if data is not None:
+            raise
+        raise DataError(
+            f"an export is checked on samples of the task; those that the run was trained on cannot be read ({error}); name others "
+            "with data="
+        ) from error
+
+
+def _samples(run: str | Path, data: Dataset) -> tuple[Dataset, str]:
     """The samples to compare on, and which split they are."""
-    if data is None:
-        path = model.config.data.path
-        try:
-            data = open_inputs(
-                run, path, dict.fromkeys(("text", "text_pair", "image", "image_root", "label", "id", "split"))
-            )
-        except (DataError, UsageError) as error:
-            raise DataError(
-                f"an export is checked on samples of the task; those that the run was trained on cannot be read ({error}); name others with "
-                "data="
-            ) from error
-    elif not isinstance(data, Dataset):
-        data = open_inputs(
-            run, data, dict.fromkeys(("text", "text_pair", "image", "image_root", "label", "id", "split"))
-        )
     split = "test"
     try:
         chosen = chosen_samples(run, data)
-    except DataError:
-        chosen, split = data.verified("skip"), "all"
+    except DataError:  # none of them has a label, or is in the test split
+        chosen, split = data, "all"
     if not len(chosen):
         raise DataError(
             "an export is checked on samples of the task; received none that can be read; name others with data="
         )
     return chosen.subset(np.array(_spread(len(chosen), MOST))), split
+
+
+def _calibration(run: str | Path, data: Dataset, inputs: Sequence[Any]) -> Sequence[Any]:
+    """Inputs that ranges are measured on: training samples where there are some, since the error is that of test samples."""
+    try:
+        chosen = chosen_samples(run, data, on="train")
+    except DataError:
+        return inputs
+    return [chosen.inputs[place] for place in _spread(len(chosen), CALIBRATED)]
 
 
 def _spread(count: int, most: int) -> list[int]:

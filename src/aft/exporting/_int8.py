@@ -1,16 +1,12 @@
 """An exported model with weights of 8 bits."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aft.runtime import FILES, ExportedModel
-
-#: Samples that the ranges of an image model's activations are measured on.
-CALIBRATED = 128
 
 
 def write_int8(folder: Path, exported: ExportedModel, inputs: Sequence[Any]) -> None:
@@ -22,20 +18,32 @@ def write_int8(folder: Path, exported: ExportedModel, inputs: Sequence[Any]) -> 
     Args:
         folder: The exported model's folder.
         exported: The model.
-        inputs: Samples of the task.
+        inputs: Samples of the task to measure ranges on.
     """
     from onnxruntime import quantization as q
 
-    logging.getLogger("root").setLevel(logging.ERROR)  # its hints on preprocessing
     source, target = str(folder / FILES["fp32"]), str(folder / FILES["int8"])
     if not any(encoding.kind == "image" for encoding in exported.description.encodings):
-        q.quantize_dynamic(source, target, weight_type=q.QuantType.QInt8)
+        with _quiet():
+            q.quantize_dynamic(source, target, weight_type=q.QuantType.QInt8)
         return
-    places = np.unique(np.linspace(0, len(inputs) - 1, min(CALIBRATED, len(inputs))).astype(int)).tolist()
-    batches = exported.batches([inputs[place] for place in places])
+    batches = exported.batches(inputs)
 
     class Reader(q.CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> Any:
             return next(batches, None)
 
-    q.quantize_static(source, target, Reader(), weight_type=q.QuantType.QInt8, per_channel=True)
+    with _quiet():
+        q.quantize_static(source, target, Reader(), weight_type=q.QuantType.QInt8, per_channel=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without onnxruntime's hints on preprocessing, which it logs as if they were the program's own."""
+    log = logging.getLogger()
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)

@@ -1,7 +1,6 @@
 """A student as an ONNX graph."""
 
 import io
-import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
@@ -59,7 +58,6 @@ def write_onnx(student: Student, encoded: Sequence[Any], path: Path) -> None:
     }
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         for attention in _attentions(student):
             try:
                 program: Any = torch.onnx.export(

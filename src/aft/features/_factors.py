@@ -14,12 +14,12 @@ def factors_of(stores: Sequence[FeatureStore]) -> tuple[tuple[str, ...], ...]:
         stores: Feature stores of the teachers.
 
     Returns:
-        Names of the teachers of each part, in the order of the stores; nothing unless at least two parts are read. Teachers
-        that read whole samples are in no group.
+        Names of the teachers of each part, that of images first; nothing unless at least two parts are read. Teachers that read whole
+        samples are in no group.
     """
     groups: dict[str, list[str]] = {}
     for store in stores:
         part = store.fingerprint.get("reads")
         if part is not None:
             groups.setdefault(str(part), []).append(store.name)
-    return tuple(map(tuple, groups.values())) if len(groups) > 1 else ()
+    return tuple(tuple(groups[part]) for part in sorted(groups)) if len(groups) > 1 else ()

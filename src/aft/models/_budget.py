@@ -11,7 +11,7 @@ from aft.errors import UsageError
 #: Units of a budget, with the attribute that they limit and their size in its unit.
 UNITS: dict[str, tuple[str, float]] = {
     "ms": ("latency_ms", 1.0), "us": ("latency_ms", 1e-3), "s": ("latency_ms", 1e3),
-    "k": ("parameters", 1e3), "m": ("parameters", 1e6), "b": ("parameters", 1e9),
+    "k": ("parameters", 1e3), "m": ("parameters", 1e6),
     "kb": ("bytes", 1e3), "mb": ("bytes", 1e6), "gb": ("bytes", 1e9),
 }  # fmt: skip
 _BUDGET = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([a-zA-Z]+)\s*")
@@ -62,7 +62,7 @@ def within_budget(students: Sequence[MeasuredStudent], budget: str) -> tuple[Mea
 
     Example:
         >>> within_budget(measured_students(), "1ms")[0].name
-        'aft:transformer'
+        'aft:ngrams'
     """
     found = _BUDGET.fullmatch(budget)
     unit = found[2].lower() if found else ""

@@ -38,11 +38,12 @@ class ModelFacts:
         return f"{self.name}: {size}" + (f", {self.width:,} features" if self.width is not None else "")
 
 
-def model_facts(name: str) -> ModelFacts:
+def model_facts(name: str, inputs: str = "") -> ModelFacts:
     """Collect what is known of a model, or of a student of several parts.
 
     Args:
         name: The name.
+        inputs: What it is going to read, such as ``"image+text"``: a model that embeds both gives more features for both.
 
     Returns:
         The facts.
@@ -54,7 +55,7 @@ def model_facts(name: str) -> ModelFacts:
         >>> print(model_facts("dinov2-giant"))
         dinov2-giant: 1.1 B parameters, 1,536 features
     """
-    parts = [_of_part(spec) for spec in parse_parts(name)]
+    parts = [_of_part(spec, inputs) for spec in parse_parts(name)]
     if len(parts) == 1:
         return ModelFacts(name, *parts[0])
     sizes, widths, recipes = zip(*parts, strict=True)
@@ -63,7 +64,7 @@ def model_facts(name: str) -> ModelFacts:
     return ModelFacts(name, None if None in sizes else sum(sizes), width, min(recipes, key=lambda recipe: recipe.lr))
 
 
-def _of_part(spec: ModelSpec) -> tuple[int | None, int | None, Recipe]:
+def _of_part(spec: ModelSpec, inputs: str) -> tuple[int | None, int | None, Recipe]:
     """Parameters, width and recipe of a single model."""
     random = spec.options.get("weights") == "random"
     if spec.kind == "timm":
@@ -83,7 +84,11 @@ def _of_part(spec: ModelSpec) -> tuple[int | None, int | None, Recipe]:
     known = next((one for one in KNOWN_MODELS.values() if one.spec == f"{spec.kind}:{spec.name}"), None)
     if known is None or "keep_layers" in spec.options or "vocabulary" in spec.options:
         return None, None if known is None else known.width, recipe
-    return round(known.millions * 1e6), known.width, recipe
+    if known.inputs != "image+text":
+        return round(known.millions * 1e6), known.width, recipe
+    if "reads" in spec.options or inputs in ("image", "text"):
+        return None, known.width, recipe  # one of its towers
+    return round(known.millions * 1e6), known.width * (3 if inputs == "image+text" else 1), recipe
 
 
 def _count(parameters: int) -> str:

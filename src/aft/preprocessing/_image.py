@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from aft.errors import MissingExtraError
 
+#: Images are at most so many times as long as wide before they are resized.
+LONGEST = 16
+
 
 @dataclass(frozen=True)
 class ImagePreprocessing:
@@ -51,6 +54,7 @@ class ImagePreprocessing:
             self.interpolation, Image.Resampling.BICUBIC
         )
         target = round(self.size / self.crop)
+        image = _without_ends(image)
         width, height = image.size
         scale = target / min(width, height)
         resized = image.resize((max(target, round(width * scale)), max(target, round(height * scale))), method)
@@ -77,3 +81,12 @@ class ImagePreprocessing:
             "size": self.size, "crop": self.crop, "interpolation": self.interpolation,
             "mean": list(self.mean), "std": list(self.std),
         }  # fmt: skip
+
+
+def _without_ends(image: Any) -> Any:
+    """The middle of an image that is much longer than wide: nothing else survives the crop, and all of it would be enlarged first."""
+    short, most = min(image.size), LONGEST * min(image.size)
+    if max(image.size) <= most:
+        return image
+    left, top = ((side - min(side, most)) // 2 for side in image.size)
+    return image.crop((left, top, left + min(image.width, most), top + min(image.height, most))) if short else image

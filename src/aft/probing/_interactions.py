@@ -24,7 +24,7 @@ class Interactions(nn.Module):
 
     Args:
         features: Features ``(N, D_m)`` of training samples, keyed by teacher, that the components are computed from.
-        factors: Names of the teachers of each factor, as `aft.features.factors_of` gives them.
+        factors: Names of the teachers of each factor, as `aft.features.factors_of` gives them. Folds are by the first one.
 
     Example:
         >>> interactions = Interactions({"clip": images, "mpnet": texts}, factors=[["clip"], ["mpnet"]])

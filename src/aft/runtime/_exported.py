@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data import MODALITIES, Modality, Targets, check_inputs
-from aft.errors import DataError, MissingExtraError, RunError
+from aft.errors import DataError, MissingExtraError, RunError, UsageError
 from aft.preprocessing import ImagePreprocessing, NgramTable, TokenReader, pad_ngrams, pad_tokens
 from aft.runtime._description import Description, Encoding
 from aft.runtime._prediction import Prediction, decode
 
-#: Inputs that are encoded together, and those of them, of similar length, that are computed together.
-CHUNK, BATCH = 1024, 64
+#: Inputs that are encoded together: texts, and images, which are large before they are resized.
+CHUNK, IMAGES = 1024, 64
+#: Those of similar length that are computed together.
+BATCH = 64
 FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
 
 
@@ -48,6 +50,10 @@ class ExportedModel:
             ) from error
         self.folder = Path(folder)
         self.description = Description.read(self.folder)
+        if precision not in FILES:
+            raise UsageError(
+                f"an exported model has the precision fp32 or int8; received {precision!r}; choose one of them"
+            )
         file = self.folder / FILES[precision]
         if not file.is_file():
             raise RunError(
@@ -95,7 +101,8 @@ class ExportedModel:
         if isinstance(inputs, str | bytes):
             raise DataError("predict takes a sequence of inputs; received a text; put it into a list")
         iterator, parts, start = iter(inputs), [], 0
-        while chunk := list(islice(iterator, CHUNK)):
+        size = IMAGES if "image" in self.modality else CHUNK
+        while chunk := list(islice(iterator, size)):
             parts.append(self._logits(check_inputs(chunk, self.modality, start)))
             start += len(chunk)
         return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
@@ -145,12 +152,24 @@ class ExportedModel:
         if encoding.kind == "image":
             images = ImagePreprocessing(**settings)
             return lambda inputs: [images(image) for image in own(inputs)], lambda part: {"image": np.stack(part)}
-        return own, lambda part: {"input": np.stack(part)}
+        return lambda inputs: [_array(value, settings["shape"]) for value in own(inputs)], lambda part: {
+            "input": np.stack(part)
+        }
 
 
 def input_name(name: str, part: int, parts: int) -> str:
     """The name of an input of the graph: that of the array, with the number of the part if there are several."""
     return name if parts == 1 else f"part{part}_{name}"
+
+
+def _array(value: NDArray[Any], shape: Sequence[int]) -> NDArray[np.float32]:
+    """An array of the shape that the model was trained on."""
+    if np.shape(value) != tuple(shape):
+        raise DataError(
+            f"an array has the shape of those of the training, {tuple(shape)}; received {np.shape(value)}; pass arrays of that shape in a "
+            "list, even if it is one"
+        )
+    return np.asarray(value, dtype=np.float32)
 
 
 def _length(encoded: Any) -> int:

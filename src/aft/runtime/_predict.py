@@ -11,8 +11,8 @@ from aft.runtime._prediction import Prediction
 from aft.runtime._rows import Row, read_rows
 from aft.runtime._writers import open_writer
 
-#: Rows that are read and predicted together.
-CHUNK = 1024
+#: Rows that are read and predicted together: of texts, and of images, which are large before they are resized.
+CHUNK, IMAGES = 1024, 16
 
 
 class Predictor(Protocol):
@@ -77,6 +77,12 @@ def predict_file(
         Answered(predicted=998, failed=2, first="row 17: the text is empty")
     """
     source, target = Path(data), None if out is None else Path(out)
+    if target is not None and target.resolve() == source.resolve():
+        raise UsageError(
+            f"predictions have a file of their own; received out= and data {str(target)!r}; choose another out="
+        )
+    if target is not None and not target.parent.is_dir():
+        raise UsageError(f"the output's folder must exist; there is no folder {str(target.parent)!r}; create it first")
     if target is not None and target.exists() and not overwrite:
         raise UsageError(
             f"existing files are kept; {str(target)!r} exists; choose another out=, or pass overwrite=True"
@@ -99,11 +105,12 @@ def predict_file(
     predicted, failed, first = 0, 0, None
     root = image_root or source.parent
     with open_writer(target, model.targets.classes) as answer:
-        for chunk in _chunks(rows):
+        for chunk in _chunks(rows, IMAGES if "image" in model.modality else CHUNK):
             usable, inputs = [], []
             for row in chunk:
                 value, error = _input(row, names, model.modality, root)
-                usable.append((str(row.values.get(identity, row.number)) if identity else str(row.number), error))
+                name = str(row.values.get(identity, row.number)) if identity else str(row.number)
+                usable.append((name.encode("utf-8", "backslashreplace").decode(), error))  # an id may be no UTF-8
                 if error is None:
                     inputs.append(value)
             answers = iter(model.predict(inputs) if inputs else [])
@@ -115,8 +122,8 @@ def predict_file(
     return Answered(predicted, failed, first)
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while chunk := list(islice(rows, CHUNK)):
+def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    while chunk := list(islice(rows, size)):
         yield chunk
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-#: Rows of a Parquet file that are read together.
-ROWS = 1024
+#: Rows of a Parquet file that are read together, and characters of a cell.
+ROWS, LONGEST_CELL = 256, 1 << 27
 
 
 class Row(NamedTuple):
@@ -64,6 +64,7 @@ def check_columns(path: Path, present: list[str], needed: list[str]) -> None:
 
 
 def _delimited(path: Path, needed: list[str], delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     # What is not UTF-8 becomes lone surrogates, which no text may hold, so that the row is reported and the next one is read.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = csv.reader(file, delimiter=delimiter, strict=True)
@@ -92,7 +93,7 @@ def _delimited(path: Path, needed: list[str], delimiter: str) -> Iterator[Row]:
 
 def _json_lines(path: Path, needed: list[str]) -> Iterator[Row]:
     with path.open("rb") as file:
-        number = 0
+        number, checked = 0, False
         for line in file:
             if not line.strip():
                 continue
@@ -102,7 +103,8 @@ def _json_lines(path: Path, needed: list[str]) -> Iterator[Row]:
                 wrong = None if isinstance(values, dict) else "the line is not a JSON object"
             except ValueError as error:
                 values, wrong = {}, f"the line is not JSON ({str(error).splitlines()[0]:.80})"
-            if wrong is None and number == 1:
+            if wrong is None and not checked:
+                checked = True
                 check_columns(path, list(values), needed)
             yield Row(number, values if isinstance(values, dict) else {}, wrong)
 

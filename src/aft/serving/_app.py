@@ -1,8 +1,10 @@
 """The application: predictions, health, metrics and a page to try it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -14,6 +16,8 @@ from aft.runtime import Prediction
 from aft.serving._batcher import Batcher, QueueFullError
 from aft.serving._inputs import from_files, from_json
 from aft.serving._limits import DEFAULTS, Limits
+
+log = logging.getLogger("aft")
 
 #: Seconds after which a client should come again when the queue is full.
 RETRY_AFTER = 1
@@ -39,6 +43,7 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
         from fastapi import FastAPI, Request
         from fastapi.responses import HTMLResponse, JSONResponse, Response
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+        from starlette.exceptions import HTTPException
     except ImportError as error:
         raise MissingExtraError(
             "serving needs FastAPI, uvicorn and prometheus-client, which are not installed; run pip install 'adaptive-feature-transfer[serve]'"
@@ -51,6 +56,7 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
     sizes = Histogram("aft_batch_size", "Inputs in a batch.", registry=registry, buckets=[2**n for n in range(9)])
     batcher = Batcher(lambda part: list(model.predict(part)), limits, sizes.observe)
     Gauge("aft_queue", "Inputs that wait.", registry=registry).set_function(lambda: batcher.waiting)
+    decoder = ThreadPoolExecutor(1, thread_name_prefix="aft-decode")
     modality = model.modality
     kind = next(key for key, value in MODALITIES.items() if value == modality)
 
@@ -59,6 +65,7 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
         batcher.start()
         yield
         await batcher.stop()
+        decoder.shutdown()
 
     app = FastAPI(title=f"aft: {name}", version=__version__, lifespan=lifespan, description=_usage(kind))
 
@@ -66,15 +73,21 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
     async def limited(request: Request, proceed: Callable[[Request], Awaitable[Any]]) -> Any:
         if request.url.path != "/predict" or request.method != "POST":
             return await proceed(request)
-        started = time.perf_counter()
-        response = await _refused(request, limits) or await proceed(request)
-        requests.labels(str(response.status_code)).inc()
-        seconds.observe(time.perf_counter() - started)
+        started, status = time.perf_counter(), 500
+        try:
+            response = await _refused(request, limits) or await proceed(request)
+            status = response.status_code
+        except Exception:
+            log.exception("a request has failed")
+            response = _error(500, "a request gets predictions; this one met an error of the server's; see its log")
+        finally:
+            requests.labels(str(status)).inc()
+            seconds.observe(time.perf_counter() - started)
         return response
 
     async def _refused(request: Any, limits: Limits) -> Any:
         length = request.headers.get("content-length", "")
-        if not length.isdigit():
+        if not length.isdigit() or "transfer-encoding" in request.headers:  # a body in chunks has any length
             return _error(411, "a request states its length; received none; send the header Content-Length")
         if int(length) > limits.bytes:
             return _error(
@@ -90,20 +103,13 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
     async def predict(request: Request) -> Any:
         """Predict the inputs of a request: JSON ``{"inputs": [...]}``, or files named ``images`` (with ``texts``)."""
         try:
-            received = await _read(request)
-        except (AftError, ValueError) as error:
-            message = (
-                str(error)
-                if isinstance(error, AftError)
-                else f"a request is JSON or a form; received neither ({first_sentence(error)})"
-            )
-            return _error(422, message)
-        if len(received) > limits.inputs:
-            return _error(
-                413, f"a request has at most {limits.inputs} inputs; received {len(received)}; send fewer at a time"
-            )
-        try:
             async with asyncio.timeout(limits.seconds):
+                count, decode = await _read(request)
+                most = min(limits.inputs, limits.queue)
+                if count > most:
+                    return _error(413, f"a request has at most {most} inputs; received {count}; send fewer at a time")
+                # One thread decodes: what a request unpacks to is bounded, and what many do at once would not be.
+                received = await asyncio.get_running_loop().run_in_executor(decoder, decode)
                 found = await batcher.submit(received)
         except QueueFullError as error:
             return _error(503, str(error))
@@ -114,19 +120,23 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
             )
         except AftError as error:
             return _error(422, str(error))
+        except (ValueError, HTTPException) as error:
+            return _error(
+                422, f"a request is JSON or a form of files; received neither ({first_sentence(error)}); correct it"
+            )
         inputs.inc(len(found))
         return JSONResponse({"predictions": [_answer(one) for one in found]})
 
-    async def _read(request: Any) -> list[Any]:
+    async def _read(request: Any) -> tuple[int, Callable[[], list[Any]]]:
+        """The number of inputs of a request, and a function that decodes them."""
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
             async with request.form(max_files=limits.inputs + 1, max_fields=limits.inputs + 1) as form:
                 images = [await file.read() for file in form.getlist("images") if hasattr(file, "read")]
-                return await asyncio.to_thread(
-                    from_files, images, [str(text) for text in form.getlist("texts")], modality
-                )
+                texts = [str(text) for text in form.getlist("texts")]
+            return len(images), lambda: from_files(images, texts, modality)
         body = await request.json()
         values = body.get("inputs") if isinstance(body, dict) else body
-        return await asyncio.to_thread(from_json, values, modality)
+        return len(values) if isinstance(values, list) else 0, lambda: from_json(values, modality)
 
     @app.get("/health")
     async def health() -> dict[str, Any]:

@@ -95,10 +95,15 @@ class Batcher:
         try:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._thread, self._predict, [value for value, _ in wanted])
-        except Exception as error:  # whatever it is, it belongs to the requests of this batch, and not to the server
-            for _, answer in wanted:
-                if not answer.done():
-                    answer.set_exception(error)
+        except (
+            Exception
+        ) as error:  # whatever it is, it belongs to one of the inputs, and not to the others or the server
+            if len(wanted) == 1:
+                if not wanted[0][1].done():
+                    wanted[0][1].set_exception(error)
+                return
+            for one in wanted:
+                await self._compute([one])
             return
         for (_, answer), prediction in zip(wanted, found, strict=True):
             if not answer.done():

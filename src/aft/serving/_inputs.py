@@ -2,11 +2,17 @@
 
 import base64
 import binascii
+import io
 from collections.abc import Sequence
 from typing import Any
 
 from aft.data import ImageBytes, Modality, check_inputs
 from aft.errors import AftError, DataError
+
+#: Formats of uploaded images: none of them is a program, as PostScript is.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+#: Most pixels of an image, and of all images of a request.
+MOST_PIXELS, TOTAL_PIXELS = 25_000_000, 100_000_000
 
 
 def from_json(values: Any, modality: Modality) -> list[Any]:
@@ -24,7 +30,8 @@ def from_json(values: Any, modality: Modality) -> list[Any]:
     """
     if not isinstance(values, list) or not values:
         raise DataError('a request holds a list of inputs; received none; send {"inputs": [...]}')
-    return [_checked(number, value, modality) for number, value in enumerate(values)]
+    budget = _Budget()
+    return [_checked(number, value, modality, budget) for number, value in enumerate(values)]
 
 
 def from_files(images: Sequence[bytes], texts: Sequence[str], modality: Modality) -> list[Any]:
@@ -50,30 +57,31 @@ def from_files(images: Sequence[bytes], texts: Sequence[str], modality: Modality
             f"{len(texts)} texts; correct it"
         )
     made: list[Any] = []
+    budget = _Budget()
     for number, image in enumerate(images):
         try:
-            picture = ImageBytes([image])[0]
+            picture = budget.decoded(image)
             made.append((picture, texts[number]) if wanted else picture)
         except AftError as error:
             raise DataError(f"input {number} cannot be used: {error}; correct it, or leave it out") from error
     return check_inputs(made, modality)
 
 
-def _checked(number: int, value: Any, modality: Modality) -> Any:
+def _checked(number: int, value: Any, modality: Modality, budget: "_Budget") -> Any:
     try:
-        return check_inputs([_value(value, modality)], modality)[0]
+        return check_inputs([_value(value, modality, budget)], modality)[0]
     except AftError as error:
         reason = error.__cause__ if isinstance(error.__cause__, AftError) else error
         raise DataError(f"input {number} cannot be used: {reason}; correct it, or leave it out") from error
 
 
-def _value(value: Any, modality: Modality) -> Any:
+def _value(value: Any, modality: Modality, budget: "_Budget") -> Any:
     if modality == ("image", "text"):
         if not isinstance(value, dict) or not isinstance(value.get("text"), str):
             raise DataError("it is not an object with an image and a text")
-        return _image(value.get("image")), value["text"]
+        return _image(value.get("image"), budget), value["text"]
     if modality == ("image",):
-        return _image(value.get("image") if isinstance(value, dict) else value)
+        return _image(value.get("image") if isinstance(value, dict) else value, budget)
     if modality == ("text", "text"):
         if not isinstance(value, list) or len(value) != 2:
             raise DataError("it is not a pair of texts")
@@ -83,13 +91,39 @@ def _value(value: Any, modality: Modality) -> Any:
     return value
 
 
-def _image(value: Any) -> Any:
+def _image(value: Any, budget: "_Budget") -> Any:
     """An image in Base64. A string is never taken for a path: it would let a client read files of the server's."""
     if not isinstance(value, str):
         raise DataError("it is not an image in Base64")
     try:
-        return ImageBytes(
-            [base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)]
-        )[0]
+        raw = base64.b64decode(value.partition(",")[2] if value.startswith("data:") else value, validate=True)
     except binascii.Error as error:
         raise DataError("it is not an image in Base64") from error
+    return budget.decoded(raw)
+
+
+class _Budget:
+    """What the images of a request may unpack to: a file of a few kilobytes can declare gigabytes of pixels."""
+
+    def __init__(self) -> None:
+        self._left = TOTAL_PIXELS
+
+    def decoded(self, raw: bytes) -> Any:
+        """Decode an image.
+
+        Raises:
+            DataError: It is no picture of a common format, or is too large.
+        """
+        from PIL import Image
+
+        try:
+            with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
+                pixels = image.width * image.height
+        except Exception as error:  # Pillow raises errors of many kinds for what is no image
+            raise DataError(f"it is not an image of one of the formats {', '.join(FORMATS)}") from error
+        self._left -= pixels
+        if pixels > MOST_PIXELS or self._left < 0:
+            raise DataError(
+                f"an image has at most {MOST_PIXELS:,} pixels, and all of a request {TOTAL_PIXELS:,}; this one has {pixels:,}"
+            )
+        return ImageBytes([raw])[0]

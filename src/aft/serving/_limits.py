@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from aft.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -22,6 +24,12 @@ class Limits:
     inputs: int = 256
     bytes: int = 16_000_000
     seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Check that every limit lets something through."""
+        for name, value in vars(self).items():
+            if not value > 0 and not (name == "wait_ms" and value == 0):
+                raise UsageError(f"a limit of a server is a positive number; received {value!r} for {name}; raise it")
 
 
 DEFAULTS = Limits()

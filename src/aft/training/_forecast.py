@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from aft.core import format_duration, format_size
-from aft.data import CATALOGUE, Dataset, find_local
+from aft.data import CATALOGUE, HUB, Dataset, find_local
 from aft.errors import DataError, did_you_mean
 from aft.models import ModelFacts, choose_device, model_facts
 from aft.runs import TrainConfig
@@ -73,7 +73,7 @@ def data_facts(name: str, dataset: Dataset | None, config: TrainConfig) -> DataF
 
 def at_hand(name: str) -> bool:
     """Whether a dataset can be read without downloading it."""
-    return name not in CATALOGUE or find_local(name) is not None
+    return find_local(name) is not None or not (name in CATALOGUE or name.startswith(HUB))
 
 
 def forecast(
@@ -96,7 +96,7 @@ def forecast(
     Raises:
         UsageError: A name is not one of a model.
     """
-    facts, own = [model_facts(teacher) for teacher in teachers], model_facts(student)
+    facts, own = [model_facts(teacher, data.inputs) for teacher in teachers], model_facts(student)
     samples, recipe = data.training, own.recipe
     batch = config.batch_size or recipe.batch_for(samples)
     steps = config.steps or (

@@ -8,7 +8,7 @@ from typing import Any
 
 from aft.core import write_json
 from aft.errors import MissingExtraError
-from aft.runs import HParams, RunLayout, TrainConfig
+from aft.runs import OPERATIONAL, HParams, RunLayout, TrainConfig
 from aft.training._csv_logger import CsvLogger
 
 
@@ -29,11 +29,11 @@ def make_loggers(config: TrainConfig, hparams: HParams, layout: RunLayout, start
     """
     loggers: list[Any] = [CsvLogger(layout.metrics, start)]
     if config.logger != "none":
+        known = _kept(layout, config.logger) is not None
         loggers.append(_MAKE[config.logger](layout))
-        settings = {name: value for name, value in config.model_dump().items() if value is not None and value != {}}
-        loggers[1].log_hyperparams(
-            settings | {name: value for name, value in vars(hparams).items() if value is not None}
-        )
+        if not known:  # a run that goes on has its parameters, and services refuse to change them
+            settings = config.model_dump(exclude=set(OPERATIONAL)) | vars(hparams)
+            loggers[1].log_hyperparams({name: value for name, value in settings.items() if value not in (None, {})})
     return loggers
 
 
@@ -61,8 +61,8 @@ def _wandb(layout: RunLayout) -> Any:
         raise _missing("wandb", "Weights & Biases", "wandb") from error
     from lightning.pytorch.loggers import WandbLogger
 
-    number = _kept(layout) or secrets.token_hex(4)
-    write_json(layout.logger, {"run": number})
+    number = _kept(layout, "wandb") or secrets.token_hex(4)
+    write_json(layout.logger, {"service": "wandb", "run": number})
     return WandbLogger(
         project=os.environ.get("WANDB_PROJECT", "aft"),
         name=layout.directory.name,
@@ -81,19 +81,22 @@ def _mlflow(layout: RunLayout) -> Any:
 
     logger = MLFlowLogger(
         os.environ.get("MLFLOW_EXPERIMENT_NAME", "aft"), run_name=layout.directory.name,
-        tracking_uri=mlflow.get_tracking_uri(),
-        run_id=_kept(layout),
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or mlflow.get_tracking_uri(),
+        run_id=_kept(layout, "mlflow"),
     )  # fmt: skip
-    write_json(layout.logger, {"run": logger.run_id})
+    write_json(layout.logger, {"service": "mlflow", "run": logger.run_id})
     return logger
 
 
 _MAKE = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}
 
 
-def _kept(layout: RunLayout) -> str | None:
-    """The number of the run in the service, if an interrupted training has got one."""
-    return str(json.loads(layout.logger.read_text(encoding="utf-8"))["run"]) if layout.logger.exists() else None
+def _kept(layout: RunLayout, service: str) -> str | None:
+    """The number of the run in a service, if an interrupted training has got one there."""
+    if not layout.logger.exists():
+        return None
+    kept = json.loads(layout.logger.read_text(encoding="utf-8"))
+    return str(kept["run"]) if kept["service"] == service else None
 
 
 def _missing(name: str, service: str, package: str) -> MissingExtraError:
