@@ -76,7 +76,7 @@ def polarity(dataset, tmp_path):
 
 def test_a_model_predicts_one_input_or_many(polarity):
     one = polarity("a lovely film")
-    assert isinstance(one, aft.runs.Prediction)
+    assert isinstance(one, aft.Prediction)
     many = polarity(["a lovely film"] * 3)
     assert [p.label for p in many] == [one.label] * 3
     last = polarity.predict(f"film {n}" for n in range(2100))[-1]
