@@ -256,6 +256,8 @@ def test_table_of_unequal_classes(tmp_path):
     )
     assert not result.unequal_classes
     assert unequal.unequal_classes
+    # The class that is most frequent in training may be the rarer one in testing.
+    assert unequal.model_copy(update={"majority": Reference(error=0.75, balanced_error=0.5)}).unequal_classes
     assert str(Comparison(tmp_path, unequal)) == "\n".join(
         [
             "2 seeds, rough            error   balanced gap closed                  vs fine-tuning  beta",

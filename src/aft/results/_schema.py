@@ -70,7 +70,8 @@ class Teacher(Record):
     logme: Measurement = None
 
 
-#: Classes are unequal if always guessing the largest one is better than guessing any other by this much.
+#: Classes of the test split are unequal if guessing the most frequent one of the training samples has an error that differs by this
+#: much from that on equal classes: it may be the rarer one there.
 UNEQUAL = 0.05
 
 
@@ -217,7 +218,7 @@ class ComparisonResult(Record):
     def unequal_classes(self) -> bool:
         """Whether some classes have so many more test samples than others that the error says little about the others."""
         error, balanced = self.majority.error, self.majority.balanced_error
-        return error is not None and balanced is not None and balanced - error > UNEQUAL
+        return error is not None and balanced is not None and abs(balanced - error) > UNEQUAL
 
     @property
     def finetune(self) -> MethodResult | None:
