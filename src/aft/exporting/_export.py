@@ -12,11 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from aft.core import __version__, format_size
-from aft.data import Dataset, Targets
+from aft.data import Dataset, Targets, labelled_samples
 from aft.errors import DataError, RunError, UsageError
 from aft.evaluation import latency, measure
 from aft.exporting._onnx import write_onnx
-from aft.models import PartsBackbone, assets_of
 from aft.runs import Model, chosen_samples, load, open_inputs
 from aft.runtime import FILES, Check, Description, Encoding, ExportedModel, is_exported
 
@@ -117,17 +116,13 @@ def export(
             backbone.encode([samples.inputs[i] for i in _spread(len(samples), TRACED)]),
             temporary / FILES["fp32"],
         )
-        several = isinstance(backbone, PartsBackbone)
         description = Description(
             aft=__version__, student=model.config.student.name, inputs=model.config.data.kind,
             columns={k: v for k, v in model.config.data.columns.items() if k in ("text", "text_pair", "image", "id")},
-            targets={name: getattr(model.targets, name) for name in ("kind", "classes", "mean", "scale")},
+            targets=model.targets,
             encodings=tuple(
-                Encoding(
-                    kind=one.pop("kind"), reads=one.pop("reads"), settings=one,
-                    folder=assets_of(Path(), number).name if several else ".",
-                )
-                for number, one in enumerate(encodings)
+                Encoding(kind=one.pop("kind"), reads=one.pop("reads"), folder=one.pop("folder"), settings=one)
+                for one in encodings
             ),
             checks={},
         )  # fmt: skip
@@ -247,12 +242,8 @@ def _same(targets: Targets, one: NDArray[Any], other: NDArray[Any]) -> NDArray[n
 
 def _error(targets: Targets, logits: NDArray[Any], samples: Dataset) -> float | None:
     """The error on the labelled samples; None without any."""
-    labels = samples.labels or []
-    known = [place for place, label in enumerate(labels) if label is not None]
-    if not known:
-        return None
-    encoded, _ = targets.encode([labels[place] for place in known], [samples.ids[place] for place in known])
-    return measure(targets, logits[known], encoded).error
+    known, encoded = labelled_samples(samples, targets, range(len(samples.labels or [])))
+    return measure(targets, logits[known], encoded).error if known else None
 
 
 def _must_agree(check: Check, expected: NDArray[np.float32]) -> None:

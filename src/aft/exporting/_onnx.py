@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from aft.errors import MissingExtraError, ModelError
 from aft.models import Student
-from aft.preprocessing import Ngrams, pad_ngrams
 from aft.runtime import input_name
 
 
@@ -49,7 +48,7 @@ def write_onnx(student: Student, encoded: Sequence[Any], path: Path) -> None:
         raise MissingExtraError(
             "ONNX files are written by onnx and onnxscript, which are not installed; run pip install 'adaptive-feature-transfer[export]'"
         ) from error
-    batch = _padded(student, encoded)
+    batch = student.backbone.graph_batch(encoded)
     parts = len(student.backbone.encodings())
     names = [_graph_name(name, parts) for name in batch]
     axes = {
@@ -77,31 +76,16 @@ def write_onnx(student: Student, encoded: Sequence[Any], path: Path) -> None:
 def _attentions(student: Student) -> Iterator[str]:
     """Ways to compute attention: torch's own, and step by step, which can be traced in more models."""
     models: list[Any] = [module for module in student.modules() if hasattr(module, "set_attn_implementation")]
+    before = [model.config._attn_implementation for model in models]
     if models:
-        yield "sdpa"
+        yield "own"
+    try:
         for model in models:
             model.set_attn_implementation("eager")
-    yield "eager"
-
-
-def _padded(student: Student, encoded: Sequence[Any]) -> dict[str, Tensor]:
-    """A batch as exported models get it: n-grams are padded, and not concatenated."""
-    backbone = student.backbone
-    if isinstance(encoded[0], Ngrams):
-        return _tensors(pad_ngrams(encoded))
-    if not isinstance(encoded[0], tuple) or hasattr(encoded[0], "_fields"):
-        return dict(backbone.collate(encoded))
-    batch = dict(backbone.collate(encoded))
-    for number, own in enumerate(zip(*encoded, strict=True)):
-        if isinstance(own[0], Ngrams):
-            for name in ("rows", "values", "offsets"):
-                batch.pop(f"{number}.{name}")
-            batch |= {f"{number}.{name}": tensor for name, tensor in _tensors(pad_ngrams(own)).items()}
-    return batch
-
-
-def _tensors(arrays: dict[str, Any]) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+        yield "eager"
+    finally:
+        for model, attention in zip(models, before, strict=True):
+            model.set_attn_implementation(attention)
 
 
 def _dynamic_axes(name: str, tensor: Tensor) -> int:

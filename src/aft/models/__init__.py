@@ -26,8 +26,6 @@ from aft.models._load import load_backbone as load_backbone
 from aft.models._load import restore_backbone as restore_backbone
 from aft.models._memory import explain_out_of_memory as explain_out_of_memory
 from aft.models._module import ModuleBackbone as ModuleBackbone
-from aft.models._parts import PartsBackbone as PartsBackbone
-from aft.models._parts import assets_of as assets_of
 from aft.models._randomness import kept_random_state as kept_random_state
 from aft.models._randomness import seed_all as seed_all
 from aft.models._spec import ModelSpec as ModelSpec

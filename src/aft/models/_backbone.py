@@ -125,7 +125,9 @@ class Backbone(nn.Module, ABC):
         """JSON values that `restore_backbone` needs besides the weights and the files of `save_assets`."""
 
     def encodings(self) -> list[dict[str, Any]]:
-        """What `encode` and `collate` do, as JSON values that do without torch: one description for each part of the backbone.
+        """What `encode` and `graph_batch` do, as JSON values that do without torch: one description for each part of the backbone.
+
+        Each has its ``kind``, what it ``reads``, and the ``folder`` of its files, relative to that of `save_encodings`.
 
         Raises:
             ModelError: It is code of a user's.
@@ -137,6 +139,10 @@ class Backbone(nn.Module, ABC):
 
     def save_encodings(self, directory: Path) -> None:
         """Write the files that `encodings` calls for."""
+
+    def graph_batch(self, encoded: Sequence[Any]) -> Batch:
+        """The batch that an exported graph gets: that of `collate`, unless its tensors have no batch dimension."""
+        return self.collate(encoded)
 
     @property
     def network(self) -> nn.Module:

@@ -35,4 +35,4 @@ class ImageBackbone(Backbone):
 
     def encodings(self) -> list[dict[str, Any]]:
         """Size, crop and normalisation."""
-        return [{"kind": "image", "reads": self.reads, **self.images.describe()}]
+        return [{"kind": "image", "reads": self.reads, "folder": ".", **self.images.describe()}]

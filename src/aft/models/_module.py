@@ -222,7 +222,7 @@ class ModuleBackbone(Backbone):
         """
         if self.preprocess is not None or self.shape is None:
             return super().encodings()
-        return [{"kind": "array", "reads": self.reads, "shape": list(self.shape)}]
+        return [{"kind": "array", "reads": self.reads, "folder": ".", "shape": list(self.shape)}]
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """A digest of the preprocessing function's source code and of the values that it holds."""

@@ -12,7 +12,7 @@ from aft.data import TEXT, TEXT_PAIR
 from aft.errors import ModelError, UsageError
 from aft.models._backbone import Backbone, Batch, LinearStart, Recipe
 from aft.models._spec import ModelSpec
-from aft.preprocessing import Ngrams, NgramTable
+from aft.preprocessing import Ngrams, NgramTable, pad_ngrams
 
 RECIPE = Recipe(lr=3e-4, weight_decay=0.0, epochs=10)
 
@@ -59,7 +59,7 @@ class NgramText(Backbone, LinearStart):
         """Features ``(B, d)`` of a batch: the weighted sum, and the hidden layer over it.
 
         Args:
-            batch: From `collate`, or from `aft.preprocessing.pad_ngrams`, which an exported student gets.
+            batch: From `collate` or `graph_batch`.
         """
         if "offsets" in batch:
             total = self.table(batch["rows"], batch["offsets"], per_sample_weights=batch["values"])
@@ -103,11 +103,15 @@ class NgramText(Backbone, LinearStart):
 
     def encodings(self) -> list[dict[str, Any]]:
         """The n-grams are a file."""
-        return [{"kind": "ngrams", "reads": self.reads}]
+        return [{"kind": "ngrams", "reads": self.reads, "folder": "."}]
 
     def save_encodings(self, directory: Path) -> None:
         """Write the n-grams."""
         self.ngrams.save(directory)
+
+    def graph_batch(self, encoded: Sequence[Ngrams]) -> Batch:
+        """Pad: ``rows`` and ``values``, ``(B, n)``."""
+        return {name: torch.from_numpy(array) for name, array in pad_ngrams(encoded).items()}
 
     def save_assets(self, directory: Path) -> None:
         """Write the n-grams."""

@@ -1,7 +1,7 @@
 """Students of several parts: what those have in common that join features and those that multiply them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,9 +72,16 @@ class PartsBackbone(Backbone):
 
     def collate(self, encoded: Sequence[Any]) -> Batch:
         """Combine what the parts make of their batches; the names of tensors begin with the number of the part."""
+        return self._by_part(encoded, lambda part, own: part.collate(own))
+
+    def graph_batch(self, encoded: Sequence[Any]) -> Batch:
+        """The same of what the graphs of the parts get."""
+        return self._by_part(encoded, lambda part, own: part.graph_batch(own))
+
+    def _by_part(self, encoded: Sequence[Any], combine: Callable[[Backbone, Sequence[Any]], Batch]) -> Batch:
         batch: Batch = {}
         for number, (part, own) in enumerate(zip(self.each(), zip(*encoded, strict=True), strict=True)):
-            batch |= {f"{number}.{name}": value for name, value in part.collate(own).items()}
+            batch |= {f"{number}.{name}": value for name, value in combine(part, own).items()}
         return batch
 
     def part_features(self, number: int, batch: Batch) -> Tensor:
@@ -125,22 +132,29 @@ class PartsBackbone(Backbone):
         }  # fmt: skip
 
     def encodings(self) -> list[dict[str, Any]]:
-        """Those of the parts."""
-        return [encoding for part in self.each() for encoding in part.encodings()]
+        """Those of the parts, whose files have folders of their own."""
+        return [
+            {**encoding, "folder": assets_of(Path(), number).name}
+            for number, part in enumerate(self.each())
+            for encoding in part.encodings()
+        ]
 
     def save_encodings(self, directory: Path) -> None:
         """Write the files of each part into a directory of its own."""
-        for number, part in enumerate(self.each()):
-            own = assets_of(directory, number)
-            own.mkdir(exist_ok=True)
+        for part, own in self._folders(directory):
             part.save_encodings(own)
 
     def save_assets(self, directory: Path) -> None:
         """Write the files of each part into a directory of its own."""
+        for part, own in self._folders(directory):
+            part.save_assets(own)
+
+    def _folders(self, directory: Path) -> Iterator[tuple[Backbone, Path]]:
+        """The parts with their directories, which are made."""
         for number, part in enumerate(self.each()):
             own = assets_of(directory, number)
             own.mkdir(exist_ok=True)
-            part.save_assets(own)
+            yield part, own
 
     def each(self) -> Iterator[Backbone]:
         """The parts in their order."""

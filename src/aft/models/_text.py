@@ -98,8 +98,8 @@ class TextBackbone(Backbone):
         segments = self.encode_own(["a"])[0].types is not None
         return [
             {
-                "kind": "tokens", "reads": self.reads, "max_length": self.max_length, "prompt": self.prompt, "pad": self._pad,
-                "segments": segments, "length": None,
+                "kind": "tokens", "reads": self.reads, "folder": ".", "max_length": self.max_length, "prompt": self.prompt,
+                "pad": self._pad, "segments": segments, "length": None,
             }
         ]  # fmt: skip
 

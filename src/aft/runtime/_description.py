@@ -75,14 +75,9 @@ class Description(BaseModel):
     student: str
     inputs: Literal["text", "pair", "image", "image+text", "array"]
     columns: dict[str, str]
-    targets: dict[str, Any]
+    targets: Targets
     encodings: tuple[Encoding, ...]
     checks: dict[str, Check]
-
-    @property
-    def task(self) -> Targets:
-        """The task."""
-        return Targets(**{**self.targets, "classes": tuple(self.targets["classes"])})
 
     @classmethod
     def read(cls, folder: Path) -> "Description":

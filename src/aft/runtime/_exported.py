@@ -75,7 +75,7 @@ class ExportedModel:
     @property
     def targets(self) -> Targets:
         """The task."""
-        return self.description.task
+        return self.description.targets
 
     @property
     def modality(self) -> Modality:
