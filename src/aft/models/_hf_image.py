@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
-from aft.models._hf_common import SCRATCH, make_model
+from aft.models._hf_common import SCRATCH, HFBackbone, make_model
 from aft.models._image_backbone import ImageBackbone
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers
 from aft.preprocessing import ImagePreprocessing
 
 
-class HFImage(ImageBackbone):
+class HFImage(HFBackbone, ImageBackbone):
     """A vision model whose class token, or the mean of its last feature map, is the features.
 
     Args:
@@ -30,7 +30,7 @@ class HFImage(ImageBackbone):
         self, model: nn.Module, images: ImagePreprocessing, *, pooling: str, layer: str | None, recipe: Recipe
     ) -> None:
         super().__init__()
-        self.model: Any = model
+        self.model = model
         self.images = images
         self.pooling = pooling
         self.layer = layer
@@ -48,12 +48,6 @@ class HFImage(ImageBackbone):
         features: Tensor = states[:, 0] if states.ndim == 3 and self.pooling == "cls" else states.mean(dim=dims)
         return features
 
-    @property
-    def network(self) -> nn.Module:
-        """The model of transformers."""
-        network: nn.Module = self.model
-        return network
-
     def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
         """A backbone over the same model at another layer."""
         return HFImage(self.model, self.images, pooling=pooling or "cls", layer=layer, recipe=self.recipe)
@@ -61,10 +55,6 @@ class HFImage(ImageBackbone):
     def config(self) -> dict[str, Any]:
         """Pooling and preprocessing; the architecture is an asset."""
         return {"class": "hf-image", "pooling": self.pooling, "layer": self.layer, "images": self.images.describe()}
-
-    def save_assets(self, directory: Path) -> None:
-        """Write the architecture, as transformers does."""
-        self.model.config.save_pretrained(directory)
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "HFImage":

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from aft.errors import ModelError
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
-from aft.models._hf_common import SCRATCH, make_model
+from aft.models._hf_common import SCRATCH, HFBackbone, make_model
 from aft.models._text import TextBackbone, check_pooling, parts_by_length, pool_tokens, require_transformers
 
 
-class HFText(TextBackbone):
+class HFText(HFBackbone, TextBackbone):
     """A transformer whose pooled token states are the features.
 
     Args:
@@ -47,7 +47,7 @@ class HFText(TextBackbone):
         super().__init__(tokenizer, max_length, prompt)
         self.register_buffer("rows", rows)
         self.default_pooling = default_pooling
-        self.model: Any = model
+        self.model = model
         self.pooling = check_pooling(pooling)
         self.layer = layer
         self.recipe = recipe
@@ -87,12 +87,6 @@ class HFText(TextBackbone):
             states = self._captured.raw
         return pool_tokens(states, batch["attention_mask"], self.pooling)
 
-    @property
-    def network(self) -> nn.Module:
-        """The transformer."""
-        network: nn.Module = self.model
-        return network
-
     def at_layer(self, layer: str | None, pooling: str | None, example: Any) -> Backbone:
         """A backbone over the same transformer at another layer."""
         return HFText(
@@ -110,11 +104,6 @@ class HFText(TextBackbone):
             "layer": self.layer,
             "rows": None if self.rows is None else len(self.rows),
         }
-
-    def save_assets(self, directory: Path) -> None:
-        """Write the tokenizer and the architecture, as transformers does."""
-        super().save_assets(directory)
-        self.model.config.save_pretrained(directory)
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "HFText":

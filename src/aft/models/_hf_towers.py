@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from aft.data import IMAGE
 from aft.models._backbone import Batch, Recipe
-from aft.models._hf_common import PRETRAINED, SCRATCH, make_model
+from aft.models._hf_common import PRETRAINED, SCRATCH, HFBackbone, make_model
 from aft.models._image_backbone import ImageBackbone
 from aft.models._parts import PartsBackbone
 from aft.models._text import TextBackbone, require_transformers
@@ -21,7 +21,7 @@ OWN = {"image": ("vision_model", "visual_projection"), "text": ("text_model", "t
 SHARED = ("logit_scale", "logit_bias")
 
 
-class HFImageTower(ImageBackbone):
+class HFImageTower(HFBackbone, ImageBackbone):
     """The image embedding of a model of the CLIP or SigLIP family.
 
     Args:
@@ -32,7 +32,7 @@ class HFImageTower(ImageBackbone):
 
     def __init__(self, model: nn.Module, images: ImagePreprocessing, recipe: Recipe = PRETRAINED) -> None:
         super().__init__()
-        self.model: Any = model
+        self.model = model
         self.images = images
         self.recipe = recipe
         with torch.no_grad():
@@ -42,19 +42,9 @@ class HFImageTower(ImageBackbone):
         """Features ``(B, d)`` of a batch."""
         return _embedding(self.model.get_image_features(pixel_values=batch["image"]))
 
-    @property
-    def network(self) -> nn.Module:
-        """The model of transformers."""
-        network: nn.Module = self.model
-        return network
-
     def config(self) -> dict[str, Any]:
         """The preprocessing; the architecture is an asset."""
         return {"class": "hf-image-tower", "images": self.images.describe()}
-
-    def save_assets(self, directory: Path) -> None:
-        """Write the architecture, as transformers does."""
-        self.model.config.save_pretrained(directory)
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "HFImageTower":
@@ -62,7 +52,7 @@ class HFImageTower(ImageBackbone):
         return cls(_architecture(assets, "image"), ImagePreprocessing(**config["images"]), SCRATCH)
 
 
-class HFTextTower(TextBackbone):
+class HFTextTower(HFBackbone, TextBackbone):
     """The text embedding of a model of the CLIP or SigLIP family.
 
     Args:
@@ -77,7 +67,7 @@ class HFTextTower(TextBackbone):
         self, model: nn.Module, tokenizer: Any, *, max_length: int, prompt: str = "", recipe: Recipe = PRETRAINED
     ) -> None:
         super().__init__(tokenizer, max_length, prompt)
-        self.model: Any = model
+        self.model = model
         self.recipe = recipe
         # SigLIP was trained on texts padded to one length, with nothing masked: padding is part of its input.
         config: Any = model.config
@@ -103,20 +93,9 @@ class HFTextTower(TextBackbone):
         (own,) = super().encodings()
         return [{**own, "segments": False, "length": self.max_length if self._always_padded else None}]
 
-    @property
-    def network(self) -> nn.Module:
-        """The model of transformers."""
-        network: nn.Module = self.model
-        return network
-
     def config(self) -> dict[str, Any]:
         """The limits; the tokenizer and the architecture are assets."""
         return {"class": "hf-text-tower", "max_length": self.max_length, "prompt": self.prompt}
-
-    def save_assets(self, directory: Path) -> None:
-        """Write the tokenizer and the architecture, as transformers does."""
-        super().save_assets(directory)
-        self.model.config.save_pretrained(directory)
 
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "HFTextTower":
