@@ -38,20 +38,23 @@ class Interactions(nn.Module):
 
     def __init__(self, features: Mapping[str, Tensor], factors: Sequence[Sequence[str]] = ()) -> None:
         super().__init__()
-        table = torch.cat([part.float() for part in features.values()], dim=1)
-        mean, directions, self._widths = table.new_zeros(table.shape[1]), [], []
+        widths = {name: part.shape[1] for name, part in features.items()}
+        columns, first = _factor_columns(widths, factors), next(iter(features.values()))
         most = int(PRODUCTS ** (1 / max(1, len(factors))) + 1e-9)
-        columns = _factor_columns({name: part.shape[1] for name, part in features.items()}, factors)
-        for own in columns:
-            mean[own], scaled = _principal_components(table[:, own], most)
-            directions.append(table.new_zeros(table.shape[1], scaled.shape[1]))
+        mean, directions = first.new_zeros(sum(widths.values()), dtype=torch.float32), []
+        for factor, own in zip(factors, columns, strict=True):
+            mean[own], scaled = _principal_components(
+                torch.cat([features[name].float() for name in factor], dim=1), most
+            )
+            directions.append(mean.new_zeros(len(mean), scaled.shape[1]))
             directions[-1][own] = scaled
-            self._widths.append(scaled.shape[1])
-        first = columns[0] if columns else torch.arange(table.shape[1])
+        self._widths = [part.shape[1] for part in directions]
         # Not in checkpoints: a resumed training computes them again, to the same numbers.
         self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("directions", torch.cat([table[:0].T, *directions], dim=1), persistent=False)
-        self.register_buffer("identifying", first, persistent=False)
+        self.register_buffer(
+            "directions", torch.cat([mean.new_zeros(len(mean), 0), *directions], dim=1), persistent=False
+        )
+        self.register_buffer("identifying", torch.cat(columns[:1]) if columns else torch.arange(0), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Compute what a probe reads.
