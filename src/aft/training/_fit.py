@@ -29,7 +29,7 @@ from aft.training._callbacks import SavedState, StopEarly, Stopwatch
 from aft.training._checkpoint import Checkpoints, latest_checkpoint, step_of
 from aft.training._distributed import broadcast_buffers, trainer_options
 from aft.training._encoded import EncodedDataset, identity
-from aft.training._loggers import close_loggers, make_loggers
+from aft.training._loggers import make_loggers
 from aft.training._loss import TaskLoss, class_weights
 from aft.training._module import OptimiserSettings, TrainingModule
 from aft.training._problem import Problem
@@ -188,10 +188,7 @@ def fit(
             broadcast_buffers(module)
         seed_all(seed, rank())  # Python and NumPy, for modules that use them
         torch.manual_seed(seed + rank())
-        try:
-            _run_trainer(trainer, module, loader, checkpoint, batch_size)
-        finally:
-            close_loggers(loggers)
+        _run_trainer(trainer, module, loader, checkpoint, batch_size)
     student.to(problem.device)  # Lightning moves it off an accelerator
     student.eval()
     total = stopwatch.inside + stopwatch.between

@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-from collections.abc import Sequence
 from typing import Any
 
 from aft.core import write_json
@@ -37,17 +36,6 @@ def make_loggers(config: TrainConfig, hparams: HParams, layout: RunLayout, start
     return loggers
 
 
-def close_loggers(loggers: Sequence[Any]) -> None:
-    """Close what the loggers have opened, so that the next training in this process opens its own.
-
-    Args:
-        loggers: From `make_loggers`.
-    """
-    for logger in loggers:
-        if type(logger).__name__ == "WandbLogger":
-            logger.experiment.finish()
-
-
 def _tensorboard(layout: RunLayout) -> Any:
     from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -61,9 +49,14 @@ def _wandb(layout: RunLayout) -> Any:
         raise _missing("wandb", "Weights & Biases", "wandb") from error
     from lightning.pytorch.loggers import WandbLogger
 
+    class Wandb(WandbLogger):
+        def finalize(self, status: str) -> None:
+            super().finalize(status)
+            self.experiment.finish()  # or the next training in this process would go on in this run
+
     number = _kept(layout, "wandb") or secrets.token_hex(4)
     write_json(layout.logger, {"service": "wandb", "run": number})
-    return WandbLogger(
+    return Wandb(
         project=os.environ.get("WANDB_PROJECT", "aft"),
         name=layout.directory.name,
         id=number,
