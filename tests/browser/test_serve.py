@@ -1,45 +1,19 @@
 """The served page in a real browser, Debian's chromium."""
 
 import shutil
-import socket
-import subprocess
 import sys
-import time
 
-import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-import aft
-from aft.data import Dataset
-from tests.conftest import sentences
+from tests.serving.served import export_small, serving
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
+@pytest.fixture
+def url(tmp_path, free_port):
     """A server of a small model of texts."""
-    directory = tmp_path_factory.mktemp("served")
-    rows = sentences(60)
-    dataset = Dataset.from_arrays([text for _, text, _ in rows], [label for *_, label in rows])
-    run = aft.train(
-        dataset, "aft:ngrams", [], method="finetune", steps=5, lr=1e-3, out=directory / "run", progress=False
-    )
-    aft.export(run.path, directory / "exported", data=dataset)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "aft", "serve", str(directory / "exported"), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(200):
-        try:
-            httpx.get(f"{address}/health")
-            break
-        except httpx.TransportError:
-            time.sleep(0.05)
-    yield address
-    process.terminate()
-    process.wait(timeout=20)
+    with serving([sys.executable, "-m", "aft", "serve", export_small(tmp_path)], free_port()) as (_, address):
+        yield address
 
 
 @pytest.mark.parametrize("width", [375, 1200])

@@ -5,36 +5,14 @@ import io
 import json
 import tracemalloc
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from aft.data import Targets
 from aft.errors import DataError, UnknownColumnError, UsageError
-from aft.runtime import Answered, decode, predict_file
+from aft.runtime import Answered, predict_file
+from tests.predictors import Lengths, Sides
 
 COLUMNS = {"text": "text", "id": "id"}
-
-
-class Lengths:
-    """A model that finds texts of more than five characters long."""
-
-    modality = ("text",)
-    targets = Targets("classification", ("long", "short"))
-
-    def predict(self, inputs):
-        return list(decode(self.targets, np.array([[len(value) - 5.5, 0] for value in inputs], dtype=np.float32)))
-
-
-class Sides(Lengths):
-    """A model that finds images wider than high."""
-
-    modality = ("image",)
-
-    def predict(self, inputs):
-        return list(
-            decode(self.targets, np.array([[image.width - image.height, 0] for image in inputs], dtype=np.float32))
-        )
 
 
 def rows_of(path):

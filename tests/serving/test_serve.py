@@ -6,32 +6,25 @@ import io
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
 import aft
-from aft.data import Dataset, Targets
 from aft.errors import RunError, UsageError
-from aft.runtime import decode
 from aft.serving import Batcher, Limits, QueueFullError, make_app
-from tests.conftest import sentences
+from tests.predictors import Lengths, Sides
+from tests.serving.served import export_small, serving
 
 
-class Lengths:
-    """A model that finds texts of more than five characters long, and remembers its batches."""
-
-    modality = ("text",)
-    targets = Targets("classification", ("long", "short"))
+class Counted(Lengths):
+    """Remembers its batches, takes its time, and fails at one text."""
 
     def __init__(self, seconds=0.0):
         self.batches, self.seconds = [], seconds
@@ -41,18 +34,7 @@ class Lengths:
         time.sleep(self.seconds)
         if "fail" in inputs:
             raise RuntimeError("it fails")
-        return list(decode(self.targets, np.array([[len(value) - 5.5, 0] for value in inputs], dtype=np.float32)))
-
-
-class Sides(Lengths):
-    """A model that finds images wider than high."""
-
-    modality = ("image",)
-
-    def predict(self, inputs):
-        return list(
-            decode(self.targets, np.array([[image.width - image.height, 0] for image in inputs], dtype=np.float32))
-        )
+        return super().predict(inputs)
 
 
 class Both(Sides):
@@ -159,7 +141,7 @@ def test_bad_inputs_are_said(body, message):
 
 def test_limits():
     limits = Limits(inputs=3, bytes=200, seconds=0.2)
-    model = Lengths()
+    model = Counted()
     with TestClient(make_app(model, "lengths", limits), raise_server_exceptions=False) as client:
         response = client.post("/predict", json={"inputs": ["a"] * 4})
         assert (response.status_code, "at most 3 inputs; received 4" in response.text) == (413, True)
@@ -197,7 +179,7 @@ def test_images_that_unpack_to_too_much_and_programs_are_refused(monkeypatch):
 
 def test_an_input_that_fails_does_not_harm_the_others_of_its_batch():
     async def run():
-        model = Lengths()
+        model = Counted()
         batcher = Batcher(model.predict, Limits(wait_ms=50))
         batcher.start()
         good, bad = asyncio.create_task(batcher.submit(["fine"])), asyncio.create_task(batcher.submit(["fail"]))
@@ -218,7 +200,7 @@ def test_limits_let_something_through(limit):
 
 
 def test_requests_share_batches_and_a_full_queue_refuses():
-    model = Lengths(seconds=0.1)
+    model = Counted(seconds=0.1)
     with TestClient(make_app(model, "lengths", Limits(batch=8, queue=16))) as client, ThreadPoolExecutor(40) as pool:
         answers = list(pool.map(lambda n: client.post("/predict", json={"inputs": [f"text {n}"]}), range(40)))
         accepted = [answer for answer in answers if answer.status_code == 200]
@@ -236,32 +218,12 @@ def test_requests_share_batches_and_a_full_queue_refuses():
 @pytest.fixture
 def exported(tmp_path):
     """An exported model of texts."""
-    rows = sentences(60)
-    dataset = Dataset.from_arrays([text for _, text, _ in rows], [label for *_, label in rows])
-    run = aft.train(
-        dataset, "aft:ngrams", [], method="finetune", steps=5, lr=1e-3, out=tmp_path / "run", progress=False
-    )
-    aft.export(run.path, tmp_path / "exported", data=dataset)
-    return tmp_path / "exported"
+    return export_small(tmp_path)
 
 
-def test_the_command_serves_without_torch_and_stops_cleanly(exported):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def test_the_command_serves_without_torch_and_stops_cleanly(exported, free_port):
     code = "import sys; sys.modules['torch'] = None; from aft.cli import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "serve", str(exported), "--port", str(port)], stderr=subprocess.PIPE, text=True
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(200):
-            try:
-                if httpx.get(f"{url}/health").status_code == 200:
-                    break
-            except httpx.TransportError:
-                assert process.poll() is None
-                time.sleep(0.05)
+    with serving([sys.executable, "-c", code, "serve", exported], free_port()) as (process, url):
         expected = [one.label for one in aft.ExportedModel(exported).predict([f"a lovely film {n}" for n in range(30)])]
         answers = {}
 
@@ -278,10 +240,7 @@ def test_the_command_serves_without_torch_and_stops_cleanly(exported):
         assert [answers[n] for n in range(30)] == expected
         os.kill(process.pid, signal.SIGTERM)
         _, err = process.communicate(timeout=20)
-        assert process.returncode in (0, -signal.SIGTERM, 143)
-    finally:
-        process.kill()
-        process.communicate()
+    assert process.returncode in (0, -signal.SIGTERM, 143)
     assert err.splitlines()[0].startswith(url)
     assert "Traceback" not in err
 

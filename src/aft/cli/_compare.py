@@ -1,5 +1,6 @@
 """``aft compare``."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,13 +92,10 @@ def compare(
     """
     import aft
 
-    def read() -> aft.Dataset:
-        dataset: aft.Dataset = o.open_data(
-            data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-            group=group, missing=missing, bad_inputs=bad_inputs,
-        )  # fmt: skip
-        return dataset
-
+    read = partial(
+        o.open_data, data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
+        group=group, missing=missing, bad_inputs=bad_inputs,
+    )  # fmt: skip
     settings = {
         "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr,
         "weight_decay": weight_decay, "warmup": warmup,
@@ -110,8 +108,7 @@ def compare(
     }  # fmt: skip
     chosen, names = aft.TrainConfig(**settings), [name.strip() for name in methods.split(",")]
     if dry_run:
-        for one in student:
-            print_forecast(read, data, one, teacher, chosen, methods=len({"finetune", *names}), seeds=seeds)
+        print_forecast(read, data, student, teacher, chosen, methods=len({"finetune", *names}), seeds=seeds)
         return
     out = needed(out)
     dataset = read()

@@ -64,14 +64,11 @@ def predict(
         predict_exported(run, data, input, out, columns, precision=precision, overwrite=overwrite)
         return
     import aft
-    from aft.runs import check_output, open_inputs, typed_inputs, write_predictions
+    from aft.runs import SUFFIXES, open_inputs, typed_inputs, write_predictions
+    from aft.runtime import check_output
 
     if out is not None:
-        check_output(out, overwrite=overwrite)
-        if data is not None and out.resolve() == data.resolve():
-            raise UsageError(
-                f"predictions have a file of their own; received out= and DATA {str(out)!r}; choose another out="
-            )
+        check_output(out, data, overwrite=overwrite, suffixes=SUFFIXES)
     model = aft.load(run, student=student, device=device, precision=precision)  # type: ignore[arg-type]
     if input is not None:
         dataset = typed_inputs(run, input, bad_inputs=bad_inputs)  # type: ignore[arg-type]

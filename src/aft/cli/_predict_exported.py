@@ -32,13 +32,8 @@ def predict_exported(
         precision: ``"fp32"`` or ``"int8"``.
         overwrite: Replace an existing file.
     """
-    from aft.errors import UsageError
     from aft.runtime import ExportedModel, predict_file
 
-    if precision not in ("fp32", "int8"):
-        raise UsageError(
-            f"an exported model has the precision fp32 or int8; received {precision!r}; choose one of them"
-        )
     model = ExportedModel(folder, precision=precision)  # type: ignore[arg-type]
     if data is not None and data.suffix.lower() in TABLES:
         columns = model.description.columns | {
@@ -78,14 +73,10 @@ def _predict_inputs(
     """Predict typed texts, the standard input, a folder of images or an image."""
     from aft.data import open_dataset
     from aft.errors import DataError, UsageError
-    from aft.runtime import open_writer
+    from aft.runtime import check_output, open_writer
 
-    if out is not None and data is not None and out.resolve() == data.resolve():
-        raise UsageError(
-            f"predictions have a file of their own; received out= and DATA {str(out)!r}; choose another out="
-        )
-    if out is not None and out.exists() and not overwrite:
-        raise UsageError(f"existing files are kept; {str(out)!r} exists; choose another out=, or pass overwrite=True")
+    if out is not None:
+        check_output(out, data, overwrite=overwrite)
     inputs: Any
     if typed is not None or str(data) == "-":
         if model.description.inputs not in ("text", "pair"):

@@ -20,7 +20,8 @@ def students(
     from aft.core import format_size
     from aft.models import measured_students, within_budget
 
-    listed = [one for one in measured_students() if checked_inputs(inputs) in (None, one.inputs)]
+    chosen = checked_inputs(inputs)
+    listed = [one for one in measured_students() if chosen in (None, one.inputs)]
     if budget is not None:
         listed = list(within_budget(listed, budget))
     width = max((len(one.name) for one in listed), default=4)

@@ -1,7 +1,7 @@
 """The options ``--teacher`` and ``--dry-run`` of commands that train: features are computed where they are missing."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,21 +108,15 @@ def needed(out: Path | None) -> Path:
 
 
 def print_forecast(
-    read: Any,
-    data: Path,
-    student: str,
-    teachers: Sequence[str] | None,
-    config: Any,
-    *,
-    methods: int = 1,
-    seeds: int = 1,
-) -> None:
+    read: Callable[[], Any], data: Path, students: Sequence[str], teachers: Sequence[str] | None, config: Any, *,
+    methods: int = 1, seeds: int = 1,
+) -> None:  # fmt: skip
     """Print what a training would do.
 
     Args:
         read: Reads the dataset.
         data: Its path or name.
-        student: Name of the student.
+        students: Names of the students.
         teachers: Models, as for `named_teachers`.
         config: The settings.
         methods: Number of methods, fine-tuning included.
@@ -132,5 +126,6 @@ def print_forecast(
 
     facts = data_facts(str(data), read() if at_hand(str(data)) else None, config)
     models = list(named_teachers(teachers or []).values())
-    for line in forecast(facts, student, models, config, methods=methods, seeds=seeds):
-        typer.echo(line)
+    for student in students:
+        for line in forecast(facts, student, models, config, methods=methods, seeds=seeds):
+            typer.echo(line)

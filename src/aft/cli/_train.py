@@ -1,5 +1,6 @@
 """``aft train``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -74,13 +75,10 @@ def train(
     import aft
     from aft.core import rank
 
-    def read() -> aft.Dataset:
-        dataset: aft.Dataset = o.open_data(
-            data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-            group=group, missing=missing, bad_inputs=bad_inputs,
-        )  # fmt: skip
-        return dataset
-
+    read = partial(
+        o.open_data, data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
+        group=group, missing=missing, bad_inputs=bad_inputs,
+    )  # fmt: skip
     settings = {
         **({"method": method} if method else {}), "beta": beta, "weighting": weighting,
         "options": o.parse_json("--options", options) or {},
@@ -94,7 +92,7 @@ def train(
     }  # fmt: skip
     chosen = aft.TrainConfig(**settings)
     if dry_run:
-        print_forecast(read, data, student, teacher, chosen)
+        print_forecast(read, data, [student], teacher, chosen)
         return
     out = needed(out)
     dataset = read()

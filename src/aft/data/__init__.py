@@ -9,6 +9,7 @@ from aft.data._augmentation import augment as augment
 from aft.data._augmentation import augmentation_of as augmentation_of
 from aft.data._catalogue import CATALOGUE as CATALOGUE
 from aft.data._catalogue import HubData as HubData
+from aft.data._columns import LONGEST_CELL as LONGEST_CELL
 from aft.data._dataset import Dataset as Dataset
 from aft.data._dataset import OnBad as OnBad
 from aft.data._dataset import Sample as Sample

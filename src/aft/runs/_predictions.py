@@ -1,13 +1,9 @@
 """Predictions as a CSV or JSON-lines file."""
 
-import csv
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from aft.core import atomic_path
 from aft.data import (
     Dataset,
     ImageBytes,
@@ -23,8 +19,9 @@ from aft.data import (
 from aft.errors import DataError, UnknownColumnError, UsageError
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
-from aft.runtime import Prediction
+from aft.runtime import Prediction, check_output, open_writer
 
+#: Kinds of files that predictions of a run are written to.
 SUFFIXES = (".csv", ".jsonl")
 
 
@@ -43,44 +40,13 @@ def write_predictions(
     Raises:
         UsageError: Another kind of file, or one that exists.
     """
-    if out is None:
-        _write_csv(sys.stdout, ids, predictions)
-        return
-    target = Path(out)
-    check_output(target, overwrite=overwrite)
-    write = _write_csv if target.suffix == ".csv" else _write_jsonl
-    with atomic_path(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        write(file, ids, predictions)
-
-
-def _write_csv(file: TextIO, ids: Sequence[str], predictions: Sequence[Prediction]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_output(target, None, overwrite=overwrite, suffixes=SUFFIXES)
     classes = list(predictions[0].probabilities) if predictions else []
-    writer.writerow(["id", "label", *(f"probability of {name}" for name in classes)])
-    for sample_id, prediction in zip(ids, predictions, strict=True):
-        writer.writerow([sample_id, prediction.label, *(f"{p:.6f}" for p in prediction.probabilities.values())])
-
-
-def _write_jsonl(file: TextIO, ids: Sequence[str], predictions: Sequence[Prediction]) -> None:
-    for sample_id, prediction in zip(ids, predictions, strict=True):
-        row = {"id": sample_id, "label": prediction.label, "probabilities": prediction.probabilities}
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Reject an output file that cannot be written, before the work rather than after it.
-
-    Raises:
-        UsageError: Another kind of file, a missing folder, or a file that exists.
-    """
-    if path.suffix not in SUFFIXES:
-        raise UsageError(
-            f"predictions are written as {' or '.join(SUFFIXES)}; received {path.name!r}; change the suffix"
-        )
-    if not path.parent.is_dir():
-        raise UsageError(f"the output's folder must exist; there is no folder {str(path.parent)!r}; create it first")
-    if path.exists() and not overwrite:
-        raise UsageError(f"existing files are kept; {str(path)!r} exists; choose another out=, or pass overwrite=True")
+    with open_writer(target, classes, errors=False) as answer:
+        for sample_id, prediction in zip(ids, predictions, strict=True):
+            answer(sample_id, prediction, None)
 
 
 def open_inputs(run: str | Path, data: str | Path, given: Mapping[str, str | None], **options: Any) -> Dataset:

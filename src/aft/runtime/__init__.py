@@ -13,4 +13,5 @@ from aft.runtime._prediction import Prediction as Prediction
 from aft.runtime._prediction import decode as decode
 from aft.runtime._rows import Row as Row
 from aft.runtime._rows import read_rows as read_rows
+from aft.runtime._writers import check_output as check_output
 from aft.runtime._writers import open_writer as open_writer

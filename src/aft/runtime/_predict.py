@@ -9,7 +9,7 @@ from aft.data import ImageBytes, Modality, Targets, check_inputs
 from aft.errors import AftError, DataError, UsageError
 from aft.runtime._prediction import Prediction
 from aft.runtime._rows import Row, read_rows
-from aft.runtime._writers import open_writer
+from aft.runtime._writers import check_output, open_writer
 
 #: Rows that are read and predicted together: of texts, and of images, which are large before they are resized.
 CHUNK, IMAGES = 1024, 16
@@ -77,16 +77,8 @@ def predict_file(
         Answered(predicted=998, failed=2, first="row 17: the text is empty")
     """
     source, target = Path(data), None if out is None else Path(out)
-    if target is not None and target.resolve() == source.resolve():
-        raise UsageError(
-            f"predictions have a file of their own; received out= and data {str(target)!r}; choose another out="
-        )
-    if target is not None and not target.parent.is_dir():
-        raise UsageError(f"the output's folder must exist; there is no folder {str(target.parent)!r}; create it first")
-    if target is not None and target.exists() and not overwrite:
-        raise UsageError(
-            f"existing files are kept; {str(target)!r} exists; choose another out=, or pass overwrite=True"
-        )
+    if target is not None:
+        check_output(target, source, overwrite=overwrite)
     roles = {
         ("text",): ["text"],
         ("text", "text"): ["text", "text_pair"],

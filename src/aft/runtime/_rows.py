@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aft.data import LONGEST_CELL
 from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-#: Rows of a Parquet file that are read together, and characters of a cell.
-ROWS, LONGEST_CELL = 256, 1 << 27
+#: Rows of a Parquet file that are read together.
+ROWS = 256
 
 
 class Row(NamedTuple):

@@ -22,45 +22,69 @@ class Answer(Protocol):
         """Write the prediction, or why there is none."""
 
 
+def check_output(path: Path, data: str | Path | None, *, overwrite: bool, suffixes: Sequence[str] = SUFFIXES) -> None:
+    """Reject a file for predictions that cannot be written, before the work rather than after it.
+
+    Args:
+        path: The file.
+        data: The file that is predicted, which is never overwritten; None if there is none.
+        overwrite: Replace an existing file.
+        suffixes: The kinds of files that can be written.
+
+    Raises:
+        UsageError: Another kind of file, a missing folder, or a file that exists or is predicted.
+    """
+    if path.suffix not in suffixes:
+        raise UsageError(
+            f"predictions are written as {' or '.join(suffixes)}; received {path.name!r}; change the suffix"
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"the output's folder must exist; there is no folder {str(path.parent)!r}; create it first")
+    if path.exists() and not overwrite:
+        raise UsageError(f"existing files are kept; {str(path)!r} exists; choose another out=, or pass overwrite=True")
+    if data is not None and path.resolve() == Path(data).resolve():
+        raise UsageError(
+            f"predictions have a file of their own; received out= and DATA {str(path)!r}; choose another out="
+        )
+
+
 @contextmanager
-def open_writer(out: Path | None, classes: Sequence[str]) -> Iterator[Answer]:
+def open_writer(out: Path | None, classes: Sequence[str], *, errors: bool = True) -> Iterator[Answer]:
     """Open a file for predictions. It appears under its name when all are written.
 
     Args:
         out: A ``.csv``, ``.jsonl`` or ``.parquet`` file; None writes CSV to the standard output.
         classes: Names of the classes; none for regression.
+        errors: Whether a CSV file has a column for the reason why a row has no prediction.
 
     Yields:
         A function that writes the answer to one row.
 
     Raises:
-        UsageError: Another kind of file.
         MissingExtraError: A Parquet file, and pyarrow is not installed.
     """
     if out is None:
-        yield _csv(sys.stdout, classes)
+        yield _csv(sys.stdout, classes, errors=errors)
         return
-    if out.suffix not in SUFFIXES:
-        raise UsageError(f"predictions are written as {', '.join(SUFFIXES)}; received {out.name!r}; change the suffix")
     with atomic_path(out) as temporary:
         if out.suffix == ".parquet":
             with _parquet(temporary, classes) as answer:
                 yield answer
             return
         with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield _csv(file, classes) if out.suffix == ".csv" else _json_lines(file)
+            yield _csv(file, classes, errors=errors) if out.suffix == ".csv" else _json_lines(file)
 
 
-def _csv(file: TextIO, classes: Sequence[str]) -> Answer:
+def _csv(file: TextIO, classes: Sequence[str], *, errors: bool) -> Answer:
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["id", "label", *(f"probability of {name}" for name in classes), "error"])
+    writer.writerow(["id", "label", *(f"probability of {name}" for name in classes), *(["error"] if errors else [])])
 
     def answer(sample_id: str, prediction: Prediction | None, error: str | None) -> None:
         if prediction is None:
             writer.writerow([sample_id, "", *([""] * len(classes)), error])
         else:
             probabilities = (f"{p:.6f}" for p in prediction.probabilities.values())
-            writer.writerow([sample_id, prediction.label, *probabilities, ""])
+            writer.writerow([sample_id, prediction.label, *probabilities, *([""] if errors else [])])
 
     return answer
 

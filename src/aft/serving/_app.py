@@ -40,6 +40,7 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
         MissingExtraError: FastAPI is not installed.
     """
     try:
+        import uvicorn  # noqa: F401 - for serve
         from fastapi import FastAPI, Request
         from fastapi.responses import HTMLResponse, JSONResponse, Response
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest

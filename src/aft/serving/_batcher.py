@@ -95,9 +95,8 @@ class Batcher:
         try:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._thread, self._predict, [value for value, _ in wanted])
-        except (
-            Exception
-        ) as error:  # whatever it is, it belongs to one of the inputs, and not to the others or the server
+        except Exception as error:
+            # Whatever it is, it belongs to one of the inputs, and not to the others or to the server.
             if len(wanted) == 1:
                 if not wanted[0][1].done():
                     wanted[0][1].set_exception(error)

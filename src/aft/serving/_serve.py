@@ -1,9 +1,9 @@
 """``aft serve``: a run or an exported model over HTTP."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from aft.errors import MissingExtraError, UsageError
+from aft.errors import UsageError
 from aft.runtime import ExportedModel, is_exported
 from aft.serving._app import make_app
 from aft.serving._limits import DEFAULTS, Limits
@@ -37,27 +37,18 @@ def serve(
         UsageError: The model takes arrays.
         MissingExtraError: FastAPI or uvicorn is not installed.
     """
-    try:
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtraError(
-            "serving needs FastAPI, uvicorn and prometheus-client, which are not installed; run pip install 'adaptive-feature-transfer[serve]'"
-        ) from error
     loaded = _load(Path(model), precision, threads, student)
     if "array" in loaded.modality:
         raise UsageError("a server takes texts and images; this model takes arrays; call it in Python")
     app = make_app(loaded, Path(model).resolve().name, limits)
+    import uvicorn  # make_app says what to install where the extra is missing
+
     uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE)
 
 
 def _load(folder: Path, precision: str, threads: int | None, student: Any) -> Any:
     if is_exported(folder):
-        if precision not in ("fp32", "int8"):
-            raise UsageError(
-                f"an exported model has the precision fp32 or int8; received {precision!r}; choose one of them"
-            )
-        chosen: Literal["fp32", "int8"] = "int8" if precision == "int8" else "fp32"
-        return ExportedModel(folder, precision=chosen, threads=threads)
+        return ExportedModel(folder, precision=precision, threads=threads)  # type: ignore[arg-type]
     from aft.runs import load
 
     return load(folder, student=student, precision=precision)  # type: ignore[arg-type]
