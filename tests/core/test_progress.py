@@ -81,3 +81,11 @@ def test_a_note_is_shown_and_the_rest_can_change(capsys, clock):
     clock[0] += 20
     progress(0)
     assert capsys.readouterr().err == "training: 20 of 40 steps, about 20 s left; validation loss 0.5000\n"
+
+
+def test_a_total_that_was_too_low_leaves_no_negative_time(capsys, monkeypatch):
+    monkeypatch.setattr(Progress, "EVERY", 0.0)
+    progress = Progress(2, "comparing", "trainings")
+    for _ in range(3):
+        progress(1)
+    assert capsys.readouterr().err.splitlines()[-1] == "comparing: 3 of 3 trainings, about 0 s left"

@@ -16,7 +16,7 @@ def students(
     ] = None,
     inputs: Inputs = None,
 ) -> None:
-    """List students with parameters, size and latency; with --budget, those that it allows, the strongest first."""
+    """List students with parameters, size and latency; with --budget, those that it allows, the largest first."""
     from aft.core import format_size
     from aft.models import measured_students, within_budget
 

@@ -44,6 +44,7 @@ class Progress:
     def __call__(self, units: int) -> None:
         """Count some units as finished."""
         self._done += units
+        self._total = max(self._total, self._done)  # it may have been an estimate
         if self._bar is not None:
             self._bar.update(units)
             return
