@@ -12,27 +12,27 @@ from aft.cli._evaluate import Run
 def export(
     run: Run,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write.")],
-    to: Annotated[str, typer.Option(help="The format: onnx.")] = "onnx",
+    to: Annotated[
+        str, typer.Option(help="The format: onnx, torch-export, safetensors, timm, transformers or model2vec.")
+    ] = "onnx",
     data: Annotated[
         Path | None,
         typer.Option(metavar="DATA", help="Samples to check it on; by default the test split of the run's own data."),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Also write weights of 8 bits, and measure what that costs and saves.")
+        bool,
+        typer.Option("--int8", help="With ONNX, also write weights of 8 bits, and measure what that costs and saves."),
     ] = False,
     student: o.TrainedStudent = None,
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Write a run as an ONNX graph with its preprocessing, checked against the trained student on real samples.
+    """Write a run for other programs, checked against the trained student on real samples.
 
-    aft predict DIR runs it, with the extra 'runtime' alone: without torch.
+    By default that is an ONNX graph with its preprocessing: aft predict DIR runs it, with the extra 'runtime' alone, without torch.
     """
     import aft
-    from aft.errors import UsageError
 
-    if to != "onnx":
-        raise UsageError(f"a run is exported to onnx; received to={to!r}; leave it out")
-    typer.echo(aft.export(run, out, data=data, student=student, int8=int8, overwrite=overwrite))
+    typer.echo(aft.export(run, out, to=to, data=data, student=student, int8=int8, overwrite=overwrite))
     typer.echo(out)

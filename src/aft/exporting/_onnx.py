@@ -1,98 +1,76 @@
 """A student as an ONNX graph."""
 
-import io
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from aft.errors import MissingExtraError, ModelError
-from aft.models import Student
-from aft.runtime import input_name
+from aft.errors import MissingExtraError
+from aft.exporting._formats import Format, Written
+from aft.exporting._graph import Graph, trace
+from aft.exporting._samples import Samples
+from aft.runs import Model
+from aft.runtime import FILES, ExportedModel
 
-
-class _Graph(nn.Module):
-    """A student whose inputs have an order instead of names."""
-
-    def __init__(self, student: Student, names: Sequence[str]) -> None:
-        super().__init__()
-        self.student = student
-        self._names = names
-
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Logits ``(B, C)``."""
-        logits: Tensor = self.student(dict(zip(self._names, tensors, strict=True))).logits
-        return logits
+#: Samples that a graph is traced on.
+TRACED = 4
 
 
-def write_onnx(student: Student, encoded: Sequence[Any], path: Path) -> None:
+def write_onnx(model: Model, folder: Path, samples: Samples) -> dict[str, Written]:
     """Write a student as an ONNX graph, with a batch of any size and texts of any length.
 
     Args:
-        student: The student, in evaluation mode, on the CPU.
-        encoded: A few inputs from its backbone's ``encode``, of different lengths.
-        path: The file.
+        model: The trained student.
+        folder: Where to write; its ``export.json`` says how inputs are read.
+        samples: Samples of the task.
+
+    Returns:
+        The graph, run by onnxruntime.
 
     Raises:
-        MissingExtraError: onnx or onnxscript is not installed.
+        MissingExtraError: onnx, onnxscript or onnxruntime is not installed.
         ModelError: The student computes something that ONNX cannot express.
     """
     try:
         import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(
-            "ONNX files are written by onnx and onnxscript, which are not installed; run pip install 'adaptive-feature-transfer[export]'"
+            f"ONNX files are written by onnx, onnxscript and onnxruntime; {error.name} is not installed; run pip install "
+            "'adaptive-feature-transfer[export]'"
         ) from error
-    batch = student.backbone.graph_batch(encoded)
-    parts = len(student.backbone.encodings())
-    names = [_graph_name(name, parts) for name in batch]
-    axes = {
-        name: dict.fromkeys(range(_dynamic_axes(name, tensor)), torch.export.Dim.DYNAMIC)
-        for name, tensor in batch.items()
-    }
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        for attention in _attentions(student):
-            try:
-                program: Any = torch.onnx.export(
-                    _Graph(student, list(batch)), tuple(batch.values()), dynamo=True, dynamic_shapes=(tuple(axes.values()),),
-                    input_names=names, output_names=["logits"], verbose=False,
-                )  # fmt: skip
-                program.save(str(path), external_data=False)
-                return
-            except Exception as error:  # torch raises errors of many kinds about what it cannot trace
-                if attention == "eager":
-                    raise ModelError(
-                        f"a student is exported as ONNX by tracing it; this one cannot be traced ({type(error).__name__}); change the "
-                        "module, or serve it with PyTorch"
-                    ) from error
+
+    def write(graph: Graph) -> None:
+        program: Any = torch.onnx.export(
+            graph.module, tuple(graph.example.values()), dynamo=True, dynamic_shapes=(graph.dynamic,),
+            input_names=list(graph.example), output_names=["logits"], verbose=False,
+        )  # fmt: skip
+        program.save(str(folder / FILES["fp32"]), external_data=False)
+
+    backbone = model.student.backbone
+    backbone.save_encodings(folder)
+    trace(model.student, backbone.encode(samples.spread(TRACED)), write)
+    opened = cache(lambda: ExportedModel(folder, threads=1))
+    return {FILES["fp32"]: Written(FILES["fp32"], lambda inputs: opened().logits(inputs))}
 
 
-def _attentions(student: Student) -> Iterator[str]:
-    """Ways to compute attention: torch's own, and step by step, which can be traced in more models."""
-    models: list[Any] = [module for module in student.modules() if hasattr(module, "set_attn_implementation")]
-    before = [model.config._attn_implementation for model in models]
-    if models:
-        yield "own"
-    try:
-        for model in models:
-            model.set_attn_implementation("eager")
-        yield "eager"
-    finally:
-        for model, attention in zip(models, before, strict=True):
-            model.set_attn_implementation(attention)
+def write_onnx_with_int8(model: Model, folder: Path, samples: Samples) -> dict[str, Written]:
+    """The same, with a second graph whose weights have 8 bits."""
+    from aft.exporting._int8 import write_int8
+
+    ways = write_onnx(model, folder, samples)
+    write_int8(folder, ExportedModel(folder), samples.calibration())
+    opened = cache(lambda: ExportedModel(folder, precision="int8", threads=1))
+    return {**ways, FILES["int8"]: Written(FILES["int8"], lambda inputs: opened().logits(inputs))}
 
 
-def _dynamic_axes(name: str, tensor: Tensor) -> int:
-    """How many of the first axes may have any length: the batch and, for texts, their length."""
-    return 2 if tensor.ndim == 2 and name.rpartition(".")[2] != "input" else 1
+USAGE = """
+import aft
 
-
-def _graph_name(name: str, parts: int) -> str:
-    number, dot, own = name.rpartition(".")
-    return input_name(own, int(number) if dot else 0, parts)
+model = aft.ExportedModel("{folder}")  # pip install 'adaptive-feature-transfer[runtime]'
+print(model.predict(inputs))
+"""
+ONNX = Format(write_onnx, describes_inputs=True, usage=USAGE)
+ONNX_INT8 = Format(write_onnx_with_int8, describes_inputs=True, usage=USAGE)

@@ -18,6 +18,8 @@ from aft.models._capture import capture as capture
 from aft.models._device import choose_device as choose_device
 from aft.models._facts import ModelFacts as ModelFacts
 from aft.models._facts import model_facts as model_facts
+from aft.models._hf_image import HFImage as HFImage
+from aft.models._hf_text import HFText as HFText
 from aft.models._inference import Outputs as Outputs
 from aft.models._inference import forward_all as forward_all
 from aft.models._known import KNOWN_MODELS as KNOWN_MODELS
@@ -32,5 +34,8 @@ from aft.models._spec import ModelSpec as ModelSpec
 from aft.models._spec import join_sign as join_sign
 from aft.models._spec import parse_parts as parse_parts
 from aft.models._spec import part_names as part_names
+from aft.models._static import StaticText as StaticText
 from aft.models._student import Student as Student
 from aft.models._student import StudentOutput as StudentOutput
+from aft.models._text import pool_tokens as pool_tokens
+from aft.models._timm import TimmImage as TimmImage

@@ -31,25 +31,32 @@ class StaticText(TextBackbone):
         prompt: Text to put before every text.
         rows: Row of the token table for each token id of the tokenizer, ``(vocabulary,)``; None if they are
             the same.
+        counts_special: Whether the mean counts special and unknown tokens, as in runs of version 0.1.
     """
 
     rows: Tensor | None
+    counted: Tensor
 
     def __init__(
         self, tokenizer: Any, tokens: int, *, width: int, hidden: int, max_length: int, dropout: float,
-        prompt: str = "", rows: Tensor | None = None,
+        prompt: str = "", rows: Tensor | None = None, counts_special: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(tokenizer, max_length, prompt)
         self.table = nn.Embedding(tokens, width)
         self.mlp = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout))
         self.register_buffer("rows", rows)
+        self.counts_special = counts_special
+        counted = torch.ones(len(tokenizer), dtype=torch.long)
+        counted[[] if counts_special else tokenizer.all_special_ids] = 0
+        self.register_buffer("counted", counted, persistent=False)
         self.recipe = RECIPE
         self.dim = hidden
 
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch."""
-        ids = batch["input_ids"] if self.rows is None else self.rows[batch["input_ids"]]
-        features: Tensor = self.mlp(pool_tokens(self.table(ids), batch["attention_mask"], "mean"))
+        ids = batch["input_ids"]
+        rows = ids if self.rows is None else self.rows[ids]
+        features: Tensor = self.mlp(pool_tokens(self.table(rows), batch["attention_mask"] * self.counted[ids], "mean"))
         return features
 
     def config(self) -> dict[str, Any]:
@@ -57,7 +64,7 @@ class StaticText(TextBackbone):
         return {
             "class": "static", "tokens": self.table.num_embeddings, "width": self.table.embedding_dim,
             "hidden": self.dim, "max_length": self.max_length, "dropout": self.mlp[0].p, "prompt": self.prompt,
-            "rows": None if self.rows is None else len(self.rows),
+            "rows": None if self.rows is None else len(self.rows), "counts_special": self.counts_special,
         }  # fmt: skip
 
     @classmethod
@@ -66,7 +73,10 @@ class StaticText(TextBackbone):
         tokenizer = require_transformers().AutoTokenizer.from_pretrained(assets, trust_remote_code=False)
         names = ("width", "hidden", "max_length", "dropout", "prompt")
         rows = None if config["rows"] is None else torch.zeros(config["rows"], dtype=torch.long)
-        return cls(tokenizer, config["tokens"], rows=rows, **{name: config[name] for name in names})
+        return cls(
+            tokenizer, config["tokens"], rows=rows, counts_special=config.get("counts_special", True),
+            **{name: config[name] for name in names},
+        )  # fmt: skip
 
 
 def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:

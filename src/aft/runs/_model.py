@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.data import MODALITIES, Dataset, Inputs, Modality, Targets, check_inputs, modality_name
+from aft.data import MODALITIES, Dataset, Inputs, Modality, check_inputs, modality_name
 from aft.errors import DataError, RunError, UsageError, did_you_mean
 from aft.models import Backbone, Batch, Student, choose_device, forward_all, restore_backbone
 from aft.runs._layout import RunLayout
@@ -37,6 +37,8 @@ class Model:
         student: The ``nn.Module``, in evaluation mode: it maps a batch to ``logits`` ``(B, C)`` and ``features`` ``(B, d)``.
         targets: The meaning of its outputs.
         config: The run's config.
+        precision: Precision of predictions.
+        run: The run directory.
 
     Example:
         >>> model = aft.load("runs/a")
@@ -45,11 +47,15 @@ class Model:
         >>> logits, features = model.student(model.batch(["a delight", "a bore"]))
     """
 
-    def __init__(self, student: Student, targets: Targets, config: RunConfig, precision: Precision = "fp32") -> None:
+    def __init__(
+        self, student: Student, config: RunConfig, run: Path, *, precision: Precision = "fp32", code: Mapping[str, Any]
+    ) -> None:
         self.student = student
-        self.targets = targets
+        self.targets = config.targets
         self.config = config
         self.precision = precision
+        self.run = run
+        self._code = code  # what was passed to `load` since the run does not contain it
 
     @property
     def modality(self) -> Modality:
@@ -113,6 +119,24 @@ class Model:
             raise DataError("a batch has at least one input; received none; pass a list of inputs")
         device = next(self.student.parameters()).device
         return {key: value.to(device) for key, value in self.student.backbone.collate(encoded).items()}
+
+    def export(self, to: str, out: str | Path, **options: Any) -> Any:
+        """Write the model for other programs; see `aft.export`.
+
+        Args:
+            to: The format, such as ``"onnx"``.
+            out: The folder to write.
+            **options: Further arguments of `aft.export`.
+
+        Returns:
+            What the check of the written files has found.
+
+        Example:
+            >>> print(aft.load("runs/a").export("onnx", "exported"))
+        """
+        import aft  # a package above this one, for those who have a model at hand
+
+        return aft.export(self.run, out, to=to, **{**self._code, **options})
 
     def _encode(self, inputs: Iterable[Any] | Dataset) -> Iterator[list[Any]]:
         """Check and encode inputs, chunk by chunk."""
@@ -197,7 +221,10 @@ def load(
         raise RunError(
             f"{str(layout.weights)!r} does not fit the student ({str(error).splitlines()[0][:120]}); pass the student that was trained"
         ) from error
-    return Model(restored.eval().to(choose_device(device)), config.targets, config, precision)
+    return Model(
+        restored.eval().to(choose_device(device)), config, Path(run), precision=precision,
+        code={"student": student, "preprocess": preprocess},
+    )  # fmt: skip
 
 
 def _check_module(backbone: Backbone, student: nn.Module | str | None, config: RunConfig) -> None:

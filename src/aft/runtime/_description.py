@@ -60,11 +60,12 @@ class Description(BaseModel):
     Attributes:
         format: Version of the format.
         aft: Version of aft that wrote it.
+        to: The format, such as ``"onnx"``.
         student: Name of the student.
         inputs: The modality of inputs: ``"text"``, ``"pair"``, ``"image"``, ``"image+text"`` or ``"array"``.
         columns: Names of the columns of inputs and ids in the table that it was trained on.
         targets: The task.
-        encodings: How each part reads inputs.
+        encodings: How each part reads inputs; empty where a library that loads the format knows it.
         checks: By the name of the file, how it compares with the trained student.
     """
 
@@ -72,6 +73,7 @@ class Description(BaseModel):
 
     format: Literal[1] = FORMAT
     aft: str
+    to: str = "onnx"
     student: str
     inputs: Literal["text", "pair", "image", "image+text", "array"]
     columns: dict[str, str]

@@ -50,6 +50,11 @@ class ExportedModel:
             ) from error
         self.folder = Path(folder)
         self.description = Description.read(self.folder)
+        if self.description.to != "onnx":
+            raise RunError(
+                f"predictions without PyTorch are those of ONNX; {str(folder)!r} was exported to {self.description.to}; export the run to "
+                "onnx, too, or load it as its README.md says"
+            )
         if precision not in FILES:
             raise UsageError(
                 f"an exported model has the precision fp32 or int8; received {precision!r}; choose one of them"

@@ -1,0 +1,61 @@
+"""A student as a program of ``torch.export``, which PyTorch runs without the code of the student."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aft.exporting._formats import Format, Written
+from aft.exporting._graph import Graph, graph_inputs, trace
+from aft.exporting._samples import Samples, batches
+from aft.runs import Model
+
+FILE = "model.pt2"
+TRACED = 4
+
+
+def write_torch_export(model: Model, folder: Path, samples: Samples) -> dict[str, Written]:
+    """Write a student as an exported program, with a batch of any size and texts of any length.
+
+    Args:
+        model: The trained student.
+        folder: Where to write.
+        samples: Samples of the task.
+
+    Returns:
+        The program.
+
+    Raises:
+        ModelError: The student computes something that cannot be traced.
+    """
+    student, backbone = model.student, model.student.backbone
+
+    def write(graph: Graph) -> None:
+        inputs = tuple(graph.example.values())
+        torch.export.save(
+            torch.export.export(graph.module, inputs, dynamic_shapes=(graph.dynamic,)), folder / FILE
+        )  # fmt: skip
+
+    backbone.save_encodings(folder)
+    trace(student, backbone.encode(samples.spread(TRACED)), write)
+    opened: Any = cache(lambda: torch.export.load(folder / FILE).module())
+
+    def outputs(inputs: Sequence[Any]) -> NDArray[np.float32]:
+        encoded = (graph_inputs(student, backbone.graph_batch(backbone.encode(part))) for part in batches(inputs))
+        with torch.inference_mode():
+            return np.concatenate([opened()(*tensors.values()).numpy() for tensors in encoded])
+
+    return {FILE: Written(FILE, outputs)}
+
+
+USAGE = """
+import torch
+
+program = torch.export.load("{folder}/model.pt2").module()
+logits = program(*tensors)  # in the order that export.json describes: (B, ...) each
+"""
+TORCH_EXPORT = Format(write_torch_export, describes_inputs=True, usage=USAGE)
