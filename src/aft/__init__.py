@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aft.objectives import ProbeKD as ProbeKD
     from aft.objectives import Weighting as Weighting
     from aft.probing import rank as rank
+    from aft.publishing import push as push
     from aft.reporting import report as report
     from aft.results import Comparison as Comparison
     from aft.results import Pareto as Pareto
@@ -71,6 +72,7 @@ _PACKAGES = {
     "import_features": "features",
     "load": "runs",
     "pareto": "results",
+    "push": "publishing",
     "rank": "probing",
     "report": "reporting",
     "train": "training",

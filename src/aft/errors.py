@@ -13,6 +13,7 @@
     │   ├── UnknownIdError (KeyError)   ids that the store does not contain
     │   └── BadFeatureError             NaN, infinity, or a value beyond the range of the store's type
     ├── OutOfMemoryError (MemoryError)  batch does not fit in memory
+    ├── PublishError (RuntimeError)     the hub does not accept a model
     └── TrainingError (RuntimeError)    training, or another long computation, cannot continue
         ├── NonFiniteError              NaN or infinite loss or gradient
         └── RunError (ValueError)       unusable run directory
@@ -36,6 +37,7 @@ __all__ = [
     "ModelError",
     "NonFiniteError",
     "OutOfMemoryError",
+    "PublishError",
     "RunError",
     "StoreError",
     "TrainingError",
@@ -120,6 +122,10 @@ class BadFeatureError(StoreError):
 
 class OutOfMemoryError(AftError, MemoryError):
     """A batch does not fit in memory."""
+
+
+class PublishError(AftError, RuntimeError):
+    """The hub does not accept a model, or cannot be reached."""
 
 
 class TrainingError(AftError, RuntimeError):

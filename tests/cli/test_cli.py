@@ -166,7 +166,7 @@ def test_public_names():
     import aft
 
     expected = {"AFT", "BTuning", "CKA", "Comparison", "ExportedModel", "FactorTransfer", "KD", "ProbeKD", "RKD", "SP", "Weighting", "Dataset", "FeatureStore", "Metrics", "Model", "Pareto", "Prediction", "Run", "TrainConfig", "__version__",
-                "capture", "compare", "compare_students", "evaluate", "export", "extract", "import_features", "load", "pareto", "rank", "report", "train"}  # fmt: skip
+                "capture", "compare", "compare_students", "evaluate", "export", "extract", "import_features", "load", "pareto", "push", "rank", "report", "train"}  # fmt: skip
     assert set(aft.__all__) == set(dir(aft)) == expected
     for name in expected:
         assert getattr(aft, name) is not None

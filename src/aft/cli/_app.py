@@ -11,6 +11,7 @@ import typer
 from aft.cli._compare import compare
 from aft.cli._data import data
 from aft.cli._demo import demo
+from aft.cli._doctor import doctor
 from aft.cli._evaluate import evaluate
 from aft.cli._export import export
 from aft.cli._extract import extract
@@ -22,6 +23,7 @@ from aft.cli._messages import name_options
 from aft.cli._models import models
 from aft.cli._pareto import pareto
 from aft.cli._predict import predict
+from aft.cli._push import push
 from aft.cli._rank import rank
 from aft.cli._report import report
 from aft.cli._serve import serve
@@ -40,6 +42,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "predict": predict,
     "export": export,
     "serve": serve,
+    "push": push,
     "report": report,
     "pareto": pareto,
     "inspect": inspect,
@@ -49,6 +52,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "data": data,
     "models": models,
     "students": students,
+    "doctor": doctor,
     "demo": demo,
 }
 

@@ -23,6 +23,7 @@ from aft.core._files import write_json as write_json
 from aft.core._files import write_text as write_text
 from aft.core._hub import first_sentence as first_sentence
 from aft.core._hub import hub_access as hub_access
+from aft.core._hub import hub_is_reachable as hub_is_reachable
 from aft.core._jsonl import append_jsonl as append_jsonl
 from aft.core._jsonl import read_jsonl as read_jsonl
 from aft.core._pool import is_picklable as is_picklable

@@ -33,8 +33,12 @@ def hub_access(name: str) -> Iterator[None]:
         constants.HF_HUB_OFFLINE = before
 
 
+def hub_is_reachable() -> bool:
+    """Whether the hub's address is known here, or a proxy's business."""
+    return _is_reachable(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+
+
 def _is_reachable(endpoint: str) -> bool:
-    """Whether a host's address is known, or a proxy's business."""
     if any(os.environ.get(name) or os.environ.get(name.lower()) for name in PROXIES):
         return True
     try:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aft.core import __version__
+from aft.core import __version__, write_text
 from aft.data import Dataset, Targets
 from aft.errors import RunError, UsageError, did_you_mean
 from aft.evaluation import latency
@@ -22,7 +22,7 @@ from aft.exporting._samples import Samples, open_samples
 from aft.exporting._timm import TIMM
 from aft.exporting._torch_export import TORCH_EXPORT
 from aft.exporting._transformers import TRANSFORMERS
-from aft.runs import Model, load
+from aft.runs import Model, RunLayout, RunResult, card, load
 from aft.runtime import Check, Description, Encoding, decode, is_exported
 
 FORMATS: dict[str, Format] = {
@@ -54,7 +54,7 @@ def export(
 ) -> Exported:
     """Write a run's student as files that other programs read, and check them against the student.
 
-    The folder holds ``export.json``, with the classes and the result of the check, and what the format calls for. Of ``"onnx"`` and
+    The folder holds ``export.json``, with the classes and the result of the check, a model card, and what the format calls for. Of ``"onnx"`` and
     ``"torch-export"`` that is a graph, and the tokenizer or n-grams with a description of the preprocessing: `aft.ExportedModel`
     and ``aft predict`` run ONNX without torch. The other formats are those of the library that they are named after.
 
@@ -102,6 +102,9 @@ def export(
             checks[name] = _check(temporary, model.targets, way, expected, samples)
             if len(checks) == 1:
                 _must_agree(checks[name], expected)
+        result = RunResult.read(RunLayout(Path(run)).result)
+        usage = chosen.usage_for(model.config.data.kind)
+        write_text(temporary / "README.md", card(model.config, result, library=chosen.library, usage=usage))
         description.model_copy(update={"checks": checks}).write(temporary)
         temporary.chmod(0o755)
         _put_in_place(temporary, target)

@@ -33,9 +33,15 @@ class Format(NamedTuple):
         write: Writes a model into a folder, with what the samples say about its inputs. Returns ways to use it, by name: the first must
             give the outputs of the student, and others are measured beside it.
         describes_inputs: Whether ``export.json`` says how inputs are read, since the graph takes them encoded.
-        usage: Lines of Python for the model card that compute outputs; ``{folder}`` is replaced.
+        library: What loads it, by the hub's name.
+        usage: Lines of Python for the model card that predict, by what inputs are; ``{folder}`` stands for the place of the model.
     """
 
     write: Callable[[Model, Path, Samples], Mapping[str, Written]]
     describes_inputs: bool
-    usage: str
+    library: str
+    usage: Mapping[str, str]
+
+    def usage_for(self, kind: str) -> str:
+        """The lines for a kind of inputs."""
+        return self.usage.get(kind, self.usage["any"])

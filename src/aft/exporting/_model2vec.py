@@ -88,4 +88,4 @@ model, layers = StaticModel.from_pretrained("{folder}"), load_file("{folder}/hea
 hidden = model.encode(texts) @ layers["hidden.weight"].T + layers["hidden.bias"]
 logits = hidden * ndtr(hidden) @ layers["head.weight"].T + layers["head.bias"]  # (B, C)
 """
-MODEL2VEC = Format(write_model2vec, describes_inputs=False, usage=USAGE)
+MODEL2VEC = Format(write_model2vec, describes_inputs=False, library="model2vec", usage={"any": USAGE})

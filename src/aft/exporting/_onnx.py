@@ -72,5 +72,5 @@ import aft
 model = aft.ExportedModel("{folder}")  # pip install 'adaptive-feature-transfer[runtime]'
 print(model.predict(inputs))
 """
-ONNX = Format(write_onnx, describes_inputs=True, usage=USAGE)
-ONNX_INT8 = Format(write_onnx_with_int8, describes_inputs=True, usage=USAGE)
+ONNX = Format(write_onnx, describes_inputs=True, library="onnx", usage={"any": USAGE})
+ONNX_INT8 = Format(write_onnx_with_int8, describes_inputs=True, library="onnx", usage={"any": USAGE})

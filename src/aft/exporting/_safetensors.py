@@ -43,4 +43,4 @@ from safetensors.torch import load_file
 network.load_state_dict(load_file("{folder}/model.safetensors"))  # the network that was trained, without its head
 head.load_state_dict(load_file("{folder}/head.safetensors"))  # torch.nn.Linear(features, outputs), where there is one
 """
-SAFETENSORS = Format(write_safetensors, describes_inputs=False, usage=USAGE)
+SAFETENSORS = Format(write_safetensors, describes_inputs=False, library="pytorch", usage={"any": USAGE})

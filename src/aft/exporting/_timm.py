@@ -117,4 +117,4 @@ model = timm.create_model("local-dir:{folder}", pretrained=True).eval()
 transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)
 logits = model(transform(image).unsqueeze(0))  # (1, C); the classes are model.pretrained_cfg["label_names"]
 """
-TIMM = Format(write_timm, describes_inputs=False, usage=USAGE)
+TIMM = Format(write_timm, describes_inputs=False, library="timm", usage={"any": USAGE})

@@ -58,4 +58,4 @@ import torch
 program = torch.export.load("{folder}/model.pt2").module()
 logits = program(*tensors)  # in the order that export.json describes: (B, ...) each
 """
-TORCH_EXPORT = Format(write_torch_export, describes_inputs=True, usage=USAGE)
+TORCH_EXPORT = Format(write_torch_export, describes_inputs=True, library="pytorch", usage={"any": USAGE})

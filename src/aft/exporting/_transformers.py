@@ -215,7 +215,11 @@ def _classifier(transformers: Any, student: Student, targets: Targets) -> Any:
 
 
 USAGE = """
-import torch
+from sentence_transformers import SentenceTransformer
+
+logits = SentenceTransformer("{folder}").encode(texts)  # (B, C)
+
+# The same with transformers alone; this is for the pooling mean, and 1_Pooling says which it is.
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
@@ -223,7 +227,14 @@ tokenizer, encoder = AutoTokenizer.from_pretrained("{folder}"), AutoModel.from_p
 head = load_file("{folder}/2_Dense/model.safetensors")
 batch = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
 mask = batch["attention_mask"].unsqueeze(-1)
-features = (encoder(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)  # for the pooling mean; see 1_Pooling
-logits = features @ head["linear.weight"].T + head["linear.bias"]  # (B, C)
+features = (encoder(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
+logits = features @ head["linear.weight"].T + head["linear.bias"]
 """
-TRANSFORMERS = Format(write_transformers, describes_inputs=False, usage=USAGE)
+IMAGES = """
+from transformers import pipeline
+
+print(pipeline("image-classification", "{folder}")(image))
+"""
+TRANSFORMERS = Format(
+    write_transformers, describes_inputs=False, library="transformers", usage={"any": USAGE, "image": IMAGES}
+)

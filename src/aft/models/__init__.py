@@ -24,6 +24,8 @@ from aft.models._inference import Outputs as Outputs
 from aft.models._inference import forward_all as forward_all
 from aft.models._known import KNOWN_MODELS as KNOWN_MODELS
 from aft.models._known import KnownModel as KnownModel
+from aft.models._licences import Licence as Licence
+from aft.models._licences import licence_of as licence_of
 from aft.models._load import load_backbone as load_backbone
 from aft.models._load import restore_backbone as restore_backbone
 from aft.models._memory import explain_out_of_memory as explain_out_of_memory

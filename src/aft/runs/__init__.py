@@ -1,6 +1,10 @@
 """Runs on disk: settings and results as typed documents, the run directory, loading, predicting, evaluating."""
 
-from aft.runs._card import write_card as write_card
+from aft.runs._card import card as card
+from aft.runs._card import teacher_warnings as teacher_warnings
+from aft.runs._card import with_licence as with_licence
+from aft.runs._card import with_section as with_section
+from aft.runs._card import without_places as without_places
 from aft.runs._describe import describe_run as describe_run
 from aft.runs._directory import claim_directory as claim_directory
 from aft.runs._directory import open_run_directory as open_run_directory

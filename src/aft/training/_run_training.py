@@ -6,7 +6,7 @@ import time
 
 from aft.core import Progress, __version__, rank_zero_first, world_size, write_text
 from aft.evaluation import measure
-from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, SearchRecord, save_tensors, write_card
+from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, SearchRecord, card, save_tensors
 from aft.training._fit import FitResult, fit
 from aft.training._problem import Problem
 
@@ -89,7 +89,7 @@ def _write_outputs(
         best_step=min(fitted.curve, key=lambda point: point.loss).step if config.settings.patience else None,
         weights_sha256=save_tensors(layout.weights, fitted.student.state_dict()),
     )  # fmt: skip
-    write_card(layout.card, config, result)
+    write_text(layout.card, card(config, result))
     result.write(layout.result)
     shutil.rmtree(layout.checkpoints, ignore_errors=True)
     return Run.open(layout.directory)

@@ -15,7 +15,17 @@ from aft.data import Dataset
 from aft.errors import UsageError
 from aft.features import FeatureStore, open_stores
 from aft.objectives import check_options, objectives_of
-from aft.runs import HParams, Run, RunLayout, SearchRecord, TrainConfig, TrainSettings, Trial, open_run_directory
+from aft.runs import (
+    HParams,
+    Run,
+    RunLayout,
+    SearchRecord,
+    TrainConfig,
+    TrainSettings,
+    Trial,
+    open_run_directory,
+    teacher_warnings,
+)
 from aft.training._advice import advice, validation_errors
 from aft.training._estimate import time_training
 from aft.training._overview import overview
@@ -101,6 +111,8 @@ def train(
     if finished is not None:
         log.info("%s is finished; nothing to do", layout.directory)
         return finished
+    for sentence in teacher_warnings(run_config) if rank() == 0 else []:
+        log.warning("%s; read it before you publish or sell the student", sentence)
     plan = _Plan(problem)
     if config.patience is not None and plan.epochs <= config.patience:
         log.warning(
