@@ -17,12 +17,13 @@ import torch
 import transformers
 from PIL import Image
 
+from aft.catalogue import KNOWN_MODELS
 from aft.core import write_json
 from aft.demo import minilm_folder, movie_sentences
 from aft.evaluation import latency, throughput
-from aft.models import KNOWN_MODELS, Student, forward_all, load_backbone
+from aft.models import Student, forward_all, load_backbone
 
-TABLE = Path(__file__).parent.parent / "src" / "aft" / "models" / "students.json"
+TABLE = Path(__file__).parent.parent / "src" / "aft" / "catalogue" / "students.json"
 MINILM = "keep_layers={},max_length=64,vocabulary=8000"
 ALONE, BATCH, REPEATS = 16, 256, 5
 TEXTS = (

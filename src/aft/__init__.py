@@ -78,17 +78,6 @@ _PACKAGES = {
     "train": "training",
 }
 
-#: The extra that installs a third-party package.
-_EXTRAS = {
-    "torch": "torch",
-    "safetensors": "torch",
-    "lightning": "train",
-    "sklearn": "train",
-    "tensorboard": "train",
-    "jinja2": "report",
-    "onnxruntime": "runtime",
-}
-
 __all__ = ["__version__", *_PACKAGES]  # noqa: PLE0604 - the keys are strings
 
 
@@ -98,14 +87,9 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(importlib.import_module(f"aft.{_PACKAGES[name]}"), name)
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRAS:
-            raise
-        from aft.errors import MissingExtraError
+        from aft.core import missing_extra
 
-        raise MissingExtraError(
-            f"aft.{name} needs {missing}, which is not installed; run pip install 'adaptive-feature-transfer[{_EXTRAS[missing]}]'"
-        ) from error
+        raise missing_extra(error, f"aft.{name}") from error
     globals()[name] = value
     return value
 

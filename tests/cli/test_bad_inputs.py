@@ -71,6 +71,11 @@ CASES = {
     "imported features with pickled objects": (lambda d: ["import-features", pickled(d), "--ids", table(d, "a\n", "ids.txt"), "--name", "x", "--out", d / "f"], "save it with numpy.save"),
     "imported features with NaN": (lambda d: ["import-features", nan(d), "--ids", table(d, "a\nb\n", "ids.txt"), "--name", "x", "--out", d / "f"], "ids 'b'"),
     "a report of a folder without a comparison": (lambda d: ["report", d / "empty"], "a report needs a finished comparison"),
+    "an unknown format to export to": (lambda d: ["export", d / "run", "--out", d / "out", "--to", "timn"], "unknown format --to timn; did you mean 'timm'?"),
+    "weights of 8 bits in another format than ONNX": (lambda d: ["export", d / "run", "--out", d / "out", "--to", "timm", "--int8"], "weights of 8 bits are written as ONNX"),
+    "an export of a folder that is no run": (lambda d: ["export", d / "empty", "--out", d / "out"], "a run contains config.json; there is none"),
+    "a repository without an owner": (lambda d: ["push", d / "empty", "reviews", "--dry-run"], "a repository is named OWNER/NAME; received 'reviews'"),
+    "a server for a folder that is neither run nor export": (lambda d: ["serve", d / "empty"], "a run contains config.json; there is none"),
     "a folder that is neither store nor run": (lambda d: ["inspect", d / "empty"], "takes a feature store or a run directory"),
 }  # fmt: skip
 

@@ -82,7 +82,10 @@ def test_folders_without_room_or_rights(tmp_path, monkeypatch):
     assert examine_folder("here", tmp_path, "move").problem == f"{str(tmp_path)!r} cannot be written to"
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(64_000_000, 0, 64_000_000))
     if os.path.isdir("/dev/shm"):
-        assert list(examine_disks())[-1].remedy == "use --workers 0, or start the container with --shm-size 1g"
+        assert (
+            list(examine_disks())[-1].remedy
+            == "use workers=0, or give the container more shared memory (docker run takes --shm-size 1g)"
+        )
 
 
 def test_devices_compute_and_those_that_cannot_are_named(monkeypatch):

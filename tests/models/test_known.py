@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from aft.catalogue import KNOWN_MODELS, measured_students, within_budget
 from aft.errors import UsageError
 from aft.extraction import default_name
-from aft.models import KNOWN_MODELS, ModelSpec, load_backbone, measured_students, parse_parts, part_names, within_budget
+from aft.models import ModelSpec, load_backbone, parse_parts, part_names
 from aft.models._text import train_tokenizer
 from tests.models.conftest import TEXTS
 

@@ -12,9 +12,9 @@ import pytest
 from huggingface_hub import ModelCard
 
 import aft
+from aft.catalogue import licence_of
 from aft.data import Dataset
 from aft.errors import RunError, UsageError
-from aft.models import licence_of
 from aft.publishing import prepare
 from aft.runs import RunConfig, RunLayout, teacher_warnings, without_places
 from tests.conftest import bag_of_letters, sentences

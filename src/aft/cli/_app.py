@@ -29,7 +29,7 @@ from aft.cli._report import report
 from aft.cli._serve import serve
 from aft.cli._students import students
 from aft.cli._train import train
-from aft.core import LogHandler, __version__
+from aft.core import LogHandler, __version__, missing_extra
 from aft.core import rank as process_rank
 from aft.errors import AftError, shorten
 
@@ -133,6 +133,12 @@ def main() -> None:
         message = shorten(" ".join(error.format_message().split())).rstrip(".")
         typer.echo(f"aft: {message[:1].lower()}{message[1:]}; see {command} --help", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error, "this command")
+        if missing is error:
+            raise
+        typer.echo(f"aft: {missing}", err=True)
+        sys.exit(2)
     except AftError as error:
         typer.echo(f"aft: {name_options(str(error), _options())}", err=True)
         sys.exit(2)

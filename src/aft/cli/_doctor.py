@@ -2,12 +2,16 @@
 
 import typer
 
+#: Options of other commands that remedies name.
+OPTIONS = ("workers", "device")
+
 
 def doctor() -> None:
     """Look at the installation and the machine, and say what is wrong and how to mend it.
 
     The exit status is 1 if something is wrong. It changes nothing, and what it prints can be pasted into a question.
     """
+    from aft.cli._messages import name_options
     from aft.diagnosis import examine
 
     topic, problems = "", []
@@ -22,7 +26,7 @@ def doctor() -> None:
             problems.append(finding)
     typer.echo("")
     for number, finding in enumerate(problems, 1):
-        typer.echo(f"{number}. {finding.problem}.\n   {finding.remedy}")
+        typer.echo(f"{number}. {finding.problem}.\n   {name_options(finding.remedy or '', OPTIONS)}")
     typer.echo("nothing is wrong" if not problems else f"{len(problems)} of these are worth mending")
     if problems:
         raise typer.Exit(1)

@@ -12,8 +12,8 @@ def models(
     use: Annotated[str | None, typer.Option(metavar="teacher|student", help="Only teachers, or only students.")] = None,
 ) -> None:
     """List the models that are known by name: aft extract --teacher NAME."""
+    from aft.catalogue import KNOWN_MODELS
     from aft.errors import UsageError, did_you_mean
-    from aft.models import KNOWN_MODELS
 
     if use not in (None, "teacher", "student"):
         raise UsageError(

@@ -17,8 +17,8 @@ def students(
     inputs: Inputs = None,
 ) -> None:
     """List students with parameters, size and latency; with --budget, those that it allows, the largest first."""
+    from aft.catalogue import measured_students, within_budget
     from aft.core import format_size
-    from aft.models import measured_students, within_budget
 
     chosen = checked_inputs(inputs)
     listed = [one for one in measured_students() if chosen in (None, one.inputs)]

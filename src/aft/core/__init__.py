@@ -13,6 +13,7 @@ from aft.core._distributed import local_rank as local_rank
 from aft.core._distributed import rank as rank
 from aft.core._distributed import rank_zero_first as rank_zero_first
 from aft.core._distributed import world_size as world_size
+from aft.core._extras import missing_extra as missing_extra
 from aft.core._files import TEMPORARY as TEMPORARY
 from aft.core._files import atomic_path as atomic_path
 from aft.core._files import file_sha256 as file_sha256

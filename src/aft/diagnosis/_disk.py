@@ -25,7 +25,7 @@ def examine_disks() -> Iterator[Finding]:
         size = format_size(shutil.disk_usage(shared).total)
         yield Finding(
             "disk", "shared memory", size, f"worker processes share batches in {shared}, which has {size}",
-            "use --workers 0, or start the container with --shm-size 1g",
+            "use workers=0, or give the container more shared memory (docker run takes --shm-size 1g)",
         )  # fmt: skip
 
 

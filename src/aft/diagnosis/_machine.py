@@ -51,7 +51,7 @@ def examine_devices() -> Iterator[Finding]:
     for name, about, wrong in lines:
         if name != "build":
             problem = f"{name} cannot compute ({wrong})" if wrong else None
-            yield Finding("devices", name, about, problem, "use --device cpu, or update the driver" if wrong else None)
+            yield Finding("devices", name, about, problem, "use device='cpu', or update the driver" if wrong else None)
     if (
         shutil.which("nvidia-smi")
         and lines

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from aft.catalogue import KNOWN_MODELS
 from aft.data import Dataset, Views
 from aft.extraction._settings import Settings
 from aft.features import Sample, StoreWriter, join_location
-from aft.models import KNOWN_MODELS, Backbone, ModelSpec, load_backbone, weights_digest
+from aft.models import Backbone, ModelSpec, load_backbone, weights_digest
 
 
 def load_teachers(dataset: Dataset, teachers: Mapping[str, str | nn.Module], settings: Settings) -> dict[str, Backbone]:

@@ -10,9 +10,6 @@ from aft.models._backbone import Batch as Batch
 from aft.models._backbone import Recipe as Recipe
 from aft.models._backbone import Role as Role
 from aft.models._backbone import weights_digest as weights_digest
-from aft.models._budget import MeasuredStudent as MeasuredStudent
-from aft.models._budget import measured_students as measured_students
-from aft.models._budget import within_budget as within_budget
 from aft.models._capture import Captured as Captured
 from aft.models._capture import capture as capture
 from aft.models._device import choose_device as choose_device
@@ -22,10 +19,6 @@ from aft.models._hf_image import HFImage as HFImage
 from aft.models._hf_text import HFText as HFText
 from aft.models._inference import Outputs as Outputs
 from aft.models._inference import forward_all as forward_all
-from aft.models._known import KNOWN_MODELS as KNOWN_MODELS
-from aft.models._known import KnownModel as KnownModel
-from aft.models._licences import Licence as Licence
-from aft.models._licences import licence_of as licence_of
 from aft.models._load import load_backbone as load_backbone
 from aft.models._load import restore_backbone as restore_backbone
 from aft.models._memory import explain_out_of_memory as explain_out_of_memory

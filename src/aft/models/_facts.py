@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
+from aft.catalogue import KNOWN_MODELS, measured_students
 from aft.models import _hf_common, _module, _ngrams, _static
 from aft.models._backbone import Recipe
-from aft.models._budget import measured_students
-from aft.models._known import KNOWN_MODELS
 from aft.models._product import WIDTH
 from aft.models._spec import ModelSpec, join_sign, parse_parts
 

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from aft.catalogue import KNOWN_MODELS
 from aft.errors import UsageError, did_you_mean
-from aft.models._known import KNOWN_MODELS
 
 KINDS = ("timm", "hf", "st", "python", "aft")
 

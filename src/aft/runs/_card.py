@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from aft.models import licence_of
+from aft.catalogue import licence_of
 from aft.runs._schema import RunConfig, RunResult
 
 USAGE = """

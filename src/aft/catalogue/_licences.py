@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from aft.models._known import KNOWN_MODELS
+from aft.catalogue._known import KNOWN_MODELS
 
 #: Licences that limit the use of what is made with a model, and how. Written from their texts as of 2025; only those count.
 _LIMITS = {

@@ -42,7 +42,7 @@ class MeasuredStudent:
 
 def measured_students() -> tuple[MeasuredStudent, ...]:
     """All students that were measured, the fastest of each modality first."""
-    rows = json.loads(files("aft.models").joinpath("students.json").read_text(encoding="utf-8"))
+    rows = json.loads(files("aft.catalogue").joinpath("students.json").read_text(encoding="utf-8"))
     students = (MeasuredStudent(**row) for row in rows["students"])
     return tuple(sorted(students, key=lambda one: (one.inputs == "image", one.latency_ms)))
 
