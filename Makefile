@@ -47,11 +47,12 @@ faults: $(READY)  ## inject faults and count what is lost: kills, flipped bits, 
 faults-short: $(READY)  ## inject faults with 6 kills, for continuous integration
 	$(BIN)/python benchmarks/faults.py --kills 6
 
-check: $(READY)  ## check lint, formatting, imports between packages and types
+check: $(READY)  ## check lint, formatting, imports between packages, types and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix .
