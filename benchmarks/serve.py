@@ -23,24 +23,34 @@ from aft.runtime import ExportedModel
 CLIENTS = (1, 8, 32)
 
 
-async def load(url: str, texts: list[str], clients: int, seconds: float) -> dict[str, float]:
+async def request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: str) -> int:
+    """Send a text and read the answer. Clients of libraries take longer than the server."""
+    body = json.dumps({"inputs": [text]}).encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    received = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    await reader.readexactly(int(received.partition("content-length:")[2].split()[0]))
+    return int(received.split()[1])
+
+
+async def load(port: int, texts: list[str], clients: int, seconds: float) -> dict[str, float]:
     """Send requests for some time."""
     durations: list[float] = []
     failed = 0
     end = time.perf_counter() + seconds
-    async with httpx.AsyncClient(base_url=url, timeout=30, limits=httpx.Limits(max_connections=clients)) as client:
 
-        async def one(number: int) -> None:
-            nonlocal failed
-            place = number
-            while time.perf_counter() < end:
-                start = time.perf_counter()
-                response = await client.post("/predict", json={"inputs": [texts[place % len(texts)]]})
-                durations.append(time.perf_counter() - start)
-                failed += response.status_code != 200
-                place += clients
+    async def one(number: int) -> None:
+        nonlocal failed
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        place = number
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            failed += await request(reader, writer, texts[place % len(texts)]) != 200
+            durations.append(time.perf_counter() - start)
+            place += clients
+        writer.close()
 
-        await asyncio.gather(*(one(number) for number in range(clients)))
+    await asyncio.gather(*(one(number) for number in range(clients)))
     ordered = sorted(durations)
     return {
         "clients": clients, "requests_per_second": round(len(durations) / seconds, 1), "failed": failed,
@@ -77,7 +87,7 @@ def main() -> None:
                 break
             except httpx.TransportError:
                 time.sleep(0.05)
-        rows = [asyncio.run(load(url, texts, clients, arguments.seconds)) for clients in CLIENTS]
+        rows = [asyncio.run(load(port, texts, clients, arguments.seconds)) for clients in CLIENTS]
     finally:
         server.terminate()
         server.wait()

@@ -15,7 +15,9 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port.")] = 8000,
     max_batch: Annotated[int, typer.Option(help="Most inputs that are computed together.")] = 64,
-    max_wait: Annotated[float, typer.Option(help="Milliseconds that an input waits for others.")] = 2.0,
+    max_wait: Annotated[
+        float, typer.Option(help="Milliseconds that an input waits for others where the model is free.")
+    ] = 0.0,
     max_queue: Annotated[
         int, typer.Option(help="Most inputs that wait; further ones get 503 with Retry-After.")
     ] = 1024,

@@ -1,9 +1,7 @@
 """The application: predictions, health, metrics and a page to try it."""
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -16,8 +14,7 @@ from aft.runtime import Prediction
 from aft.serving._batcher import Batcher, QueueFullError
 from aft.serving._inputs import from_files, from_json
 from aft.serving._limits import DEFAULTS, Limits
-
-log = logging.getLogger("aft")
+from aft.serving._watched import Watched
 
 #: Seconds after which a client should come again when the queue is full.
 RETRY_AFTER = 1
@@ -70,35 +67,21 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
 
     app = FastAPI(title=f"aft: {name}", version=__version__, lifespan=lifespan, description=_usage(kind))
 
-    @app.middleware("http")
-    async def limited(request: Request, proceed: Callable[[Request], Awaitable[Any]]) -> Any:
-        if request.url.path != "/predict" or request.method != "POST":
-            return await proceed(request)
-        started, status = time.perf_counter(), 500
-        try:
-            response = await _refused(request, limits) or await proceed(request)
-            status = response.status_code
-        except Exception:
-            log.exception("a request has failed")
-            response = _error(500, "a request gets predictions; this one met an error of the server's; see its log")
-        finally:
-            requests.labels(str(status)).inc()
-            seconds.observe(time.perf_counter() - started)
-        return response
+    def observe(status: int, duration: float) -> None:
+        requests.labels(str(status)).inc()
+        seconds.observe(duration)
 
-    async def _refused(request: Any, limits: Limits) -> Any:
-        length = request.headers.get("content-length", "")
-        if not length.isdigit() or "transfer-encoding" in request.headers:  # a body in chunks has any length
-            return _error(411, "a request states its length; received none; send the header Content-Length")
-        if int(length) > limits.bytes:
-            return _error(
-                413, f"a request has at most {limits.bytes} bytes; received {length}; send fewer inputs at a time"
-            )
-        return None
+    app.add_middleware(Watched, limits=limits, observe=observe)
 
     def _error(status: int, message: str) -> Any:
         headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else None
         return JSONResponse({"error": message}, status, headers=headers)
+
+    async def _decoded(decode: Callable[[], list[Any]]) -> list[Any]:
+        """What a request holds. One thread decodes images: what one unpacks to is bounded, and what many do at once would not be."""
+        if "image" not in modality:
+            return decode()
+        return await asyncio.get_running_loop().run_in_executor(decoder, decode)
 
     @app.post("/predict", openapi_extra={"requestBody": _schema(kind)}, responses=_RESPONSES)
     async def predict(request: Request) -> Any:
@@ -109,9 +92,7 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
                 most = min(limits.inputs, limits.queue)
                 if count > most:
                     return _error(413, f"a request has at most {most} inputs; received {count}; send fewer at a time")
-                # One thread decodes: what a request unpacks to is bounded, and what many do at once would not be.
-                received = await asyncio.get_running_loop().run_in_executor(decoder, decode)
-                found = await batcher.submit(received)
+                found = await batcher.submit(await _decoded(decode))
         except QueueFullError as error:
             return _error(503, str(error))
         except TimeoutError:

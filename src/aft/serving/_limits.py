@@ -11,7 +11,7 @@ class Limits:
 
     Attributes:
         batch: Most inputs that are computed together.
-        wait_ms: How long an input waits for others to share its batch.
+        wait_ms: How long an input waits for others to share its batch, where the model is free. Batches grow with the load without it.
         queue: Most inputs that wait; further ones are refused, with the advice to come again.
         inputs: Most inputs of a request.
         bytes: Largest request.
@@ -19,7 +19,7 @@ class Limits:
     """
 
     batch: int = 64
-    wait_ms: float = 2.0
+    wait_ms: float = 0.0
     queue: int = 1024
     inputs: int = 256
     bytes: int = 16_000_000

@@ -43,7 +43,7 @@ def serve(
     app = make_app(loaded, Path(model).resolve().name, limits)
     import uvicorn  # make_app says what to install where the extra is missing
 
-    uvicorn.run(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=GRACE)
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
 
 
 def _load(folder: Path, precision: str, threads: int | None, student: Any) -> Any:
