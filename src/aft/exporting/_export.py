@@ -22,7 +22,7 @@ from aft.exporting._samples import Samples, open_samples
 from aft.exporting._timm import TIMM
 from aft.exporting._torch_export import TORCH_EXPORT
 from aft.exporting._transformers import TRANSFORMERS
-from aft.runs import Model, RunLayout, RunResult, card, load
+from aft.runs import Model, RunLayout, RunResult, card, load, without_places
 from aft.runtime import Check, Description, Encoding, decode, is_exported
 
 FORMATS: dict[str, Format] = {
@@ -127,7 +127,7 @@ def _describe(model: Model, to: str, chosen: Format) -> Description:
     config = model.config
     encodings = model.student.backbone.encodings() if chosen.describes_inputs else []
     return Description(
-        aft=__version__, to=to, student=config.student.name, inputs=config.data.kind,
+        aft=__version__, to=to, student=without_places(config.student.name), inputs=config.data.kind,
         columns={k: v for k, v in config.data.columns.items() if k in ("text", "text_pair", "image", "id")},
         targets=model.targets,
         encodings=tuple(

@@ -1,6 +1,7 @@
 """An exported model, which needs neither torch nor the code of its student."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from aft.runtime._description import Description, Encoding
 from aft.runtime._prediction import Prediction, decode
 
 #: Inputs that are encoded together: texts, and images, which are large before they are resized.
-CHUNK, IMAGES = 1024, 64
+CHUNK, IMAGES = 512, 64
 #: Those of similar length that are computed together.
 BATCH = 64
 FILES = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
@@ -105,20 +106,51 @@ class ExportedModel:
         """The outputs for raw inputs, ``(N, C)``; see `aft.Model.logits`."""
         if isinstance(inputs, str | bytes):
             raise DataError("predict takes a sequence of inputs; received a text; put it into a list")
-        iterator, parts, start = iter(inputs), [], 0
-        size = IMAGES if "image" in self.modality else CHUNK
-        while chunk := list(islice(iterator, size)):
-            parts.append(self._logits(check_inputs(chunk, self.modality, start)))
-            start += len(chunk)
+        parts = []
+        for encoded in self._encoded(iter(inputs)):
+            outputs = np.empty((len(encoded[0]), self.targets.outputs), dtype=np.float32)
+            for places, batch in self._sorted_batches(encoded):
+                outputs[places] = self.run(batch)
+            parts.append(outputs)
         return np.concatenate(parts) if parts else np.empty((0, self.targets.outputs), dtype=np.float32)
 
-    def _logits(self, inputs: list[Any]) -> NDArray[np.float32]:
-        encoded = [read(inputs) for read, _ in self._readers]
-        order = sorted(range(len(inputs)), key=lambda place: sum(_length(own[place]) for own in encoded))
-        outputs = np.empty((len(inputs), self.targets.outputs), dtype=np.float32)
-        for places in (order[start : start + BATCH] for start in range(0, len(order), BATCH)):
-            outputs[places] = self._session.run(None, self._batch(encoded, places))[0]
+    def _encoded(self, inputs: Iterator[Any]) -> Iterator[list[Sequence[Any]]]:
+        """Encode inputs for each part of the model, one chunk ahead of what is computed."""
+        size, start = IMAGES if "image" in self.modality else CHUNK, 0
+
+        def encode(chunk: list[Any], start: int) -> list[Sequence[Any]]:
+            checked = check_inputs(chunk, self.modality, start)
+            return [read(checked) for read, _ in self._readers]
+
+        first = list(islice(inputs, size))
+        if len(first) < size:  # nothing follows, and a thread takes longer than a short text
+            yield from [encode(first, 0)] if first else []
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            chunk, waiting = first, None
+            while chunk:
+                coming = ahead.submit(encode, chunk, start)
+                start += len(chunk)
+                if waiting is not None:
+                    yield waiting.result()
+                waiting, chunk = coming, list(islice(inputs, size))
+            if waiting is not None:
+                yield waiting.result()
+
+    def run(self, batch: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The outputs ``(B, C)`` of a batch of encoded inputs."""
+        outputs: NDArray[np.float32] = self._session.run(None, batch)[0]
         return outputs
+
+    def sorted_batches(self, inputs: Iterable[Any]) -> Iterator[dict[str, NDArray[Any]]]:
+        """The arrays that onnxruntime gets for raw inputs, those of similar length together, since padding costs as much as text."""
+        return (batch for encoded in self._encoded(iter(inputs)) for _, batch in self._sorted_batches(encoded))
+
+    def _sorted_batches(self, encoded: Sequence[Sequence[Any]]) -> Iterator[tuple[list[int], dict[str, NDArray[Any]]]]:
+        """The positions of a batch's inputs in a chunk, and their arrays."""
+        order = sorted(range(len(encoded[0])), key=lambda place: sum(_length(own[place]) for own in encoded))
+        for places in (order[start : start + BATCH] for start in range(0, len(order), BATCH)):
+            yield places, self._batch(encoded, places)
 
     def batches(self, inputs: Sequence[Any]) -> Iterator[dict[str, NDArray[Any]]]:
         """The arrays that onnxruntime gets, batch by batch, in the given order."""

@@ -12,7 +12,7 @@ from aft.runtime._rows import Row, read_rows
 from aft.runtime._writers import check_output, open_writer
 
 #: Rows that are read and predicted together: of texts, and of images, which are large before they are resized.
-CHUNK, IMAGES = 1024, 16
+CHUNK, IMAGES = 2048, 16
 
 
 class Predictor(Protocol):
