@@ -1,6 +1,7 @@
 """What is sent to the hub, to a stand-in of its API."""
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -44,13 +45,34 @@ class Hub(BaseHTTPRequestHandler):
             )
         return self._answer(200, {"errors": [], "warnings": []})
 
-    def _answer(self, status, content):
-        data = json.dumps(content).encode()
+    def do_GET(self):
+        files = self.server.files
+        name = self.path.rpartition("/resolve/")[2].partition("/")[2]
+        if "/resolve/" in self.path and name in files:
+            return self._answer(200, files[name], etag=f'"{hashlib.sha256(files[name]).hexdigest()}"')
+        if self.path.startswith("/api/models/me/x/tree/"):
+            tree = [
+                {"type": "file", "path": name, "size": len(content), "oid": "0" * 40} for name, content in files.items()
+            ]
+            return self._answer(200, tree)
+        if self.path.startswith("/api/models/me/x"):
+            return self._answer(
+                200, {"id": "me/x", "sha": "0" * 40, "siblings": [{"rfilename": name} for name in files]}
+            )
+        return self._answer(404, {"error": "Repository not found. Check it."})
+
+    do_HEAD = do_GET
+
+    def _answer(self, status, content, **headers):
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
+        for key, value in {**headers, "X-Repo-Commit": "0" * 40}.items():
+            self.send_header(key, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def log_message(self, *_):
         pass
@@ -59,7 +81,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.calls = []
+    server.calls, server.files = [], {}
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -68,6 +90,11 @@ def hub():
 
 def push(hub, *arguments):
     """Run ``aft push`` against the stand-in."""
+    return command(hub, "push", *arguments)
+
+
+def command(hub, *arguments):
+    """Run a command against the stand-in."""
     environment = {
         **os.environ,
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}",
@@ -75,7 +102,7 @@ def push(hub, *arguments):
         "HF_HUB_OFFLINE": "0",
     }
     return subprocess.run(
-        [sys.executable, "-m", "aft", "push", *map(str, arguments)],
+        [sys.executable, "-m", "aft", *map(str, arguments)],
         env=environment,
         capture_output=True,
         text=True,
@@ -139,6 +166,22 @@ def test_a_run_is_sent_in_one_commit_and_loads_again(hub, run, tmp_path):
         (tmp_path / "copy" / name).write_bytes(content)
     texts = [text for _, text, _ in sentences(5)]
     assert (aft.load(tmp_path / "copy", device="cpu").logits(texts) == aft.load(run, device="cpu").logits(texts)).all()
+
+
+def test_what_was_sent_is_loaded_by_its_name(hub, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    assert push(hub, run, "me/x").returncode == 0
+    hub.files = sent(hub)
+    done = command(hub, "predict", "hf:me/x", "--input", "a lovely film")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == command(hub, "predict", run, "--input", "a lovely film").stdout
+    assert command(hub, "predict", "hf:me/x@main", "--input", "a lovely film").stdout == done.stdout
+    done = command(hub, "predict", "hf:me/nothing", "--input", "a lovely film")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "aft: hf: needs the name of a repository that can be read; 'me/nothing' could not be downloaded ("
+    )
 
 
 def test_the_card_is_what_the_hub_reads(run):

@@ -42,11 +42,12 @@ def predict(
 ) -> None:
     """Predict every sample of a table or folder, one image, or texts. Columns are those of the run unless they are given.
 
-    RUN may be an exported model (aft export), which needs no torch: a table of any length is read row by row, and a row that cannot be
+    RUN may be hf:OWNER/NAME, a repository that aft push has made, or an exported model (aft export), which needs no torch: a table of any length is read row by row, and a row that cannot be
     used is kept, with the reason in a column of errors.
 
     A table without the run's column of ids gets the numbers of its rows as ids.
     """
+    from aft.core import downloaded
     from aft.errors import UsageError
     from aft.runtime import is_exported
 
@@ -60,6 +61,7 @@ def predict(
     named = [f"{role}=" for role, column in columns.items() if column is not None]
     if named and (data is None or str(data) == "-"):
         raise UsageError(f"only tables have columns; received {', '.join(named)} without one; leave them out")
+    run = downloaded(run)
     if is_exported(run):
         predict_exported(run, data, input, out, columns, precision=precision, overwrite=overwrite)
         return

@@ -22,6 +22,7 @@ from aft.core._files import rename_durably as rename_durably
 from aft.core._files import write_atomic as write_atomic
 from aft.core._files import write_json as write_json
 from aft.core._files import write_text as write_text
+from aft.core._hub import downloaded as downloaded
 from aft.core._hub import first_sentence as first_sentence
 from aft.core._hub import hub_access as hub_access
 from aft.core._hub import hub_is_reachable as hub_is_reachable

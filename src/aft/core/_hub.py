@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from aft.errors import MissingExtraError, RunError
+
 #: Environment variables of proxies: with one, a name need not resolve here.
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
@@ -46,6 +48,39 @@ def _is_reachable(endpoint: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def downloaded(place: str | Path) -> Path:
+    """A folder on this machine: the place itself, or a copy of a repository of the hub.
+
+    Args:
+        place: A folder; or ``hf:OWNER/NAME``, optionally followed by ``@`` and a revision.
+
+    Returns:
+        The folder, which need not exist, or the hub's cached copy.
+
+    Raises:
+        MissingExtraError: A repository, and huggingface-hub is not installed.
+        RunError: The repository cannot be downloaded.
+    """
+    name = str(place)
+    if not name.startswith("hf:"):
+        return Path(place)
+    repo, _, revision = name.removeprefix("hf:").partition("@")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtraError(
+            "huggingface-hub downloads models, which is not installed; run pip install 'adaptive-feature-transfer[hub]'"
+        ) from error
+    try:
+        with hub_access(repo):
+            return Path(snapshot_download(repo, revision=revision or None))
+    except Exception as error:  # the hub's client raises errors of many kinds
+        raise RunError(
+            f"hf: needs the name of a repository that can be read; {repo!r} could not be downloaded ({first_sentence(error)}); check the "
+            "name, the network and the token (hf auth login)"
+        ) from error
 
 
 def first_sentence(error: Exception) -> str:

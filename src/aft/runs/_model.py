@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from aft.core import downloaded
 from aft.data import MODALITIES, Dataset, Inputs, Modality, check_inputs, modality_name
 from aft.errors import DataError, RunError, UsageError, did_you_mean
 from aft.models import Backbone, Batch, Student, choose_device, forward_all, restore_backbone
@@ -190,7 +191,7 @@ def load(
     """Load a finished run.
 
     Args:
-        run: The run directory.
+        run: The run directory; or ``"hf:OWNER/NAME"``, a run on Hugging Face's hub.
         student: For a run that trained a module: that module, which is copied. For a run that trained a ``python:`` student: its name, since
             loading a run never executes code that the run names.
         preprocess: The preprocessing of a module.
@@ -208,7 +209,7 @@ def load(
     """
     if precision not in get_args(Precision):
         raise UsageError(f"unknown precision {precision!r}{did_you_mean(str(precision), get_args(Precision))}")
-    layout = RunLayout(Path(run))
+    layout = RunLayout(downloaded(run))
     config = RunConfig.read(layout.config)
     weights = load_weights(layout)
     backbone = restore_backbone(config.student.backbone, layout.assets, student, preprocess)
@@ -222,7 +223,7 @@ def load(
             f"{str(layout.weights)!r} does not fit the student ({str(error).splitlines()[0][:120]}); pass the student that was trained"
         ) from error
     return Model(
-        restored.eval().to(choose_device(device)), config, Path(run), precision=precision,
+        restored.eval().to(choose_device(device)), config, layout.directory, precision=precision,
         code={"student": student, "preprocess": preprocess},
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.core import downloaded
 from aft.data import MODALITIES, Modality, Targets, check_inputs
 from aft.errors import DataError, MissingExtraError, RunError, UsageError
 from aft.preprocessing import ImagePreprocessing, NgramTable, TokenReader, pad_ngrams, pad_tokens
@@ -26,7 +27,7 @@ class ExportedModel:
     """A model that ``aft export`` wrote, run by onnxruntime.
 
     Args:
-        folder: The folder.
+        folder: The folder; or ``"hf:OWNER/NAME"``, one on Hugging Face's hub.
         precision: ``"fp32"``, or ``"int8"`` if it was exported, too.
         threads: Threads of onnxruntime; its own choice by default.
 
@@ -49,7 +50,7 @@ class ExportedModel:
             raise MissingExtraError(
                 "exported models are run by onnxruntime, which is not installed; run pip install 'adaptive-feature-transfer[runtime]'"
             ) from error
-        self.folder = Path(folder)
+        self.folder = downloaded(folder)
         self.description = Description.read(self.folder)
         if self.description.to != "onnx":
             raise RunError(

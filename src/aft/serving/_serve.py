@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from aft.core import downloaded
 from aft.errors import UsageError
 from aft.runtime import ExportedModel, is_exported
 from aft.serving._app import make_app
@@ -25,7 +26,7 @@ def serve(
     """Serve a model until the process is told to stop. What has been accepted is answered first.
 
     Args:
-        model: A run directory, or a folder that ``aft export`` wrote.
+        model: A run directory, or a folder that ``aft export`` wrote; or ``"hf:OWNER/NAME"``, one of them on Hugging Face's hub.
         host: The address to listen at; by default that of this machine alone.
         port: The port.
         limits: What the server accepts.
@@ -37,7 +38,7 @@ def serve(
         UsageError: The model takes arrays.
         MissingExtraError: FastAPI or uvicorn is not installed.
     """
-    loaded = _load(Path(model), precision, threads, student)
+    loaded = _load(downloaded(model), precision, threads, student)
     if "array" in loaded.modality:
         raise UsageError("a server takes texts and images; this model takes arrays; call it in Python")
     app = make_app(loaded, Path(model).resolve().name, limits)
