@@ -13,6 +13,9 @@ from aft.errors import ModelError
 from aft.models import Student
 from aft.runtime import input_name
 
+#: Samples that a graph is traced on.
+TRACED = 4
+
 
 class Graph(NamedTuple):
     """What is traced.

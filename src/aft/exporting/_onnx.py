@@ -8,13 +8,10 @@ import torch
 
 from aft.errors import MissingExtraError
 from aft.exporting._formats import Format, Written
-from aft.exporting._graph import Graph, trace
+from aft.exporting._graph import TRACED, Graph, trace
 from aft.exporting._samples import Samples
 from aft.runs import Model
 from aft.runtime import FILES, ExportedModel
-
-#: Samples that a graph is traced on.
-TRACED = 4
 
 
 def write_onnx(model: Model, folder: Path, samples: Samples) -> dict[str, Written]:

@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from aft.exporting._formats import Format, Written
-from aft.exporting._graph import Graph, graph_inputs, trace
+from aft.exporting._graph import TRACED, Graph, graph_inputs, trace
 from aft.exporting._samples import Samples, batches
 from aft.runs import Model
 
 FILE = "model.pt2"
-TRACED = 4
 
 
 def write_torch_export(model: Model, folder: Path, samples: Samples) -> dict[str, Written]:
