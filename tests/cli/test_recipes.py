@@ -49,7 +49,7 @@ def test_a_dry_run_says_what_it_takes(aft_command, monkeypatch):  # noqa: F811
         lines[3] == "step      64 inputs -> student's features (64, 384); teachers' features: dinov2-giant (64, 1536)"
     )
     assert lines[4].startswith(
-        "plan      aft+probe-kd: up to 0 trials and 1 final trainings of about 1,562 steps, about"
+        "plan      aft+probe-kd: about 0 trials and 1 final trainings of about 1,562 steps, about"
     )
 
 

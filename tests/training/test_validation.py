@@ -114,7 +114,7 @@ def test_the_remaining_trials_are_foreseen(dataset, store, tmp_path):
     foreseen = expected_trials([config.method], space)
     run = aft.train(dataset, STUDENT, store, out=tmp_path / "r", batch_size=16, epochs=2, progress=False)
     ran = run.result.search.trials
-    assert len(foreseen) == len(ran)
+    assert 0 < len(foreseen) <= len(ran)  # a search goes on while the best trial is at an end of what was tried
     assert expected_trials([config.method], space, ran) == []
     assert 0 < len(expected_trials([config.method], space, ran[:4])) < len(foreseen)
 

@@ -135,7 +135,7 @@ def _plan(study: Study, processes: int, threads: int) -> str:
         start, per_step = time_training(study.problem)
     seconds = ((len(trials) + finals) * start + (steps + finals * longest) * per_step) / processes
     return (
-        f"up to {len(trials)} trials for the search and {finals} final trainings, {processes} at a time; about "
+        f"about {len(trials)} trials for the search and {finals} final trainings, {processes} at a time; about "
         f"{format_duration(max(1, seconds))}"
     )
 

@@ -125,7 +125,7 @@ def forecast(
     searched = TRIALS if config.beta == "auto" or config.lr is None else 0
     trainings = methods * (searched + seeds)
     seconds = _seconds(own, data.inputs, STEP * steps * batch * trainings, rate)
-    plan = f"up to {methods * searched} trials and {methods * seeds} final trainings of about {steps:,} steps"
+    plan = f"about {methods * searched} trials and {methods * seeds} final trainings of about {steps:,} steps"
     lines.append(f"plan      {config.method if methods == 1 else f'{methods} methods'}: {plan}" + _about(seconds))
     lines.append(f"device    {device}; times are rough, from the number of parameters and a timed matrix product")
     return lines

@@ -170,7 +170,7 @@ class _Plan:
 
     def describe(self) -> str:
         """Trials, steps and seconds."""
-        trials = f"up to {self._requests} trials for the search, and then " if self._requests else ""
+        trials = f"about {self._requests} trials for the search, and then " if self._requests else ""
         start, per_step = time_training(self._problem)
         seconds = (self._requests + 1) * start + self.steps * per_step
         return f"{trials}the final training; about {self.steps:,} steps, {format_duration(max(1, seconds))}"
