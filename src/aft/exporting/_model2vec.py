@@ -79,7 +79,6 @@ def write_model2vec(model: Model, folder: Path, _: Samples) -> dict[str, Written
 
 
 USAGE = """
-import numpy as np
 from model2vec import StaticModel
 from safetensors.numpy import load_file
 from scipy.special import ndtr

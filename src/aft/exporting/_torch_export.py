@@ -55,6 +55,14 @@ USAGE = """
 import torch
 
 program = torch.export.load("{folder}/model.pt2").module()
-logits = program(*tensors)  # in the order that export.json describes: (B, ...) each
+logits = program(*tensors)  # (B, C), from input_ids and attention_mask (B, T), or rows and values (B, n) of n-grams
 """
-TORCH_EXPORT = Format(write_torch_export, describes_inputs=True, library="pytorch", usage={"any": USAGE})
+IMAGES = """
+import torch
+
+program = torch.export.load("{folder}/model.pt2").module()
+logits = program(pixels)  # (B, C), from (B, 3, H, W), resized and normalised as export.json says
+"""
+TORCH_EXPORT = Format(
+    write_torch_export, describes_inputs=True, library="pytorch", usage={"any": USAGE, "image": IMAGES}
+)

@@ -54,6 +54,7 @@ def _write_text(model: Model, folder: Path) -> dict[str, Written]:
     backbone = model.student.backbone
     assert isinstance(backbone, HFText)
     encoder = _with_whole_vocabulary(transformers, backbone)
+    encoder.config.id2label = dict(enumerate(model.targets.classes or ("value",)))
     encoder.save_pretrained(folder)
     backbone.tokenizer.model_max_length = backbone.max_length
     backbone.tokenizer.save_pretrained(folder)
