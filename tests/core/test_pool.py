@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -41,17 +42,47 @@ def test_an_object_that_cannot_be_built_is_reported_by_its_first_call():
         call("anything").result()
 
 
-def test_lambdas_are_not_picklable():
+def test_what_can_be_sent_to_another_process():
     assert is_picklable(Counter)
-    assert not is_picklable(lambda: None)
+    assert is_picklable(lambda: Counter)
+    assert not is_picklable(threading.Lock())
+
+
+#: Defines a class and uses it in other processes, without `if __name__ == "__main__":`.
+PROGRAM = """
+from aft.core import process_pool
+class Made:
+    def work(self): return HIDDEN
+HIDDEN = 7
+print("once")
+with process_pool(Made, 1, 1) as call:
+    print(call("work").result())
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "standard input", "notebook"])
+def test_a_program_may_define_what_its_processes_use(tmp_path, how):
+    """Its classes are sent by value, and no process runs the program again."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    arguments = {
+        "file": ["program.py"],
+        "standard input": ["-"],
+        "notebook": ["-c", "exec(compile(open('program.py').read(), '<cell 1>', 'exec'))"],
+    }[how]
+    done = subprocess.run(
+        [sys.executable, *arguments], input=PROGRAM, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("once\n7\n", 0), done.stderr
 
 
 def test_code_that_a_process_cannot_import_is_named(tmp_path):
-    """As a function of a notebook: it can be pickled here, and not be found there."""
+    """As a module that the program made."""
     program = (
+        "import sys, types\n"
         "from aft.core import process_pool\n"
-        "class Made:\n    def work(self): return 1\n"
-        "with process_pool(Made, 1, 1) as call:\n    call('work').result()\n"
+        "made = types.ModuleType('made'); sys.modules['made'] = made\n"
+        "exec('class Made:\\n    def work(self): return 1', made.__dict__)\n"
+        "with process_pool(made.Made, 1, 1) as call:\n    call('work').result()\n"
     )
     done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=False)
     assert "UsageError: work in several processes needs code that each of them can import" in done.stderr

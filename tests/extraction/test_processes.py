@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -96,6 +97,8 @@ def test_killed_process_loses_one_shard(tmp_path, alone, monkeypatch):
 
 def test_unpicklable_datasets_are_rejected(tmp_path):
     class Items:
+        lock = threading.Lock()  # the class is sent by value, and with it what it holds
+
         def __len__(self):
             return 3
 

@@ -4,6 +4,7 @@ from aft.errors import MissingExtraError
 
 _EXTRAS = {
     "torch": "torch",
+    "cloudpickle": "torch",
     "safetensors": "torch",
     "lightning": "train",
     "sklearn": "train",

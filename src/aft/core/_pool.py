@@ -24,7 +24,7 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
     """Start processes that each build one object, on their first call, and then call its methods.
 
     Args:
-        make: Builds the object. It must be picklable.
+        make: Builds the object; see `is_picklable`.
         processes: Number of processes.
         threads: Number of torch threads in each.
 
@@ -34,11 +34,11 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
     """
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "make"
-        path.write_bytes(pickle.dumps(make))
+        path.write_bytes(_pickled(make))
         context = multiprocessing.get_context("spawn")  # forking a multi-threaded process may deadlock
         executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(str(path), threads))
         try:
-            with _importable_main():
+            with _hidden_main():
                 yield lambda method, *arguments: executor.submit(_call, method, *arguments)
         except BaseException:
             for process in list((executor._processes or {}).values()):
@@ -49,27 +49,40 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
 
 
 @contextmanager
-def _importable_main() -> Iterator[None]:
-    """Keep new processes from running a main program that came from the standard input: its file does not exist."""
+def _hidden_main() -> Iterator[None]:
+    """Keep new processes from running the main program again, as they otherwise would to find its classes.
+
+    So a program needs no ``if __name__ == "__main__":``, and may come from a notebook or the standard input.
+    """
     main = sys.modules["__main__"]
-    file = getattr(main, "__file__", None)
-    missing = file is not None and not Path(file).exists()
-    if missing:
+    before = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in before:
         del main.__file__
     try:
         yield
     finally:
-        if missing:
-            main.__file__ = file
+        for name, value in before.items():
+            setattr(main, name, value)
 
 
 def is_picklable(value: Any) -> bool:
-    """Whether a value can be sent to another process."""
+    """Whether a value can be sent to another process.
+
+    Classes and functions of the main program, lambdas and closures can: they are sent by value. What is imported from a module
+    is imported again there.
+    """
     try:
-        pickle.dumps(value)
+        _pickled(value)
     except (pickle.PicklingError, AttributeError, TypeError):
         return False
     return True
+
+
+def _pickled(value: Any) -> bytes:
+    import cloudpickle  # here, because the command line starts without it
+
+    return bytes(cloudpickle.dumps(value))
 
 
 _make: Callable[[], Any] | None = None
@@ -90,8 +103,8 @@ def _start(path: str, threads: int) -> None:
 
 def _fail(reason: str) -> None:
     raise UsageError(
-        f"work in several processes needs code that each of them can import; one could not ({reason}); define classes and "
-        "functions in a module of their own, or pass processes=1"
+        f"work in several processes needs code that each of them can import; one could not ({reason}); put its modules on the "
+        "PYTHONPATH, or pass processes=1"
     )
 
 
