@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from aft.data import Dataset
@@ -19,6 +21,17 @@ def test_folders_define_classes_splits_and_unlabelled_images(pictures):
     dataset = Dataset.from_folder(pictures)
     assert dataset.splits.count("validation") == 1
     assert set(dataset.labels) == {"red", "blue"}
+
+
+def test_unlabelled_images_may_be_inside_a_split(pictures):
+    for split in ("train", "test"):
+        (pictures / split).mkdir()
+    (pictures / "blue").rename(pictures / "test" / "blue")
+    shutil.copytree(pictures / "red", pictures / "train" / "red")
+    (pictures / "red").rename(pictures / "train" / "unlabelled")
+    dataset = Dataset.from_folder(pictures)
+    assert {label for id, label in zip(dataset.ids, dataset.labels, strict=True) if "/unlabelled/" in id} == {None}
+    assert set(dataset.labels) == {"red", "blue", None}
 
 
 def test_transparent_pixels_are_white_and_exif_rotation_is_applied(tmp_path):

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import Tensor
+
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunResult
+from aft.runs._weights import gate_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,6 +75,17 @@ class Run:
     def seconds(self) -> float:
         """Duration of the final training."""
         return self.result.seconds
+
+    def gate_weights(self) -> dict[str, Tensor] | None:
+        """The learned gates.
+
+        Returns:
+            For each teacher by name the weights ``(D_m,)`` of its dimensions, in (0, 1); None for a method without gates.
+
+        Raises:
+            RunError: The file of the gates is damaged.
+        """
+        return gate_weights(self.path)
 
     def __repr__(self) -> str:
         """Path, method and error."""
