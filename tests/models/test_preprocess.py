@@ -13,6 +13,7 @@ import aft
 from aft.data import Dataset
 from aft.errors import ModelError, UsageError
 from aft.models import Student, load_backbone
+from aft.models._preprocess import apply
 
 FAST = {"method": "finetune", "beta": 0.0, "steps": 4, "progress": False, "batch_size": 8}
 V = np.random.default_rng(0).standard_normal((60, 3)).astype(np.float32)
@@ -217,3 +218,8 @@ def test_an_image_that_is_all_length_is_not_enlarged_as_a_whole():
         assert images(Image.new("RGB", size, (255, 0, 0))).shape == (3, 32, 32)
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
+
+
+def test_a_function_for_one_part_of_a_sample_is_told_how_to_get_it():
+    with pytest.raises(ModelError, match=r"give a python: model its part of each sample with ',reads=image'"):
+        apply(lambda image: image.resize((8, 8)), ("an image", "its text"))

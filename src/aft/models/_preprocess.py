@@ -36,9 +36,10 @@ def apply(preprocess: Preprocess, value: Any, role: str = "preprocess=") -> Tens
     except AftError:
         raise
     except Exception as error:  # it is the user's code
+        part = "give a python: model its part of each sample with ',reads=image' or ',reads=text', "
         raise ModelError(
             f"{role} takes every input; it failed on one of the type {type(value).__name__} ({describe_exception(error)}); "
-            "correct the function, or leave the input out"
+            f"{part if isinstance(value, tuple) else ''}correct the function, or leave the input out"
         ) from error
     if isinstance(result, Mapping):
         return {str(key): _tensor(part, role) for key, part in result.items()}
