@@ -149,6 +149,14 @@ def test_int8_of_texts(tmp_path):
     assert result.checks["model.int8.onnx"].agreement > 0.7
 
 
+def test_samples_that_the_training_skipped_are_skipped(reviews, tmp_path):
+    with reviews.open("a") as file:
+        file.write("id9999,,positive\n")
+    dataset = Dataset.from_table(reviews, text="sentence", label="label", id="id", bad_inputs="skip")
+    run = trained(dataset, TEXTS["ngrams"], tmp_path / "run")
+    assert aft.export(run, tmp_path / "out").trained.split == "test"
+
+
 def test_data_of_the_run_is_used_without_being_named(reviews, tmp_path):
     dataset = Dataset.from_table(reviews, text="sentence", label="label", id="id")
     run = trained(dataset, TEXTS["ngrams"], tmp_path / "run")

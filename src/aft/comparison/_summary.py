@@ -137,11 +137,17 @@ def conclude(
 
 
 def _advice(methods: Sequence[MethodResult], baselines: Sequence[Baseline], shown: Callable[[float], str]) -> list[str]:
-    """A sentence if a baseline is as good as the best student."""
+    """A sentence on the best student beside the best baseline."""
     best = min(methods, key=lambda method: method.mean if method.mean is not None else math.inf)
     winner = min(baselines, key=lambda one: one.error if one.error is not None else math.inf, default=None)
-    if winner is None or winner.error is None or best.mean is None or winner.error > best.mean:
+    if winner is None or winner.error is None or best.mean is None:
         return []
+    if winner.error > best.mean:
+        noise = winner.low is not None and winner.low <= best.mean
+        return [
+            f"The best student ({best.method}) has an error of {shown(best.mean)}, and the best of what needs no student "
+            f"({winner.name}) {shown(winner.error)}{', which may be noise' if noise else ''}."
+        ]
     if winner.high is not None and best.mean <= winner.high:
         return [
             f"{winner.name} is about as good as the best student ({best.method}), {shown(winner.error)} against "

@@ -44,9 +44,7 @@ def read_folder(root: Path, text: str | None = None) -> Contents:
         _check_top_level(root, paths)
         splits = assign_splits(["train" if path[0] == UNLABELLED else path[0] for path in paths])
     depth = 0 if splits is None else 1  # of the class folders
-    labels = [
-        path[depth] if len(path) > depth + 1 and UNLABELLED not in path[: depth + 1] else None for path in paths
-    ]
+    labels = [path[depth] if len(path) > depth + 1 and UNLABELLED not in path[: depth + 1] else None for path in paths]
     source = {"kind": "image", "path": str(root), "labels": "folders"}
     if text is not None:
         source |= {"kind": "image+text", "text": text}

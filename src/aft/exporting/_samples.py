@@ -89,7 +89,9 @@ def _open(run: str | Path, config: RunConfig, data: Dataset | str | Path | None)
     if isinstance(data, Dataset):
         return data.verified("skip")
     try:
-        return open_inputs(run, config.data.path if data is None else data, roles).verified("skip")
+        path = config.data.path if data is None else data
+        # Samples that cannot be read were skipped in the training, too, or would have stopped it.
+        return open_inputs(run, path, roles, bad_inputs="skip").verified("skip")
     except (DataError, UsageError) as error:
         if data is not None:
             raise
