@@ -75,6 +75,7 @@ CASES = {
     "weights of 8 bits in another format than ONNX": (lambda d: ["export", d / "run", "--out", d / "out", "--to", "timm", "--int8"], "weights of 8 bits are written as ONNX"),
     "an export of a folder that is no run": (lambda d: ["export", d / "empty", "--out", d / "out"], "a run contains config.json; there is none"),
     "a repository without an owner": (lambda d: ["push", d / "empty", "reviews", "--dry-run"], "a repository is named OWNER/NAME; received 'reviews'"),
+    "a server for a path where nothing is": (lambda d: ["serve", d / "nowhere"], "a run is a directory; there is none at"),
     "a server for a folder that is neither run nor export": (lambda d: ["serve", d / "empty"], "a run contains config.json; there is none"),
     "a folder that is neither store nor run": (lambda d: ["inspect", d / "empty"], "takes a feature store or a run directory"),
 }  # fmt: skip

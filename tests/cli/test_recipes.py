@@ -49,7 +49,7 @@ def test_a_dry_run_says_what_it_takes(aft_command, monkeypatch):  # noqa: F811
         lines[3] == "step      64 inputs -> student's features (64, 384); teachers' features: dinov2-giant (64, 1536)"
     )
     assert lines[4].startswith(
-        "plan      aft+probe-kd: about 0 trials and 1 final trainings of about 1,562 steps, about"
+        "plan      aft+probe-kd: about 0 trials and 1 final training of about 1,562 steps, about"
     )
 
 
@@ -68,7 +68,7 @@ def test_a_dry_run_reads_data_that_is_there(aft_command, reviews, tmp_path):  # 
         "--dry-run",
     )
     assert status == 0, err
-    assert "96 training and 24 test samples; 120 samples" in out
+    assert "102 training and 18 test samples; 120 samples" in out
     assert "parameters are counted once it is loaded" in out
     assert not (tmp_path / "run").exists()
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from PIL import Image
 import aft
 from aft.errors import RunError, UsageError
 from aft.serving import Batcher, Limits, QueueFullError, make_app
+from tests.cli.test_cli import aft_command  # noqa: F401 - the fixture
 from tests.predictors import Lengths, Sides
 from tests.serving.served import export_small, serving
 
@@ -243,6 +245,15 @@ def test_the_command_serves_without_torch_and_stops_cleanly(exported, free_port)
     assert process.returncode in (0, -signal.SIGTERM, 143)
     assert err.splitlines()[0].startswith(url)
     assert "Traceback" not in err
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(exported, aft_command):  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        status, _, err = aft_command("serve", exported, "--port", port)
+    assert status == 2
+    assert "a server needs an address of this machine and a free port" in err
+    assert "http://" not in err
 
 
 def test_what_has_been_accepted_is_answered_before_the_end():

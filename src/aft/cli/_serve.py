@@ -37,5 +37,4 @@ def serve(
     from aft.serving import Limits, serve
 
     limits = Limits(max_batch, max_wait, max_queue, max_inputs, max_bytes, max_seconds)
-    typer.echo(f"http://{host}:{port}   (Ctrl-C stops)", err=True)
     serve(run, host=host, port=port, limits=limits, precision=precision, threads=threads, student=student)

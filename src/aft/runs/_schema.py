@@ -41,6 +41,10 @@ class _Document(_Model):
         try:
             content = json.loads(path.read_bytes().decode("utf-8", "surrogatepass"))
         except FileNotFoundError as error:
+            if not path.parent.exists():
+                raise RunError(
+                    f"a run is a directory; there is none at {str(path.parent)!r}; check the path, or make one with aft train"
+                ) from error
             interrupted = RunLayout(path.parent).config.exists()
             hint = (
                 "its training was interrupted: run the same aft train again"

@@ -1,5 +1,8 @@
 """``aft serve``: a run or an exported model over HTTP."""
 
+import contextlib
+import logging
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from aft.runtime import ExportedModel, is_exported
 from aft.serving._app import make_app
 from aft.serving._limits import DEFAULTS, Limits
 
+log = logging.getLogger("aft")
 #: Seconds that requests in progress have when the server stops.
 GRACE = 30
 
@@ -35,7 +39,7 @@ def serve(
         student: For a run that trained a module: as for `aft.load`.
 
     Raises:
-        UsageError: The model takes arrays.
+        UsageError: The model takes arrays, or the port cannot be used.
         MissingExtraError: FastAPI or uvicorn is not installed.
     """
     loaded = _load(downloaded(model), precision, threads, student)
@@ -44,7 +48,21 @@ def serve(
     app = make_app(loaded, Path(model).resolve().name, limits)
     import uvicorn  # make_app says what to install where the extra is missing
 
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
+    with _listening(host, port) as listening, contextlib.suppress(KeyboardInterrupt):
+        log.info("http://%s:%d   (Ctrl-C stops)", f"[{host}]" if ":" in host else host, port)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"a server needs an address of this machine and a free port; received {host}:{port} ({reason}); choose another port= or "
+            "host="
+        ) from error
 
 
 def _load(folder: Path, precision: str, threads: int | None, student: Any) -> Any:

@@ -1,12 +1,14 @@
 """What a training is going to do and to need, from names alone: nothing is downloaded, and no weights are read."""
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from aft.catalogue import MeasuredStudent, measured_students
 from aft.core import format_duration, format_size
 from aft.data import CATALOGUE, HUB, Dataset, find_local
 from aft.errors import DataError, did_you_mean
@@ -20,6 +22,10 @@ REUSE = {"image": 200, "text": 40}
 EFFICIENCY = 0.4
 #: Passes that a training step is worth: forward, and twice as much backward.
 STEP = 3
+#: Seconds of a step beside the student's own work, on a CPU: the batch, the objective, the optimiser.
+BESIDE = 0.005
+#: Students with a table of which an input reads a few rows, so that their size says nothing of their speed.
+TABLES = ("aft:static", "aft:ngrams")
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,11 @@ def data_facts(name: str, dataset: Dataset | None, config: TrainConfig) -> DataF
         DataError: It is neither at hand nor in the catalogue.
     """
     if dataset is not None:
+        labelled = sum(label is not None for label in dataset.labels or [None] * len(dataset))
         test = (
             sum(split == "test" for split in dataset.splits)
             if dataset.splits
-            else round(config.test_fraction * len(dataset))
+            else round(config.test_fraction * labelled)
         )
         return DataFacts(name, f"{len(dataset):,} samples", "+".join(dataset.modality), len(dataset) - test, test)
     known = CATALOGUE.get(name)
@@ -91,7 +98,8 @@ def forecast(
 
     Returns:
         Lines: the data, the teachers with the size of their features, the student, the shapes in a step, and the times. Times
-        are rough: they come from the numbers of parameters, and from a matrix product that is timed on this machine.
+        are rough: they come from the numbers of parameters and from a matrix product that is timed on this machine, or for
+        students of the catalogue, on a CPU, from the speed that was measured for them.
 
     Raises:
         UsageError: A name is not one of a model.
@@ -124,11 +132,27 @@ def forecast(
     )
     searched = TRIALS if config.beta == "auto" or config.lr is None else 0
     trainings = methods * (searched + seeds)
-    seconds = _seconds(own, data.inputs, STEP * steps * batch * trainings, rate)
-    plan = f"about {methods * searched} trials and {methods * seeds} final trainings of about {steps:,} steps"
+    measured = _measured(student) if device.type == "cpu" else None
+    if measured is None:
+        seconds = _seconds(own, data.inputs, STEP * steps * batch * trainings, rate)
+    else:  # one thread each, a comparison's side by side
+        side_by_side = 1 if methods == 1 else min(os.cpu_count() or 1, trainings)
+        seconds = trainings * steps * (STEP * batch * measured.batch_ms / 1000 + BESIDE) / side_by_side
+    final = f"{methods * seeds} final training{'s' if methods * seeds > 1 else ''}"
+    plan = f"about {methods * searched} trials and {final} of about {steps:,} steps"
     lines.append(f"plan      {config.method if methods == 1 else f'{methods} methods'}: {plan}" + _about(seconds))
-    lines.append(f"device    {device}; times are rough, from the number of parameters and a timed matrix product")
+    source = (
+        "the number of parameters and a timed matrix product" if measured is None else "the student's measured speed"
+    )
+    lines.append(f"device    {device}; times are rough, from {source}")
     return lines
+
+
+def _measured(student: str) -> MeasuredStudent | None:
+    """The student as it was measured, or the table that it is a variant of."""
+    kind = student.partition(",")[0]
+    names = (student, kind) if kind in TABLES else (student,)
+    return next((one for one in measured_students() if one.name in names), None)
 
 
 def _about(seconds: float | None) -> str:
