@@ -197,7 +197,7 @@ def test_the_card_is_what_the_hub_reads(run):
     assert metrics["accuracy"] == pytest.approx(1 - aft.Run.open(run).error, abs=1e-6)
     assert data.eval_results[0].dataset_name == "reviews.csv"
     assert "secret-home" not in text + sent_text
-    assert "licence not known to aft" in sent_text
+    assert "licence unknown; check the page of the model" in sent_text
     assert sum(published.files.values()) == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

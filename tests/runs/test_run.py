@@ -85,6 +85,8 @@ def test_settings_are_checked_whichever_way_they_come(dataset, tmp_path):
 def test_hyperparameters_have_one_spelling():
     assert HParams(1e-3, 5, 0.0, "balanced", 0.0) == HParams(1e-3, 5, 0.0)
     assert HParams(1e-3, 5, 0.0, None, 2).weighting == "fixed"
+    assert HParams(1e-3, 5, 0.0, None, 2).settings() == "beta=2 weighting=fixed lr=0.001 weight_decay=0 steps=5"
+    assert HParams(1e-3, 5, 0.0).settings() == "beta=0 lr=0.001 weight_decay=0 steps=5"
 
 
 def test_what_a_killed_process_was_writing_does_not_block_a_directory(dataset, tmp_path):

@@ -132,12 +132,12 @@ def _teachers(config: RunConfig) -> Iterator[str]:
         weights = str(teacher.fingerprint.get("weights", "unknown"))[:16]
         yield (
             f"- {_escape(teacher.name)}: `{_escape(without_places(model))}`, {teacher.dim} dimensions, weights `{weights}`, licence "
-            f"{licence.name or 'not known to aft: look it up'}"
+            f"{licence.name or 'unknown; check the page of the model'}"
         )
     if not config.teachers:
         yield "None: plain fine-tuning."
     else:
-        yield "\nThe weights contain nothing of the teachers. Their licences apply to their features as far as they say so."
+        yield "\nThe weights contain nothing of the teachers. Check whether their licences cover their features."
 
 
 def _limits(config: RunConfig, result: RunResult) -> Iterator[str]:
@@ -150,7 +150,7 @@ def _limits(config: RunConfig, result: RunResult) -> Iterator[str]:
             f"- Its metrics are those of one training, on {counts.test} test samples of the data named above. On other data they may differ."
         )
     if config.targets.classes:
-        yield "- It knows the classes above and nothing else: an input of none of them gets one of them, too."
+        yield "- It always answers with one of the classes above, even for an input that fits none."
     yield from (f"- Note: {sentence}." for sentence in teacher_warnings(config))
 
 

@@ -202,5 +202,6 @@ def _choose(problem: Problem, layout: RunLayout, plan: _Plan) -> tuple[HParams, 
         return found.chosen[config.method], None
     summary = found.summary(config.method)
     log.info("%s", summary)
+    log.info("to repeat it without a search: %s", found.chosen[config.method].settings())
     record = SearchRecord(summary=summary, seconds=round(sum(t.seconds for t in trials), 3), trials=trials)
     return found.chosen[config.method], record
