@@ -207,6 +207,7 @@ def test_training_says_what_it_does_and_nothing_else(reviews, tmp_path):
         "searching",
         *["fine-tuning,"] * 3,
         "chose",
+        "to",  # repeat it without a search
         "TF-IDF",
     ]
     assert len(done.stdout.splitlines()) == 2
