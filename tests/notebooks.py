@@ -1,13 +1,12 @@
 """Executes the notebooks and writes their outputs: python -m tests.notebooks [NAME ...]."""
 
-import json
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from tests.tutorials import renew
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ipynb"))
 
@@ -29,17 +28,5 @@ def execute(page, folder):
     return notebook
 
 
-def main(names):
-    """Execute notebooks and keep their outputs; the last line is a JSON object with their durations."""
-    seconds = {}
-    for page in [page for page in PAGES if page.stem in names or not names]:
-        start = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            notebook = execute(page, folder)
-        nbformat.write(notebook, page)
-        seconds[page.stem] = round(time.monotonic() - start, 1)
-    print(json.dumps({"seconds": seconds}))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    renew(PAGES, sys.argv[1:], lambda page, folder: nbformat.write(execute(page, folder), page))

@@ -16,18 +16,16 @@ STEP = re.compile(r"^```(python|console)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?
 _END = "--- end of the step ---"
 
 
-def steps(page):
-    """The steps of a page's program in order, each with the output that the page shows.
+def _matches(text):
+    """The steps of a program: blocks of Python, or of the shell where a page has none; what installs packages is none."""
+    found = [match for match in STEP.finditer(text) if "pip install" not in match[2]]
+    language = "python" if any(match[1] == "python" for match in found) else "console"
+    return [match for match in found if match[1] == language]
 
-    Returns:
-        ``(language, code, output)`` of each block of Python, or of each shell block if the page has none of Python. Blocks that
-        install packages are left out.
-    """
-    found = [
-        match.groups("") for match in STEP.finditer(page.read_text(encoding="utf-8")) if "pip install" not in match[2]
-    ]
-    language = "python" if any(language == "python" for language, _, _ in found) else "console"
-    return [step for step in found if step[0] == language]
+
+def steps(page):
+    """The steps of a page's program in order: ``(language, code, output)``, each with the output that the page shows."""
+    return [match.groups("") for match in _matches(page.read_text(encoding="utf-8"))]
 
 
 def run(page, folder):
@@ -43,8 +41,9 @@ def run(page, folder):
     Raises:
         AssertionError: The program failed.
     """
-    code = [code for _, code, _ in steps(page)]
-    if steps(page)[0][0] == "python":
+    program = steps(page)
+    code = [code for _, code, _ in program]
+    if program[0][0] == "python":
         (folder / "program.py").write_text(
             "".join(f"{block}\nprint({_END!r}, flush=True)\n" for block in code), encoding="utf-8"
         )
@@ -64,30 +63,28 @@ def run(page, folder):
 
 def with_outputs(text, outputs):
     """The text of a page, with these outputs of the steps of its program."""
-    language = "python" if "```python" in text else "console"
-    remaining = iter(outputs)
-
-    def renewed(match):
-        if match[1] != language or "pip install" in match[2]:
-            return match[0]
-        output = next(remaining)
-        return f"```{match[1]}\n{match[2]}```\n" + (f"\n```text\n{output}```\n" if output else "")
-
-    return STEP.sub(renewed, text)
+    for match, output in reversed(list(zip(_matches(text), outputs, strict=True))):
+        step = f"```{match[1]}\n{match[2]}```\n" + (f"\n```text\n{output}```\n" if output else "")
+        text = text[: match.start()] + step + text[match.end() :]
+    return text
 
 
-def main(names):
-    """Run tutorials and write their outputs; the last line is a JSON object with their durations."""
+def renew(pages, names, renew_page):
+    """Renew the outputs of pages, all or those with these names; the last line is a JSON object with their durations."""
     seconds = {}
-    for page in [page for page in PAGES if page.stem in names or not names]:
+    for page in [page for page in pages if page.stem in names or not names]:
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            outputs = run(page, Path(folder))
+            renew_page(page, Path(folder))
         seconds[page.stem] = round(time.monotonic() - start, 1)
-        page.write_text(with_outputs(page.read_text(encoding="utf-8"), outputs), encoding="utf-8")
         print(page.stem, seconds[page.stem], flush=True)
     print(json.dumps({"seconds": seconds}))
 
 
+def _renew_page(page, folder):
+    outputs = run(page, folder)
+    page.write_text(with_outputs(page.read_text(encoding="utf-8"), outputs), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    renew(PAGES, sys.argv[1:], _renew_page)
