@@ -57,12 +57,12 @@ def test_a_probe_that_is_no_better_is_mentioned():
         (
             0.41,
             0.44,
-            "The best student (aft) has an error of 40.0 %, and the best of what needs no student (TF-IDF) 41.0 %, which may be noise.",
+            "The best student (aft) has an error of 40.0 %, the best baseline (TF-IDF) 41.0 %; the difference may be noise.",
         ),
         (
             0.48,
             0.51,
-            "The best student (aft) has an error of 40.0 %, and the best of what needs no student (TF-IDF) 48.0 %.",
+            "The best student (aft) has an error of 40.0 %, the best baseline (TF-IDF) 48.0 %.",
         ),
     ],
 )

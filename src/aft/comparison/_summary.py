@@ -145,8 +145,8 @@ def _advice(methods: Sequence[MethodResult], baselines: Sequence[Baseline], show
     if winner.error > best.mean:
         noise = winner.low is not None and winner.low <= best.mean
         return [
-            f"The best student ({best.method}) has an error of {shown(best.mean)}, and the best of what needs no student "
-            f"({winner.name}) {shown(winner.error)}{', which may be noise' if noise else ''}."
+            f"The best student ({best.method}) has an error of {shown(best.mean)}, the best baseline ({winner.name}) "
+            f"{shown(winner.error)}{'; the difference may be noise' if noise else ''}."
         ]
     if winner.high is not None and best.mean <= winner.high:
         return [
