@@ -33,7 +33,9 @@ def sample_warnings(targets: Targets, digests: Sequence[str], labels: Sequence[A
     warnings = []
     several = sum(len(different) > 1 for different in found.values())
     if several:
-        warnings.append(f"inputs that occur with different labels, which nothing can learn: {several}; check them")
+        warnings.append(
+            f"{several} {'input occurs' if several == 1 else 'inputs occur'} with different labels, which nothing can learn; check them"
+        )
     counts = Counter(str(label) for _, label in known)
     single = sorted(name for name, count in counts.items() if count == 1)
     if single and targets.kind == "classification":
