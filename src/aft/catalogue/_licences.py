@@ -5,7 +5,7 @@ from typing import NamedTuple
 from aft.catalogue._known import KNOWN_MODELS
 
 #: Licences that limit the use of what is made with a model, and how. Their texts count, not these words: the Gemma Terms of Use,
-#: 1.1 (e) (iii) and 3.1; the Llama 2 Community License, 1 (b) (v) and 2; the DINOv3 License of August 2025, 1 (b).
+#: 1.1 (e) (iii) and 3.1; the Llama 2 Community License, 1 (b) (v) and 2; the DINOv3 License of August 2025.
 _LIMITS = {
     "Gemma": "its terms bind a model that learns from its outputs, too, as a derivative",
     "Llama 2": "its outputs must not be used to improve other large language models, and more than 700 million users need a licence",

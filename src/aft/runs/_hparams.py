@@ -36,9 +36,9 @@ class HParams:
         return f"{objective}, {self.steps} steps, lr {self.lr:.3g}, weight decay {self.weight_decay:g}"
 
     def settings(self) -> str:
-        """The same as settings of a training, ``beta=1 weighting=balanced lr=0.001 ...``."""
+        """The settings of a training that uses these without a search: ``beta=1 weighting=balanced lr=0.001 ...``."""
         weighting = f" weighting={self.weighting}" if self.weighting else ""
-        return f"beta={self.beta:g}{weighting} lr={self.lr:.6g} weight_decay={self.weight_decay:g} steps={self.steps}"
+        return f"beta={self.beta:g}{weighting} lr={self.lr!r} weight_decay={self.weight_decay:g} steps={self.steps}"
 
 
 class CurvePoint(NamedTuple):

@@ -51,7 +51,10 @@ def serve(
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
     with _listening(host, port) as listening, contextlib.suppress(KeyboardInterrupt):
         log.info("http://%s:%d   (Ctrl-C stops)", f"[{host}]" if ":" in host else host, port)
-        uvicorn.Server(config).run(sockets=[listening])
+        server = uvicorn.Server(config)
+        server.run(sockets=[listening])
+        if not server.started:
+            raise SystemExit(3)  # as uvicorn.run does; it has logged why
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -62,7 +62,7 @@ def data_facts(name: str, dataset: Dataset | None, config: TrainConfig) -> DataF
         DataError: It is neither at hand nor in the catalogue.
     """
     if dataset is not None:
-        labelled = sum(label is not None for label in dataset.labels or [None] * len(dataset))
+        labelled = sum(label is not None for label in dataset.labels or ())
         test = (
             sum(split == "test" for split in dataset.splits)
             if dataset.splits

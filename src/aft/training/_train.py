@@ -198,10 +198,11 @@ def _choose(problem: Problem, layout: RunLayout, plan: _Plan) -> tuple[HParams, 
     searching = search([config.method], problem.search_space(config))
     found = run_search(searching, partial(run_trial, problem, progress=plan.bar), layout.trials, plan.finished)
     trials = tuple(trial for method in found.trials.values() for trial in method)
+    chosen = found.chosen[config.method]
     if not trials:
-        return found.chosen[config.method], None
+        return chosen, None
     summary = found.summary(config.method)
     log.info("%s", summary)
-    log.info("to repeat it without a search: %s", found.chosen[config.method].settings())
+    log.info("to repeat it without a search: %s", chosen.settings())
     record = SearchRecord(summary=summary, seconds=round(sum(t.seconds for t in trials), 3), trials=trials)
-    return found.chosen[config.method], record
+    return chosen, record
