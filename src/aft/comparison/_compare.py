@@ -1,7 +1,6 @@
 """``aft.compare``."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from aft.comparison._journal import Journal
 from aft.comparison._outcome import make_result
 from aft.comparison._scheduler import Scheduler, limited_threads
 from aft.comparison._study import Study
-from aft.core import format_duration, world_size
+from aft.core import cores, format_duration, world_size
 from aft.data import Dataset
 from aft.errors import DataError, RunError, UsageError
 from aft.features import FeatureStore, open_stores
@@ -108,7 +107,7 @@ def compare(
     study = Study("comparison", problem, methods, seeds, problem.search_space(given), options or {})
     if processes is None and problem.device.type != "cpu":
         processes = 1
-    processes = processes or os.cpu_count() or 1
+    processes = processes or cores()
     if log.isEnabledFor(logging.INFO):
         for line in overview(problem, _plan(study, processes, threads)):
             log.info("%s", line)

@@ -1,7 +1,6 @@
 """Running the trainings of several studies side by side."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -16,7 +15,7 @@ from aft.comparison._journal import FinishedTraining, Journal
 from aft.comparison._study import Study
 from aft.comparison._training_spec import TrainingSpec
 from aft.comparison._worker import Worker, holds_run
-from aft.core import Progress, is_picklable, process_pool
+from aft.core import Progress, cores, is_picklable, process_pool
 from aft.errors import TrainingError
 
 log = logging.getLogger("aft")
@@ -50,7 +49,7 @@ class Scheduler:
         progress: bool = True,
     ) -> None:
         self.journal = journal
-        self.processes = processes or os.cpu_count() or 1
+        self.processes = processes or cores()
         self.threads = threads
         self.trained = 0
         self._runs = runs

@@ -329,6 +329,9 @@ def check_inputs(values: Sequence[Any], modality: Modality, start: int = 0) -> l
 
 def _checked(value: Any, modality: Modality) -> Any:
     """One input as `check_inputs` returns it."""
+    if modality == TEXT and isinstance(value, str):
+        _checked_text(value)
+        return value
     if modality == IMAGE and isinstance(value, str | Path):
         return ImageFiles([Path(value)])[0]
     if modality == IMAGE_TEXT and isinstance(value, tuple | list) and len(value) == 2:
@@ -378,10 +381,15 @@ def _pixel_digest(image: "Image") -> str:
 
 
 def _text_digest(*parts: str) -> str:
-    if not all(part.strip() for part in parts):
+    return digest_bytes(*map(_checked_text, parts))
+
+
+def _checked_text(text: str) -> bytes:
+    """A text as bytes, if it can be used."""
+    if not text or text.isspace():
         raise DataError("the text is empty")
     try:
-        return digest_bytes(*(part.encode() for part in parts))
+        return text.encode()
     except UnicodeEncodeError as error:
         raise DataError("the text holds half of a surrogate pair, which is no character") from error
 

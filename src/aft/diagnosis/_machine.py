@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from aft.core import __version__, format_size, hub_is_reachable
+from aft.core import __version__, cores, format_size, hub_is_reachable
 from aft.diagnosis._finding import Finding
 
 #: Prints a line for each device: its name, and what went wrong when it computed something.
@@ -42,7 +42,7 @@ def examine_versions() -> Iterator[Finding]:
 
 def examine_devices() -> Iterator[Finding]:
     """Look at processors and memory, and compute something on each device."""
-    yield Finding("devices", "processor", f"{_cores()} cores, {_memory()}")
+    yield Finding("devices", "processor", f"{cores()} cores, {_memory()}")
     if find_spec("torch") is None:
         return
     done = subprocess.run([sys.executable, "-c", _DEVICES], capture_output=True, text=True, check=False)  # noqa: S603
@@ -74,11 +74,6 @@ def examine_network() -> Iterator[Finding]:
             "reachable" if reachable else "not reachable: models and data sets are those in its cache, or in folders"
         )
     yield Finding("network", "Hugging Face", value)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> str:

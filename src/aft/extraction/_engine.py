@@ -1,6 +1,5 @@
 """Distribute shards: to this process, to several processes, or to a Ray cluster."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -8,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from aft.core import Progress, is_picklable, process_pool
+from aft.core import Progress, cores, is_picklable, process_pool
 from aft.errors import TrainingError, UsageError
 from aft.extraction._worker import ShardTask, Worker
 
@@ -62,7 +61,7 @@ def run_tasks(
             f"several processes need a dataset and teachers that can be pickled; received processes={processes} and "
             "objects that cannot be pickled; give each teacher by name, or omit processes="
         )
-    threads = threads or max(1, (os.cpu_count() or 1) // processes)
+    threads = threads or max(1, cores() // processes)
     with process_pool(make, min(processes, max(1, len(tasks))), threads) as call:
         vectors = {call("compute", task): task.vectors for task in tasks}
         for future in as_completed(vectors):

@@ -1,9 +1,10 @@
 """Predictions for a file of any length, in constant memory."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from aft.data import ImageBytes, Modality, Targets, check_inputs
 from aft.errors import AftError, DataError, UsageError
@@ -13,6 +14,8 @@ from aft.runtime._writers import check_output, open_writer
 
 #: Rows that are read and predicted together: of texts, and of images, which are large before they are resized.
 CHUNK, IMAGES = 2048, 16
+
+_T = TypeVar("_T")
 
 
 class Predictor(Protocol):
@@ -94,24 +97,47 @@ def predict_file(
         names.append(columns[role])
     identity = columns.get("id")
     rows = read_rows(source, [*names, *([identity] if identity else [])])
-    predicted, failed, first = 0, 0, None
     root = image_root or source.parent
+
+    def read(chunk: list[Row]) -> tuple[list[tuple[str, str | None]], list[Any]]:
+        """The id of every row, with its error if it has one, and the inputs of the others."""
+        usable, inputs = [], []
+        for row in chunk:
+            value, error = _input(row, names, model.modality, root)
+            name = str(row.values.get(identity, row.number)) if identity else str(row.number)
+            usable.append((name.encode("utf-8", "backslashreplace").decode(), error))  # an id may be no UTF-8
+            if error is None:
+                inputs.append(value)
+        return usable, inputs
+
+    predicted, failed, first = 0, 0, None
+    chunks = _chunks(rows, IMAGES if "image" in model.modality else CHUNK)
     with open_writer(target, model.targets.classes) as answer:
-        for chunk in _chunks(rows, IMAGES if "image" in model.modality else CHUNK):
-            usable, inputs = [], []
-            for row in chunk:
-                value, error = _input(row, names, model.modality, root)
-                name = str(row.values.get(identity, row.number)) if identity else str(row.number)
-                usable.append((name.encode("utf-8", "backslashreplace").decode(), error))  # an id may be no UTF-8
-                if error is None:
-                    inputs.append(value)
-            answers = iter(model.predict(inputs) if inputs else [])
+        for usable, predictions in _one_ahead(model, map(read, chunks)):
+            answers = iter(predictions)
             for sample_id, error in usable:
                 answer(sample_id, None if error else next(answers), error)
                 predicted, failed = predicted + (error is None), failed + (error is not None)
                 if error and first is None:
                     first = f"row {sample_id}: {error}"
     return Answered(predicted, failed, first)
+
+
+def _one_ahead(model: Predictor, chunks: Iterator[tuple[_T, list[Any]]]) -> Iterator[tuple[_T, list[Prediction]]]:
+    """Predict the inputs of each chunk while the one before is written and the one after is read."""
+
+    def predict(inputs: list[Any]) -> list[Prediction]:
+        return model.predict(inputs) if inputs else []
+
+    with ThreadPoolExecutor(1) as computing:
+        waiting: tuple[_T, Future[list[Prediction]]] | None = None
+        for rows, inputs in chunks:
+            coming = (rows, computing.submit(predict, inputs))
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
 
 
 def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:

@@ -1,7 +1,6 @@
 """What a training is going to do and to need, from names alone: nothing is downloaded, and no weights are read."""
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from aft.catalogue import MeasuredStudent, measured_students
-from aft.core import format_duration, format_size
+from aft.core import cores, format_duration, format_size
 from aft.data import CATALOGUE, HUB, Dataset, find_local
 from aft.errors import DataError, did_you_mean
 from aft.models import ModelFacts, choose_device, model_facts
@@ -136,7 +135,7 @@ def forecast(
     if measured is None:
         seconds = _seconds(own, data.inputs, STEP * steps * batch * trainings, rate)
     else:  # one thread each, a comparison's side by side
-        side_by_side = 1 if methods == 1 else min(os.cpu_count() or 1, trainings)
+        side_by_side = 1 if methods == 1 else min(cores(), trainings)
         seconds = trainings * steps * (STEP * batch * measured.batch_ms / 1000 + BESIDE) / side_by_side
     final = f"{methods * seeds} final training{'s' if methods * seeds > 1 else ''}"
     plan = f"about {methods * searched} trials and {final} of about {steps:,} steps"
