@@ -241,7 +241,8 @@ def test_the_standard_input_is_predicted(aft_command, run, monkeypatch):
     status, out, err = aft_command("predict", run, "-", "--bad-inputs", "skip")
     assert status == 0
     assert "skipped '2': the text is empty" in err
-    assert [(row["id"], row["label"]) for row in rows_of(out)] == [("1", "pos"), ("3", "neg")]
+    answers = [(row["id"], row["label"], row["error"]) for row in rows_of(out)]
+    assert answers == [("1", "pos", ""), ("2", "", "the text is empty"), ("3", "neg", "")]
 
 
 def test_a_table_without_ids_is_predicted_and_evaluated(aft_command, run, tmp_path):

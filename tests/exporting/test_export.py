@@ -149,6 +149,14 @@ def test_int8_of_texts(tmp_path):
     assert result.checks["model.int8.onnx"].agreement > 0.7
 
 
+def test_int8_of_a_table_of_ngrams(tmp_path):
+    dataset = texts()
+    run = trained(dataset, TEXTS["ngrams"], tmp_path / "run", steps=20)
+    checks = aft.export(run, tmp_path / "out", data=dataset, int8=True).checks
+    assert checks["model.int8.onnx"].bytes < 0.6 * checks["model.onnx"].bytes
+    assert checks["model.int8.onnx"].agreement > 0.9
+
+
 def test_samples_that_the_training_skipped_are_skipped(reviews, tmp_path):
     with reviews.open("a") as file:
         file.write("id9999,,positive\n")

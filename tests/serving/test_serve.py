@@ -125,9 +125,12 @@ def test_pairs_images_and_both():
     [
         (b"{", "a request is JSON or a form"),
         (b"\xff", "a request is JSON or a form"),
-        (b"{}", "a request holds a list of inputs"),
-        (b'{"inputs": []}', "a request holds a list of inputs"),
-        (b'{"inputs": "text"}', "a request holds a list of inputs"),
+        (b"{}", "a request holds a list of inputs; received none"),
+        (b"null", "a request holds a list of inputs; received none"),
+        (b"7", "a request holds a list of inputs; received a number"),
+        (b'{"inputs": []}', "a request holds a list of inputs; received an empty list"),
+        (b'{"inputs": "text"}', "a request holds a list of inputs; received a string"),
+        (b'{"texts": ["text"]}', "received an object with 'texts' and without 'inputs'; send"),
         (b'{"inputs": ["fine", ""]}', "input 1 cannot be used: the text is empty"),
         (b'{"inputs": [1]}', "input 0 cannot be used: it is not a text"),
         (b'{"inputs": ["\\ud800"]}', "input 0 cannot be used: the text holds half of a surrogate pair"),
@@ -139,6 +142,14 @@ def test_bad_inputs_are_said(body, message):
         assert response.status_code == 422
         assert message in response.json()["error"]
         assert labels(client.post("/predict", json={"inputs": ["fine"]})) == ["short"]
+
+
+def test_an_address_that_does_not_exist_is_said():
+    with TestClient(make_app(Lengths(), "lengths")) as client:
+        for response, status in ((client.get("/predict"), 405), (client.get("/nothing"), 404)):
+            assert response.status_code == status
+            assert response.json()["error"].startswith("the server answers POST /predict, GET /health")
+        assert client.get("/predict").headers["allow"] == "POST"
 
 
 def test_limits():

@@ -25,7 +25,8 @@ def predict(
         typer.Option(metavar="TEXT", help="A text, instead of DATA; a tab separates a pair. Repeatable."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A .csv or .jsonl file; by default CSV on the standard output.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A .csv, .jsonl or .parquet file; by default CSV on the standard output."),
     ] = None,
     text: o.Text = None,
     text_pair: o.TextPair = None,
@@ -66,11 +67,11 @@ def predict(
         predict_exported(run, data, input, out, columns, precision=precision, overwrite=overwrite)
         return
     import aft
-    from aft.runs import SUFFIXES, open_inputs, typed_inputs, write_predictions
+    from aft.runs import open_inputs, typed_inputs, write_predictions
     from aft.runtime import check_output
 
     if out is not None:
-        check_output(out, data, overwrite=overwrite, suffixes=SUFFIXES)
+        check_output(out, data, overwrite=overwrite)
     model = aft.load(run, student=student, device=device, precision=precision)  # type: ignore[arg-type]
     if input is not None:
         dataset = typed_inputs(run, input, bad_inputs=bad_inputs)  # type: ignore[arg-type]
@@ -81,9 +82,10 @@ def predict(
     else:
         given = {role: None if column is None else str(column) for role, column in columns.items()}
         dataset = open_inputs(run, data, given, bad_inputs=bad_inputs, row_ids=True)  # type: ignore[arg-type]
-    dataset = dataset.verified(bad_inputs)  # type: ignore[arg-type]
+    order, dataset = dataset.ids, dataset.verified(bad_inputs)  # type: ignore[arg-type]
     for skipped in dataset.skipped:
         typer.echo(f"skipped {skipped.id!r}: {skipped.reason}", err=True)
-    write_predictions(out, dataset.ids, model.predict(dataset.inputs), overwrite=overwrite)
+    predictions = model.predict(dataset.inputs)
+    write_predictions(out, dataset.ids, predictions, skipped=dataset.skipped, order=order, overwrite=overwrite)
     if out is not None:
         typer.echo(out)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from aft.data import TEXT, TEXT_PAIR
 from aft.errors import ModelError, UsageError
@@ -64,7 +65,7 @@ class NgramText(Backbone, LinearStart):
         if "offsets" in batch:
             total = self.table(batch["rows"], batch["offsets"], per_sample_weights=batch["values"])
         else:
-            total = (batch["values"].unsqueeze(1) @ self.table.weight[batch["rows"]]).squeeze(1)
+            total = (batch["values"].unsqueeze(1) @ functional.embedding(batch["rows"], self.table.weight)).squeeze(1)
         return torch.cat([total, self.mlp(total)], dim=1)
 
     @property

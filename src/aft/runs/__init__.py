@@ -16,7 +16,6 @@ from aft.runs._hparams import Trial as Trial
 from aft.runs._layout import RunLayout as RunLayout
 from aft.runs._model import Model as Model
 from aft.runs._model import load as load
-from aft.runs._predictions import SUFFIXES as SUFFIXES
 from aft.runs._predictions import open_inputs as open_inputs
 from aft.runs._predictions import typed_inputs as typed_inputs
 from aft.runs._predictions import write_predictions as write_predictions

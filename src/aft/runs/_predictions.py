@@ -1,4 +1,4 @@
-"""Predictions as a CSV or JSON-lines file."""
+"""Predictions of a run: which samples, and where they are written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from aft.data import (
     ImageTexts,
     Inputs,
     OnBad,
+    Skipped,
     Texts,
     holds_several_images,
     is_image,
@@ -21,20 +22,25 @@ from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
 from aft.runtime import Prediction, check_output, open_writer
 
-#: Kinds of files that predictions of a run are written to.
-SUFFIXES = (".csv", ".jsonl")
-
 
 def write_predictions(
-    out: str | Path | None, ids: Sequence[str], predictions: Sequence[Prediction], *, overwrite: bool = False
+    out: str | Path | None,
+    ids: Sequence[str],
+    predictions: Sequence[Prediction],
+    *,
+    skipped: Sequence[Skipped] = (),
+    order: Sequence[str] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write predictions to a file, atomically, or to the standard output.
 
     Args:
-        out: A ``.csv`` file with the columns ``id``, ``label`` and one for the probability of each class, or a ``.jsonl`` file.
-            None writes CSV to the standard output.
+        out: A ``.csv`` file with the columns ``id``, ``label`` and one for the probability of each class, or a ``.jsonl`` or
+            ``.parquet`` file. None writes CSV to the standard output.
         ids: The ids of the samples, in the order of the predictions.
         predictions: The predictions.
+        skipped: Samples without a prediction, each written with its reason; CSV then has a column ``error``.
+        order: All ids in the order of the data; by default those with a prediction first.
         overwrite: Replace an existing file.
 
     Raises:
@@ -42,11 +48,12 @@ def write_predictions(
     """
     target = None if out is None else Path(out)
     if target is not None:
-        check_output(target, None, overwrite=overwrite, suffixes=SUFFIXES)
+        check_output(target, None, overwrite=overwrite)
     classes = list(predictions[0].probabilities) if predictions else []
-    with open_writer(target, classes, errors=False) as answer:
-        for sample_id, prediction in zip(ids, predictions, strict=True):
-            answer(sample_id, prediction, None)
+    predicted, reasons = dict(zip(ids, predictions, strict=True)), dict(skipped)
+    with open_writer(target, classes, errors=bool(reasons)) as answer:
+        for sample_id in dict.fromkeys([*(order or ids), *reasons]):
+            answer(sample_id, predicted.get(sample_id), reasons.get(sample_id))
 
 
 def open_inputs(run: str | Path, data: str | Path, given: Mapping[str, str | None], **options: Any) -> Dataset:

@@ -22,21 +22,20 @@ class Answer(Protocol):
         """Write the prediction, or why there is none."""
 
 
-def check_output(path: Path, data: str | Path | None, *, overwrite: bool, suffixes: Sequence[str] = SUFFIXES) -> None:
+def check_output(path: Path, data: str | Path | None, *, overwrite: bool) -> None:
     """Reject a file for predictions that cannot be written, before the work rather than after it.
 
     Args:
         path: The file.
         data: The file that is predicted, which is never overwritten; None if there is none.
         overwrite: Replace an existing file.
-        suffixes: The kinds of files that can be written.
 
     Raises:
         UsageError: Another kind of file, a missing folder, or a file that exists or is predicted.
     """
-    if path.suffix not in suffixes:
+    if path.suffix not in SUFFIXES:
         raise UsageError(
-            f"predictions are written as {' or '.join(suffixes)}; received {path.name!r}; change the suffix"
+            f"predictions are written as {' or '.join(SUFFIXES)}; received {path.name!r}; change the suffix"
         )
     if not path.parent.is_dir():
         raise UsageError(f"the output's folder must exist; there is no folder {str(path.parent)!r}; create it first")

@@ -77,6 +77,15 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
         headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else None
         return JSONResponse({"error": message}, status, headers=headers)
 
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Any:
+        """A path or a method that there is not, in the form of all other errors."""
+        message = (
+            f"the server answers POST /predict, GET /health, /metrics, /docs and /; received {request.method} "
+            f"{request.url.path[:80]}; correct the address or the method"
+        )
+        return JSONResponse({"error": message}, error.status_code, headers=error.headers)
+
     async def _decoded(decode: Callable[[], list[Any]]) -> list[Any]:
         """What a request holds. One thread decodes images: what one unpacks to is bounded, and what many do at once would not be."""
         if "image" not in modality:
@@ -117,7 +126,7 @@ def make_app(model: Any, name: str, limits: Limits = DEFAULTS) -> Any:
                 texts = [str(text) for text in form.getlist("texts")]
             return len(images), lambda: from_files(images, texts, modality)
         body = await request.json()
-        values = body.get("inputs") if isinstance(body, dict) else body
+        values = body["inputs"] if isinstance(body, dict) and "inputs" in body else body
         return len(values) if isinstance(values, list) else 0, lambda: from_json(values, modality)
 
     @app.get("/health")

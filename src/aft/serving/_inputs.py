@@ -29,9 +29,17 @@ def from_json(values: Any, modality: Modality) -> list[Any]:
         DataError: They are something else, or one cannot be used; its number is named.
     """
     if not isinstance(values, list) or not values:
-        raise DataError('a request holds a list of inputs; received none; send {"inputs": [...]}')
+        raise DataError(f'a request holds a list of inputs; received {_described(values)}; send {{"inputs": [...]}}')
     budget = _Budget()
     return [_checked(number, value, modality, budget) for number, value in enumerate(values)]
+
+
+def _described(values: Any) -> str:
+    """What came instead of a list of inputs."""
+    if isinstance(values, dict) and values:
+        return f"an object with {', '.join(repr(str(key)[:40]) for key in list(values)[:3])} and without 'inputs'"
+    kinds = {str: "a string", list: "an empty list", int: "a number", float: "a number", bool: "true or false"}
+    return kinds.get(type(values), "none")
 
 
 def from_files(images: Sequence[bytes], texts: Sequence[str], modality: Modality) -> list[Any]:
