@@ -47,6 +47,7 @@ def evaluate(
         bad_inputs=bad_inputs,
     )  # fmt: skip
     metrics = aft.evaluate(run, dataset, on=on, device=device, student=student, precision=precision)  # type: ignore[arg-type]
+    width = max(map(len, ["samples", *metrics.values]))
     for name, value in metrics.values.items():
-        typer.echo(f"{name:10} {value:.4f}")
-    typer.echo(f"{'samples':10} {metrics.samples}")
+        typer.echo(f"{name:{width}} {value:.4f}")
+    typer.echo(f"{'samples':{width}} {metrics.samples}")

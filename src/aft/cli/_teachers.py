@@ -125,7 +125,7 @@ def print_forecast(
     from aft.training import at_hand, data_facts, forecast
 
     facts = data_facts(str(data), read() if at_hand(str(data)) else None, config)
-    models = list(named_teachers(teachers or []).values())
+    models = named_teachers(teachers or [])
     for student in students:
         for line in forecast(facts, student, models, config, methods=methods, seeds=seeds):
             typer.echo(line)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -83,14 +83,14 @@ def at_hand(name: str) -> bool:
 
 
 def forecast(
-    data: DataFacts, student: str, teachers: Sequence[str], config: TrainConfig, *, methods: int = 1, seeds: int = 1
+    data: DataFacts, student: str, teachers: Mapping[str, str], config: TrainConfig, *, methods: int = 1, seeds: int = 1
 ) -> list[str]:
     """Say what a training or a comparison is going to do, and about what it needs.
 
     Args:
         data: The data.
         student: Name of the student.
-        teachers: Names of the models whose features are computed.
+        teachers: The models whose features are computed, by the names of their stores.
         config: The settings.
         methods: Number of methods that are compared, fine-tuning included.
         seeds: Number of final trainings of each.
@@ -103,7 +103,7 @@ def forecast(
     Raises:
         UsageError: A name is not one of a model.
     """
-    facts, own = [model_facts(teacher, data.inputs) for teacher in teachers], model_facts(student)
+    facts, own = {name: model_facts(teacher, data.inputs) for name, teacher in teachers.items()}, model_facts(student)
     samples, recipe = data.training, own.recipe
     batch = config.batch_size or recipe.batch_for(samples)
     steps = config.steps or (
@@ -113,7 +113,7 @@ def forecast(
     rate = EFFICIENCY * _multiplications_per_second(device)
     lines = [f"data      {data.name}: {samples:,} training and {data.test:,} test samples; {data.about}"]
     total = samples + data.test
-    for teacher in facts:
+    for teacher in facts.values():
         size = (
             ""
             if teacher.width is None
@@ -124,12 +124,13 @@ def forecast(
             f"teacher   {teacher}{size}" + (f", about {format_duration(seconds)}" if seconds is not None else "")
         )
     lines.append(f"student   {own}")
-    widths = ", ".join(f"{teacher.name} ({batch}, {_or_d(teacher.width)})" for teacher in facts)
+    widths = ", ".join(f"{name} ({batch}, {_or_d(teacher.width)})" for name, teacher in facts.items())
     lines.append(
         f"step      {batch} inputs -> student's features ({batch}, {_or_d(own.width)})"
         + (f"; teachers' features: {widths}" if facts else "")
     )
-    searched = TRIALS if config.beta == "auto" or config.lr is None else 0
+    # A comparison searches the learning rate, too, where beta is given.
+    searched = TRIALS if config.beta == "auto" or (methods > 1 and config.lr is None) else 0
     trainings = methods * (searched + seeds)
     measured = _measured(student) if device.type == "cpu" else None
     if measured is None:
@@ -138,7 +139,8 @@ def forecast(
         side_by_side = 1 if methods == 1 else min(cores(), trainings)
         seconds = trainings * steps * (STEP * batch * measured.batch_ms / 1000 + BESIDE) / side_by_side
     final = f"{methods * seeds} final training{'s' if methods * seeds > 1 else ''}"
-    plan = f"about {methods * searched} trials and {final} of about {steps:,} steps"
+    trials = f"about {methods * searched} trials and " if searched else ""
+    plan = f"{trials}{final} of about {steps:,} steps"
     lines.append(f"plan      {config.method if methods == 1 else f'{methods} methods'}: {plan}" + _about(seconds))
     source = (
         "the number of parameters and a timed matrix product" if measured is None else "the student's measured speed"
