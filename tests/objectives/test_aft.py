@@ -72,6 +72,41 @@ def test_float32_matches_the_reference_when_the_kernels_differ(space, noise):
     assert relative(phi.grad, other.grad) < 1e-4
 
 
+@pytest.mark.parametrize("space", ["sample", "feature"])
+@pytest.mark.parametrize("gates", ["diagonal", "dense"])
+def test_gradients_of_all_arguments_match_the_reference_across_chunks(space, gates, monkeypatch):
+    monkeypatch.setattr("aft.objectives._kernel_distance.CHUNK", 5)
+    phi, psi = make(17)
+    psi = {name: features.requires_grad_() for name, features in psi.items()}
+    objective = AFT(DIMS, 4, space=space, gates=gates).double()
+    if gates == "diagonal":
+        with_gates(objective)
+    arguments = [phi, *objective.parameters(), *psi.values()]
+    teacher = torch.cat(list(psi.values()), 1)
+    if gates == "diagonal":
+        expected = references.aft(phi, teacher, objective.gate_logits)
+    else:
+        expected = references.dense_aft(phi, teacher, objective.dense)
+    value = objective(phi, psi)
+    assert relative(value, expected) < 1e-9
+    found, wanted = torch.autograd.grad(value, arguments), torch.autograd.grad(expected, arguments)
+    for received, other in zip(found, wanted, strict=True):
+        assert relative(received, other) < 1e-9
+
+
+@pytest.mark.parametrize("space", ["sample", "feature"])
+def test_second_derivatives_match_the_reference(space):
+    phi, psi = make(9)
+    objective = with_gates(AFT(DIMS, 4, space=space).double())
+    expected = references.aft(phi, torch.cat(list(psi.values()), 1), objective.gate_logits)
+    found = []
+    for value in (objective(phi, psi), expected):
+        gradient = torch.autograd.grad(value, phi, create_graph=True)[0]
+        found.append(torch.autograd.grad(gradient.square().sum(), [phi, objective.gate_logits]))
+    for received, wanted in zip(*found, strict=True):
+        assert relative(received, wanted) < 1e-9
+
+
 def test_rbf_kernel_matches_the_reference():
     phi, psi = make(17)
     objective = with_gates(AFT(DIMS, 4, kernel="rbf").double())

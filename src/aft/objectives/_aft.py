@@ -8,16 +8,8 @@ from torch import Tensor, nn
 
 from aft.errors import UsageError, name_some
 from aft.objectives._base import Objective, check_choice, check_factors
-from aft.objectives._kernels import (
-    EPSILON,
-    centre,
-    cheaper_space,
-    feature_space_distance,
-    product_kernel,
-    rbf,
-    sample_space_distance,
-    unit_rows,
-)
+from aft.objectives._kernel_distance import cheaper_space, kernel_distance
+from aft.objectives._kernels import EPSILON, centre, product_kernel, rbf, unit_rows
 
 Gates = Literal["diagonal", "fixed", "dense"]
 Kernel = Literal["linear", "rbf", "product", "none"]
@@ -140,28 +132,26 @@ class AFT(Objective):
         if self.map is not None:
             mapped = teacher @ self.map.weight.to(teacher.dtype).T
             return (centre(student) - centre(mapped)).square().mean()
+        gates = None
         if self.dense is not None:
-            gated = teacher @ self.dense.to(teacher.dtype).T
+            teacher = teacher @ self.dense.to(teacher.dtype).T
         else:
-            gated = teacher * torch.sigmoid(self.gate_logits.to(teacher.dtype))
+            gates = torch.sigmoid(self.gate_logits.to(teacher.dtype))
+        if self.kernel == "linear":
+            return kernel_distance(student, teacher, gates, self._space_for(student, teacher))
         z = unit_rows(centre(student))
+        gated = teacher if gates is None else teacher * gates
         if self.kernel == "product":
             parts = dict(zip(self.teacher_dims, gated.split(list(self.teacher_dims.values()), dim=1), strict=True))
             factors = [torch.cat([parts[name] for name in factor], dim=1) for factor in self.factors]
             return torch.sqrt((z @ z.T - product_kernel(factors)).square().mean() + EPSILON)
         t = unit_rows(centre(gated))
-        if self.kernel == "rbf":
-            difference = (rbf(z) - rbf(t)).square().mean()
-        elif self._space_for(z, t) == "sample":
-            difference = sample_space_distance(z, t)
-        else:
-            difference = feature_space_distance(z, t)
-        return torch.sqrt(difference + EPSILON)
+        return torch.sqrt((rbf(z) - rbf(t)).square().mean() + EPSILON)
 
-    def _space_for(self, z: Tensor, t: Tensor) -> str:
+    def _space_for(self, student: Tensor, teacher: Tensor) -> str:
         if self.space != "auto":
             return self.space
-        return cheaper_space(z.shape[0], z.shape[1], t.shape[1], z.dtype, z.device)
+        return cheaper_space(len(student), student.shape[1], teacher.shape[1], student.dtype, student.device)
 
     def extra_repr(self) -> str:
         """Return the part of ``repr`` between the parentheses."""

@@ -112,10 +112,10 @@ class Objective(nn.Module, ABC):
         for features in teacher_features.values():
             dtype = torch.promote_types(dtype, features.dtype) if features.is_floating_point() else dtype
         with torch.autocast(device_type=device.type, enabled=False):
-            teacher = torch.cat([teacher_features[name].to(dtype) for name in self.teacher_dims], dim=1)
+            parts = [teacher_features[name].to(dtype) for name in self.teacher_dims]
             return self.compute(
                 student_features.to(dtype),
-                teacher,
+                parts[0] if len(parts) == 1 else torch.cat(parts, dim=1),
                 logits=None if logits is None else logits.to(dtype),
                 targets=targets,
             )

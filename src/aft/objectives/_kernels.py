@@ -1,4 +1,4 @@
-"""Kernels over a batch, and the distance between two linear kernels."""
+"""Kernels over a batch."""
 
 from collections.abc import Sequence
 
@@ -94,55 +94,3 @@ def product_kernel(features: Sequence[Tensor]) -> Tensor:
     norms = torch.sqrt(torch.where(positive, squares, torch.ones_like(squares))) + EPSILON
     scale = torch.where(positive, 1 / norms, torch.zeros_like(norms))
     return (gram * scale[:, None] * scale[None, :]).to(dtype)
-
-
-def sample_space_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Compute ``mean_ij (ZZ^T - TT^T)_ij^2`` with two B x B matrices.
-
-    Args:
-        student: Rows Z, ``(B, d)``.
-        teacher: Rows T, ``(B, D)``.
-
-    Returns:
-        A scalar tensor.
-    """
-    return (student @ student.T - teacher @ teacher.T).square().mean()
-
-
-def feature_space_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Compute the same value with d x d, D x d and D x D matrices, which is cheaper when B is larger than D.
-
-    The value is a difference of nearly equal sums. It is therefore accumulated in float64, and clamped at
-    zero in case rounding makes it negative.
-
-    Args:
-        student: Rows Z, ``(B, d)``.
-        teacher: Rows T, ``(B, D)``.
-
-    Returns:
-        A scalar tensor with the dtype of ``student``.
-    """
-    z, t = student.double(), teacher.double()
-    total = (z.T @ z).square().sum() - 2 * (t.T @ z).square().sum() + (t.T @ t).square().sum()
-    return (total.clamp(min=0) / z.shape[0] ** 2).to(student.dtype)
-
-
-def cheaper_space(batch: int, student_dim: int, teacher_dim: int, dtype: torch.dtype, device: torch.device) -> str:
-    """Choose between the two distances by the number of multiplications each needs.
-
-    Args:
-        batch: Batch size B.
-        student_dim: Student width d.
-        teacher_dim: Teacher width D.
-        dtype: Dtype of the inputs.
-        device: Device of the inputs.
-
-    Returns:
-        ``"sample"`` or ``"feature"``.
-    """
-    if device.type == "mps":  # has no float64
-        return "sample"
-    sample = batch * batch * (student_dim + teacher_dim)
-    feature = batch * (student_dim**2 + student_dim * teacher_dim + teacher_dim**2)
-    # Multiplication in float64 runs at half the rate of float32 on a CPU or a data-centre GPU.
-    return "feature" if feature * (1 if dtype == torch.float64 else 2) < sample else "sample"
