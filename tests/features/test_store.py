@@ -343,3 +343,47 @@ def test_a_tensor_is_what_an_objective_takes(tmp_path):
     features = store.tensor(["c", "a"])
     assert features.dtype == torch.float32
     assert np.array_equal(features.numpy(), store[["c", "a"]].astype(np.float32))
+
+
+@given(st.integers(1, 3), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=12), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+def test_rows_of_a_store_in_memory_are_those_of_its_files(tmp_path, views, chosen, whole):
+    folder = tmp_path / f"{views}"
+    store = (
+        FeatureStore.open(folder)
+        if folder.exists()
+        else make(folder, dim=6 * views, fingerprint={"model": "m", "layer": None, "views": views})
+    )
+    every = np.concatenate([vector(name, 6 * views)[None] for name in "abcdefghij"]).reshape(10, store.views, -1)
+    if whole:
+        store.verify()
+        store.take(np.arange(10))
+        assert store._resident is not None
+    rows = np.array([row for row, _ in chosen], dtype=np.int64)
+    numbers = np.array([number % store.views for _, number in chosen], dtype=np.int64)
+    assert np.array_equal(store.take(rows, numbers), every[rows, numbers])
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("rows", [[-1], [10], [0, 3, 11]])
+def test_rows_beyond_the_store_are_refused(tmp_path, rows, whole):
+    store = make(tmp_path / "teacher")
+    if whole:
+        store.verify()
+        store.take(np.arange(10))
+    with pytest.raises(UsageError, match=r"a row is a number below the store's 10; received"):
+        store.take(np.array(rows))
+
+
+def test_a_damaged_store_is_not_held_in_memory(tmp_path):
+    make(tmp_path / "teacher")
+    damaged = sorted((tmp_path / "teacher").glob("shard-*.npy"))[1]
+    raw = bytearray(damaged.read_bytes())
+    raw[-1] ^= 1
+    damaged.write_bytes(raw)
+    store = FeatureStore.open(tmp_path / "teacher")
+    assert np.array_equal(store["a"], vector("a", 5))
+    for _ in range(2):
+        with pytest.raises(CorruptStoreError, match="does not match its checksum"):
+            store.take(np.arange(10))
+    assert store._resident is None

@@ -111,6 +111,10 @@ class ShardReader:
         record: Its commit record.
         views: Number K of vectors in a row.
 
+    Attributes:
+        vectors: All vectors, ``(rows x K, D)``, in the order of rows and views, verified or not.
+        all_verified: Whether every block is.
+
     Raises:
         CorruptStoreError: The size or the header is not what was written.
     """
@@ -122,35 +126,33 @@ class ShardReader:
         with path.open("rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._offset = len(header(record.rows, record.dim, record.dtype))
-        self._views = views
-        self._vectors: NDArray[np.generic] = np.frombuffer(
+        self.vectors: NDArray[np.generic] = np.frombuffer(
             self._map, dtype=np.dtype(record.dtype).newbyteorder("<"), offset=self._offset
         ).reshape(record.rows * views, record.dim // views)
         self._verified = np.zeros(len(record.blocks), dtype=bool)
+        self.all_verified = False
 
     def take(
         self,
         rows: NDArray[np.int64],
-        views: NDArray[np.int64],
+        vectors: NDArray[np.int64],
         out: NDArray[np.generic],
-        positions: NDArray[np.int64],
     ) -> None:
-        """Copy vectors into ``out[positions]``.
+        """Copy vectors.
 
         Args:
             rows: Rows of the shard ``(n,)``.
-            views: Which vector of each row, ``(n,)``.
-            out: Array ``(N, dim)`` that receives them.
-            positions: Rows of ``out``, ``(n,)``.
+            vectors: Where their vectors are, ``(n,)``: the row times the number of views, plus the view.
+            out: Array ``(n, dim)`` that receives them.
 
         Raises:
             CorruptStoreError: A block is not what was written.
         """
-        blocks = rows // self.record.block_rows
-        if not self._verified[blocks].all():
+        if not self.all_verified:
+            blocks = rows // self.record.block_rows
             for block in np.unique(blocks[~self._verified[blocks]]):
                 self._verify(int(block))
-        out[positions] = self._vectors[rows * self._views + views]
+        self.vectors.take(vectors, axis=0, out=out, mode="clip")  # with another mode, NumPy would copy out first
 
     def verify(self) -> None:
         """Verify every block.
@@ -162,7 +164,7 @@ class ShardReader:
             self._verify(block)
 
     def _verify(self, block: int) -> None:
-        width = self.record.dim * self._vectors.dtype.itemsize
+        width = self.record.dim * self.vectors.dtype.itemsize
         start = self._offset + block * self.record.block_rows * width
         stop = min(start + self.record.block_rows * width, self.record.data.bytes)
         with memoryview(self._map) as whole, whole[start:stop] as part:
@@ -172,6 +174,7 @@ class ShardReader:
                 self.path, f"does not match its checksum in the block at row {block * self.record.block_rows}"
             )
         self._verified[block] = True
+        self.all_verified = bool(self._verified.all())
 
 
 def check_size_and_header(path: Path, record: ShardRecord) -> None:

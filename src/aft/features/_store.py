@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 #: Maximum number of open shards; each holds a file descriptor.
 OPEN_SHARDS = 256
+#: A store of at most so many bytes is copied to one array once all of it has been read and verified: a small one has small shards,
+#: of which a batch takes a row or two each.
+RESIDENT_BYTES = 256 * 2**20
 
 
 class FeatureStore:
     """The features of one dataset by one teacher, read by sample id.
 
     Rows are memory-mapped, and every block is verified when it is first read, so memory use grows with the
-    batch and not with the store. A pickled store is reopened by the process that unpickles it.
+    batch and not with the store; a store of at most 256 MiB is held in memory once all of it has been read. A pickled store is reopened by the process that unpickles it.
 
     Example:
         >>> store = FeatureStore.open("features/dinov2")
@@ -47,6 +50,7 @@ class FeatureStore:
         self._index = index
         self._starts = np.concatenate([[0], np.cumsum([record.rows for record in records])]).astype(np.int64)
         self._open: OrderedDict[int, ShardReader] = OrderedDict()
+        self._resident: NDArray[Any] | None = None
 
     @classmethod
     def open(cls, location: str | Path) -> "FeatureStore":
@@ -210,25 +214,47 @@ class FeatureStore:
             Features ``(n, dim)`` in the store's type, in the same order.
 
         Raises:
-            UsageError: A view that the store does not hold.
+            UsageError: A row or a view that the store does not hold.
             CorruptStoreError: A block is not what was written.
         """
         rows = np.asarray(rows, dtype=np.int64)
-        numbers = np.broadcast_to(np.asarray(views, dtype=np.int64), rows.shape)
-        if ((numbers < 0) | (numbers >= self.views)).any():
+        if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
+            raise UsageError(
+                f"a row is a number below the store's {len(self):,}; received {int(rows.min())} to {int(rows.max())} for store "
+                f"{str(self.path)!r}; look rows up with store.rows(ids)"
+            )
+        numbers = np.asarray(views, dtype=np.int64)
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= self.views):
             raise UsageError(
                 f"a view is a number below the store's {self.views}; received {int(numbers.max())} for store "
                 f"{str(self.path)!r}; extract more with views="
             )
-        out = np.empty((len(rows), self.dim), dtype=self.dtype)
+        if self._resident is not None:
+            whole: NDArray[Any] = self._resident[rows * self.views + numbers]
+            return whole
+        # Whatever can be done for all shards at once is: a batch takes a few rows of each of many.
         shards = np.searchsorted(self._starts, rows, side="right") - 1
         order = np.argsort(shards, kind="stable")
-        edges = np.flatnonzero(np.diff(shards[order], prepend=-1, append=-1))
-        for start, stop in pairwise(edges):
-            positions = order[start:stop]
-            shard = int(shards[positions[0]])
-            self._reader(shard).take(rows[positions] - self._starts[shard], numbers[positions], out, positions)
+        shards, rows = shards[order], rows[order]
+        rows -= self._starts[shards]
+        vectors = rows * self.views + (numbers[order] if numbers.ndim else numbers)
+        gathered = np.empty((len(rows), self.dim), dtype=self.dtype)
+        edges = [0, *(np.flatnonzero(shards[1:] != shards[:-1]) + 1).tolist(), len(rows)]
+        for start, stop in pairwise(edges if len(rows) else ()):
+            reader = self._reader(int(shards[start]))
+            reader.take(rows[start:stop], vectors[start:stop], gathered[start:stop])
+        out = np.empty_like(gathered)
+        out[order] = gathered
+        self._hold_if_small()
         return out
+
+    def _hold_if_small(self) -> None:
+        """Copy a small store to memory when every block of it is verified."""
+        if len(self._open) < len(self._records) or self.nbytes > RESIDENT_BYTES:
+            return
+        if all(reader.all_verified for reader in self._open.values()):
+            self._resident = np.concatenate([self._open[shard].vectors for shard in range(len(self._records))])
+            self._open.clear()
 
     def take_views(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read all views of rows: ``(n, views, dim)``."""
