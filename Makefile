@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := train,text,vision,tables,hub,st,report,ray,s3,export,runtime,serve
 
-.PHONY: help setup demo demo-short test test-browser claims faults faults-short check format docs lock clean
+.PHONY: help setup demo demo-short test test-browser claims bench bench-compare faults faults-short check format docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,12 @@ claims: $(READY)  ## train what is missing for the benchmark claims, and regener
 	for claim in better_than_alternatives better_teachers_better_students teachers_complement fifty_times_smaller scarce_labels default_method noise_dimensions little_overhead; do \
 		$(BIN)/python benchmarks/claims/$$claim.py || exit 1; done
 	$(BIN)/python benchmarks/claims/page.py
+
+bench: $(READY)  ## measure every performance target, alone on this machine, and write bench.json
+	$(BIN)/python benchmarks/bench.py
+
+bench-compare: $(READY)  ## say what became slower between two measurements: make bench-compare A=old.json B=new.json
+	$(BIN)/python benchmarks/bench.py --compare $(A) $(B)
 
 faults: $(READY)  ## inject faults and count what is lost: kills, flipped bits, full disks, concurrent writers
 	$(BIN)/python benchmarks/faults.py
