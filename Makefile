@@ -31,7 +31,7 @@ demo-short: $(READY)  ## run the demo with a few hundred sentences, for continuo
 	$(BIN)/aft demo --out demo/short --short
 
 test: $(READY)  ## run all tests except those in a browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 test-browser: $(READY)  ## test the report's page in Debian's chromium
 	$(BIN)/python -m pytest -q tests/browser

@@ -15,6 +15,20 @@ from torch import nn
 from aft.data import Dataset
 from aft.extraction import extract
 
+#: Files whose tests take minutes each. They run first: two processes share the files, and the last one to begin should be short.
+LONG = (
+    "test_tutorials.py",
+    "test_notebooks.py",
+    "test_other_trainers.py",
+    "test_distribution.py",
+    "test_shell_pages.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 GOOD = ["lovely", "bright", "warm", "clever", "moving", "funny"]
 BAD = ["dull", "cold", "stupid", "tired", "flat", "ugly"]
 
