@@ -32,7 +32,7 @@ SETS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "flickr8k-matching": (
         "python:aft.demo:mobilenetv2_64,reads=image*minilm,keep_layers=2,max_length=32,vocabulary=4000",
         (f"{LITE0},reads=image", "minilm"),
-        ("--leakage", "drop", "--lr", "3e-4", "--beta", "1", "--steps", "600"),
+        ("--leakage", "drop", "--lr", "3e-4", "--beta", "1", "--weighting", "balanced", "--steps", "600"),
     ),
 }
 

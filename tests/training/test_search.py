@@ -7,7 +7,7 @@ import pytest
 import aft
 from aft.errors import NonFiniteError
 from aft.training import SearchSpace, Trial, TrialRequest, run_search, run_trial, search
-from aft.training._search import SEARCH_SEED, TOLERANCE, TRIALS
+from aft.training._search import SEARCH_SEED, TOLERANCE, TRIALS, _Climb
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
 SPACE = SearchSpace(lr=1e-3, weight_decay=0.01, steps=100, objective_steps=400)
@@ -176,3 +176,11 @@ def test_a_real_trial_is_stopped_early_and_one_that_diverges_has_no_loss(dataset
     assert stopped.score == math.inf
     diverged = run_trial(problem, TrialRequest("finetune", HParams(1e30, 30, 0.0)))
     assert (diverged.loss, diverged.stopped) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("beta", "weighting", "expected"), [(3.0, None, "fixed"), (None, None, "balanced"), (3.0, "balanced", "balanced")]
+)
+def test_a_given_beta_means_the_same_as_in_a_training(beta, weighting, expected):
+    space = SearchSpace(1e-3, 0.01, 100, 100, fixed_lr=True, beta=beta, weighting=weighting)
+    assert _Climb("aft", space, _Climb("finetune", space)).best.weighting == expected

@@ -49,7 +49,7 @@ class SearchSpace:
         objective_steps: The same of trainings with an objective, which learn from samples without a label, too.
         fixed_lr: Whether the learning rate is given.
         beta: The beta of all methods; None to choose it.
-        weighting: The weighting of all methods; None for the usual one.
+        weighting: The weighting of all methods; None for the usual one: balanced, or fixed where `beta` is given.
         probe_loss: Validation loss of the teachers' probe, which labels unlabelled validation samples; None without them. If it is
             lower than that of fine-tuning, these samples count as well.
     """
@@ -155,7 +155,7 @@ class _Climb:
         self._plain = plain
         self.best = HParams(space.lr, space.steps, space.weight_decay)
         if plain is not None:
-            weighting = space.weighting or WEIGHTING
+            weighting = space.weighting or (WEIGHTING if space.beta is None else "fixed")
             beta = BETAS[weighting][FIRST_BETA] if space.beta is None else space.beta
             self.best = replace(self.best, steps=space.objective_steps, weighting=weighting, beta=beta)
 
