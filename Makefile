@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := train,text,vision,tables,hub,st,report,ray,s3,export,runtime,serve
 
-.PHONY: help setup demo demo-short test test-browser claims bench bench-compare faults faults-short check format docs lock clean
+.PHONY: help setup demo demo-short test test-browser claims bench bench-gpu bench-compare faults faults-short check format docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ claims: $(READY)  ## train what is missing for the benchmark claims, and regener
 
 bench: $(READY)  ## measure every performance target, alone on this machine, and write bench.json
 	$(BIN)/python benchmarks/bench.py
+
+bench-gpu:  ## measure the targets that need a GPU: with PyTorch, NumPy and pydantic alone, in minutes
+	PYTHONPATH=src $(PYTHON) benchmarks/gpu.py
 
 bench-compare: $(READY)  ## say what became slower between two measurements: make bench-compare A=old.json B=new.json
 	$(BIN)/python benchmarks/bench.py --compare $(A) $(B)

@@ -113,7 +113,8 @@ class Weighting(nn.Module):
         gradients = list(torch.autograd.grad(value, inputs, allow_unused=True))
         at_features = gradients.pop(0)
         at_logits = None if logits is None else gradients.pop(0)
-        coefficient = torch.as_tensor(self.beta, device=value.device, dtype=torch.float32)
+        # Filled on the device: to copy a number there is to wait for it.
+        coefficient = torch.full((), self.beta, device=value.device, dtype=torch.float32)
         if self.kind == "balanced":
             coefficient = self.beta * self._norm_ratio(
                 task_loss, student_features, at_features, logits, at_logits, task_active
