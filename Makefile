@@ -30,8 +30,9 @@ demo: $(READY)  ## run the main workflow on real data: a small student learns fr
 demo-short: $(READY)  ## run the demo with a few hundred sentences, for continuous integration
 	$(BIN)/aft demo --out demo/short --short
 
+# A thread for each of the two processes: threads of several programs that share two cores wait for each other, tenfold.
 test: $(READY)  ## run all tests except those in a browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 test-browser: $(READY)  ## test the report's page in Debian's chromium
 	$(BIN)/python -m pytest -q tests/browser
