@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from aft.objectives import AFT, Weighting
+from objective import passes
 
 #: Batch, student's width, teachers' width.
 SIZES = ((128, 384, 2560), (1024, 384, 2560), (8192, 384, 2560))
@@ -66,26 +67,10 @@ def main() -> None:
 def objective(size: tuple[int, int, int], device: torch.device, rounds: int) -> dict[str, Any]:
     """Milliseconds and peak memory of a forward and backward pass, of `AFT` and of the plain formula."""
     batch, width, teacher = size
-    phi = torch.randn(batch, width, device=device, requires_grad=True)
-    psi = torch.randn(batch, teacher, device=device)
-    module, gates = AFT({"t": teacher}, width).to(device), nn.Parameter(torch.zeros(teacher, device=device))
-
-    def plain() -> Tensor:
-        gated = psi * torch.sigmoid(gates)
-        z, t = phi - phi.mean(0), gated - gated.mean(0)
-        z, t = z / (z.norm(dim=1, keepdim=True) + 1e-8), t / (t.norm(dim=1, keepdim=True) + 1e-8)
-        value = torch.sqrt((z @ z.T - t @ t.T).square().mean() + 1e-8)
-        value.backward()
-        return value.detach()
-
-    def ours() -> Tensor:
-        value = module(phi, {"t": psi})
-        value.backward()
-        return value.detach()
-
-    values = {"plain": float(plain()), "aft": float(ours())}
-    seconds = in_turn({"plain": plain, "aft": ours}, device, rounds)
-    peak = {name: megabytes(run, device) for name, run in (("plain", plain), ("aft", ours))}
+    forms = passes(*size, device.type)
+    values = {name: float(run()) for name, run in forms.items()}
+    seconds = in_turn(forms, device, rounds)
+    peak = {name: megabytes(run, device) for name, run in forms.items()}
     row = {
         "batch": batch, "student": width, "teacher": teacher, "ms": {name: round(1e3 * statistics.median(found), 3) for name, found in seconds.items()},
         "times_as_fast": round(statistics.median(p / a for p, a in zip(seconds["plain"], seconds["aft"], strict=True)), 2),

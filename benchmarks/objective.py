@@ -18,16 +18,17 @@ from typing import Any
 SIZES = [(128, 384, 2560), (256, 384, 768), (2048, 384, 1024), (8192, 384, 2560)]
 
 
-def passes(batch: int, width: int, teacher: int) -> dict[str, Callable[[], Any]]:
-    """A forward and backward pass of each form over the same features."""
+def passes(batch: int, width: int, teacher: int, device: str = "cpu") -> dict[str, Callable[[], Any]]:
+    """A forward and backward pass of each form over the same features. Each returns the detached value."""
     import torch
     from torch import nn
 
     from aft.objectives import AFT
 
     torch.manual_seed(0)
-    phi, psi = torch.randn(batch, width, requires_grad=True), torch.randn(batch, teacher)
-    objective, gates = AFT({"t": teacher}, width), nn.Parameter(torch.zeros(teacher))
+    phi = torch.randn(batch, width, device=device, requires_grad=True)
+    psi = torch.randn(batch, teacher, device=device)
+    objective, gates = AFT({"t": teacher}, width).to(device), nn.Parameter(torch.zeros(teacher, device=device))
 
     def plain() -> Any:
         gated = psi * torch.sigmoid(gates)
@@ -36,12 +37,12 @@ def passes(batch: int, width: int, teacher: int) -> dict[str, Callable[[], Any]]
         t = t / (t.norm(dim=1, keepdim=True) + 1e-8)
         value = torch.sqrt((z @ z.T - t @ t.T).square().mean() + 1e-8)
         value.backward()
-        return value
+        return value.detach()
 
     def ours() -> Any:
         value = objective(phi, {"t": psi})
         value.backward()
-        return value
+        return value.detach()
 
     return {"plain": plain, "aft": ours}
 
@@ -49,7 +50,7 @@ def passes(batch: int, width: int, teacher: int) -> dict[str, Callable[[], Any]]
 def timed(size: tuple[int, int, int], repetitions: int) -> dict[str, Any]:
     """Milliseconds of each form."""
     forms = passes(*size)
-    values = {name: float(run().detach()) for name, run in forms.items()}
+    values = {name: float(run()) for name, run in forms.items()}
     start = time.perf_counter()
     forms["plain"]()
     several = max(1, round(0.1 / (time.perf_counter() - start)))

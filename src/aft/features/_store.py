@@ -51,6 +51,7 @@ class FeatureStore:
         self._starts = np.concatenate([[0], np.cumsum([record.rows for record in records])]).astype(np.int64)
         self._open: OrderedDict[int, ShardReader] = OrderedDict()
         self._resident: NDArray[Any] | None = None
+        self._is_small = self.nbytes <= RESIDENT_BYTES
 
     @classmethod
     def open(cls, location: str | Path) -> "FeatureStore":
@@ -245,13 +246,12 @@ class FeatureStore:
             reader.take(rows[start:stop], vectors[start:stop], gathered[start:stop])
         out = np.empty_like(gathered)
         out[order] = gathered
-        self._hold_if_small()
+        if self._is_small and len(self._open) == len(self._records):
+            self._hold_if_verified()
         return out
 
-    def _hold_if_small(self) -> None:
-        """Copy a small store to memory when every block of it is verified."""
-        if len(self._open) < len(self._records) or self.nbytes > RESIDENT_BYTES:
-            return
+    def _hold_if_verified(self) -> None:
+        """Copy the store to memory when every block of it is verified."""
         if all(reader.all_verified for reader in self._open.values()):
             self._resident = np.concatenate([self._open[shard].vectors for shard in range(len(self._records))])
             self._open.clear()

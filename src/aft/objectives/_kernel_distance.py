@@ -17,7 +17,6 @@ CHUNK = 1024
 #: In feature space the square is a difference of sums. In float32 it has four digits as long as this share of the sums is left.
 CANCELLED = 0.05
 
-
 #: At the student's features, the teacher's features and the gates.
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
@@ -150,9 +149,10 @@ class _FeatureSpace(torch.autograd.Function):
         mean = sum(((part - teacher[:1]).sum(dim=0) for part in teacher.split(CHUNK)), start=teacher.new_zeros(1))
         centre_of = (teacher[:1], mean / len(teacher))
         wide = torch.float64 if _sums_in_float64(student.dtype, student.device) else student.dtype
-        total, of_all, products = _FeatureSpace.sums(rows / (norms + EPSILON), teacher, centre_of, gates, wide)
+        z = rows / (norms + EPSILON)
+        total, of_all, products = _FeatureSpace.sums(z, teacher, centre_of, gates, wide)
         if wide == torch.float32 and bool(total < CANCELLED * of_all):
-            total, _, products = _FeatureSpace.sums(rows / (norms + EPSILON), teacher, centre_of, gates, torch.float64)
+            total, _, products = _FeatureSpace.sums(z, teacher, centre_of, gates, torch.float64)
         root = _root((total.clamp(min=0) / len(student) ** 2).to(student.dtype))
         ctx.save_for_backward(student, teacher, gates, rows, norms, *centre_of, *products, root)
         return root
