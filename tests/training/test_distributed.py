@@ -96,6 +96,11 @@ def furthest(one, two):
     return max(float((one[name] - two[name]).abs().max()) for name in one)
 
 
+def sorted_distances(one, two):
+    """The distance of each number of one from that of two, smallest first. Numbers of size 4 are 5e-7 apart in float32."""
+    return torch.cat([(one[name] - two[name]).abs().flatten() for name in one]).sort().values
+
+
 BALANCED = ("--method", "aft", "--beta", "1", "--weighting", "balanced")
 FIXED = ("--method", "aft+probe-kd", "--beta", "3", "--weighting", "fixed")
 
@@ -117,10 +122,11 @@ def test_two_processes_and_two_nodes_end_where_one_does(task, tmp_path, free_por
     ]  # fmt: skip
     finished(*nodes)
     alone = tensors(tmp_path / "one")
-    # float32, whose numbers of size 4 are 5e-7 apart; Adam divides each gradient by its own size, small ones of rare tokens too:
-    # the rounding of a gradient, 2e-7 of it with the plain formula as with AFT's own, ends up to 1.4e-5 apart.
-    assert furthest(alone, tensors(tmp_path / "two")) < 3e-5
-    assert furthest(alone, tensors(tmp_path / "nodes")) < 3e-5
+    for run in ("two", "nodes"):
+        others = tensors(tmp_path / run)
+        assert sorted_distances(alone, others)[-2] < 2e-6
+        # Adam's first step divides each gradient by its own size. One of 2e-8, left by sums of 1e-4 that cancel, is all rounding.
+        assert furthest(alone, others) < 3e-5
     rows = [csv.DictReader((tmp_path / run / "metrics.csv").read_text().splitlines()) for run in ("one", "two")]
     for one, other in zip(*rows, strict=True):
         assert float(one["task_loss"]) == pytest.approx(float(other["task_loss"]), rel=1e-5)
