@@ -14,6 +14,8 @@ _EXTRAS = {
     "PIL": "vision",
     "transformers": "text",
     "tokenizers": "text",
+    "gguf": "gguf",
+    "accelerate": "gguf",
     "pyarrow": "tables",
     "datasets": "hub",
     "huggingface_hub": "hub",

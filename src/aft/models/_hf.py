@@ -1,5 +1,6 @@
 """Models of Hugging Face transformers by name."""
 
+import importlib.util
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from aft.core import first_sentence
+from aft.core import first_sentence, missing_extra
 from aft.data import Modality
 from aft.errors import ModelError, UsageError
 from aft.models._backbone import Backbone, Role, load_weights
@@ -28,7 +29,7 @@ DEFAULT_LENGTH = 512
 def load_hf(
     spec: ModelSpec, texts: Iterable[str] | None, modality: Modality | None = None, role: Role = "teacher"
 ) -> Backbone:
-    """Load ``hf:NAME`` or ``hf:FOLDER``.
+    """Load ``hf:NAME``, ``hf:FOLDER``, or a GGUF file of one of them, ``hf:FOLDER/FILE.gguf``.
 
     Args:
         spec: The name with its options ``weights``, ``layer``, ``pooling``, ``prompt``, ``max_length``,
@@ -47,10 +48,11 @@ def load_hf(
         UsageError: An option does not fit the model.
     """
     transformers = require_transformers()
+    _require_gguf(spec)
     options = spec.options
     weights = options.get("weights", "pretrained")
     try:
-        architecture = transformers.AutoConfig.from_pretrained(spec.name, trust_remote_code=False)
+        architecture = _from_pretrained(transformers.AutoConfig, spec)
     except Exception as error:  # the hub's client and transformers raise many types of exceptions
         raise not_found(spec, error) from error
     if has_towers(architecture):
@@ -90,7 +92,7 @@ def load_hf(
         model = make_model(transformers, architecture)
     else:
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(spec.name, trust_remote_code=False)
+            tokenizer = _from_pretrained(transformers.AutoTokenizer, spec)
         except Exception as error:
             raise not_found(spec, error) from error
         if tokenizer.pad_token_id is None:
@@ -149,7 +151,7 @@ def _load_towers(
         towers.append(HFImageTower(model, image_preprocessing(transformers, spec, vision), recipe))
     if reads != "image":
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(spec.name, trust_remote_code=False)
+            tokenizer = _from_pretrained(transformers.AutoTokenizer, spec)
         except Exception as error:
             raise not_found(spec, error) from error
         length = _text_length(spec, architecture.text_config, tokenizer)
@@ -232,13 +234,28 @@ def _text_length(spec: ModelSpec, config: Any, tokenizer: Any) -> int:
     return max(1, min(limits))
 
 
+def _from_pretrained(loader: Any, spec: ModelSpec, **options: Any) -> Any:
+    """What one of the Auto classes of transformers makes of a name, a folder, or a GGUF file in one of them."""
+    source, slash, file = spec.name.rpartition("/")
+    if file.lower().endswith(".gguf"):
+        return loader.from_pretrained(source or slash or ".", gguf_file=file, trust_remote_code=False, **options)
+    return loader.from_pretrained(spec.name, trust_remote_code=False, **options)
+
+
+def _require_gguf(spec: ModelSpec) -> None:
+    """Raise an error if a GGUF file is named and cannot be read here."""
+    if not spec.name.lower().endswith(".gguf"):
+        return
+    for package in ("gguf", "accelerate"):
+        if importlib.util.find_spec(package) is None:
+            raise missing_extra(ModuleNotFoundError(name=package), "a GGUF file")
+
+
 def _build(transformers: Any, spec: ModelSpec, config: Any, random: bool) -> nn.Module:
     if random:
         return make_model(transformers, config)
     try:
-        model = transformers.AutoModel.from_pretrained(
-            spec.name, config=config, trust_remote_code=False, dtype=torch.float32
-        )
+        model = _from_pretrained(transformers.AutoModel, spec, config=config, dtype=torch.float32)
     except Exception as error:
         raise not_found(spec, error) from error
     return encoder_of(model) if getattr(config, "is_encoder_decoder", False) else without_pooler(model)

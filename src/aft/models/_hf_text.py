@@ -128,17 +128,12 @@ def _hidden_size(config: Any) -> int:
 
 def is_decoder(config: Any) -> bool:
     """Whether an architecture is a decoder, in which only the last token sees the whole text."""
+    from transformers.models.auto import modeling_auto
+
     names = getattr(config, "architectures", None) or []
-    causal = any("CausalLM" in name or "LMHeadModel" in name for name in names)
-    return causal or config.model_type in {
-        "gpt2",
-        "gpt_neo",
-        "gpt_neox",
-        "llama",
-        "mistral",
-        "opt",
-        "phi",
-        "qwen2",
-        "qwen3",
-        "gemma",
-    }
+    if any("CausalLM" in name or "LMHeadModel" in name for name in names):
+        return True
+    # Encoders such as BERT can be built as decoders, too: they are in both lists.
+    causal, masked = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    both_sides = getattr(config, "is_encoder_decoder", False)
+    return config.model_type in causal and config.model_type not in masked and not both_sides
