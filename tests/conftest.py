@@ -123,6 +123,33 @@ def pictures(tmp_path):
     return tmp_path / "pictures"
 
 
+def write_matching(folder):
+    """Write a table of 160 rows over 40 pictures: does the caption name the picture's colour?"""
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    (folder / "pictures").mkdir()
+    with (folder / "matching.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["picture", "caption", "label"])
+        for n in range(40):
+            channel = n % 2
+            pixels = generator.integers(0, 60, (8, 8, 3)).astype(np.uint8)
+            pixels[..., channel] += 180
+            Image.fromarray(pixels).save(folder / "pictures" / f"{n}.png")
+            for row in range(4):
+                named = row % 2
+                label = "match" if named == channel else "other"
+                writer.writerow([f"pictures/{n}.png", f"{('ruby', 'moss')[named]} number {n} of {row}", label])
+    return folder / "matching.csv"
+
+
+@pytest.fixture
+def matching(tmp_path):
+    """A table of images and texts; see `write_matching`."""
+    return write_matching(tmp_path)
+
+
 @pytest.fixture
 def free_port():
     """Finds a port that nobody listens on."""

@@ -10,6 +10,9 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import aft
+from aft.extraction import extract_all
+from tests.conftest import write_matching
+from tests.models.test_image_text import STUDENT, TEACHERS
 from tests.reporting.comparisons import HOSTILE, make_comparison, write, write_students
 
 PHONE, DESKTOP = {"width": 375, "height": 800}, {"width": 1200, "height": 900}
@@ -32,7 +35,8 @@ GIVEN = os.environ.get("AFT_COMPARISON")
 
 
 @pytest.fixture(
-    scope="module", params=["one", "several", "students", "regression", "hostile", *(["given"] if GIVEN else [])]
+    scope="module",
+    params=["one", "several", "students", "regression", "hostile", "images-with-texts", *(["given"] if GIVEN else [])],
 )
 def path(request, tmp_path_factory):
     if request.param == "given":
@@ -45,6 +49,14 @@ def path(request, tmp_path_factory):
         write_students(directory)
     elif request.param == "regression":
         write(directory, make_comparison("regression", level=2150.0, probe=1800.0, seeds=1))
+    elif request.param == "images-with-texts":
+        data = aft.Dataset.from_table(write_matching(directory), image="picture", text="caption", label="label")
+        stores = extract_all(data, TEACHERS, out=directory / "features", progress=False)
+        directory /= "comparison"
+        aft.compare(
+            data, STUDENT, stores, methods=("aft", "aft+probe-kd"), seeds=2, steps=20, lr=0.01, beta=1.0, weighting="balanced",
+            test_fraction=0.25, out=directory, processes=1, progress=False,
+        )  # fmt: skip
     elif request.param == "hostile":
         directory /= HOSTILE[1].replace("/", "")
         comparison = make_comparison(

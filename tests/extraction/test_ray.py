@@ -11,10 +11,12 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from aft.data import Dataset
 from aft.errors import TrainingError, UsageError
-from aft.extraction import extract
+from aft.extraction import extract, extract_all
 from aft.features import verify
 from tests.extraction.test_processes import TEACHER, contents, teacher, texts
+from tests.models.test_image_text import TEACHERS as PARTS
 
 NOTE = "AFT_TEST_NOTE"
 #: Ray leaves sockets and files to the garbage collector.
@@ -122,6 +124,17 @@ def test_actors_write_the_views_of_one_process(tmp_path, cluster):
     together = contents(extract(texts(), TEACHER, out=tmp_path / "ray", engine="ray", **options).path)
     arrays = {name for name in alone if name.endswith(".npy")}
     assert {name: together[name] for name in arrays} == {name: alone[name] for name in arrays}
+
+
+def test_actors_read_the_parts_of_images_with_texts(matching, tmp_path, cluster):
+    dataset = Dataset.from_table(matching, image="picture", text="caption", label="label")
+    options = {"shard_rows": 16, "progress": False}
+    alone = extract_all(dataset, PARTS, out=tmp_path / "alone", threads=1, **options)
+    together = extract_all(dataset, PARTS, out=tmp_path / "ray", engine="ray", **options)
+    for one, two in zip(alone, together, strict=True):
+        arrays = {name: content for name, content in contents(one.path).items() if name.endswith(".npy")}
+        assert len(arrays) > 10
+        assert {name: content for name, content in contents(two.path).items() if name.endswith(".npy")} == arrays
 
 
 def test_shard_that_kills_every_actor_stops_the_extraction(tmp_path, cluster):

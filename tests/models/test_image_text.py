@@ -69,26 +69,6 @@ def both():
     return Both(), preprocess
 
 
-@pytest.fixture
-def matching(tmp_path):
-    """A table of 160 rows over 40 pictures: does the caption name the picture's colour?"""
-    generator = np.random.default_rng(0)
-    (tmp_path / "pictures").mkdir()
-    with (tmp_path / "matching.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["picture", "caption", "label"])
-        for n in range(40):
-            channel = n % 2
-            pixels = generator.integers(0, 60, (8, 8, 3)).astype(np.uint8)
-            pixels[..., channel] += 180
-            Image.fromarray(pixels).save(tmp_path / "pictures" / f"{n}.png")
-            for row in range(4):
-                named = row % 2
-                label = "match" if named == channel else "other"
-                writer.writerow([f"pictures/{n}.png", f"{('ruby', 'moss')[named]} number {n} of {row}", label])
-    return tmp_path / "matching.csv"
-
-
 def read(table, **options):
     return Dataset.from_table(table, image="picture", text="caption", label="label", **options)
 

@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 
 import aft
 from aft.data import Dataset
-from aft.extraction import extract
+from aft.extraction import extract, extract_all
 from aft.runs import RunLayout
 from tests.conftest import kill_with_children, sentences
+from tests.models.test_image_text import STUDENT as COLOURS_TIMES_TOKENS
+from tests.models.test_image_text import TEACHERS
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
 
@@ -133,6 +135,25 @@ def test_two_processes_and_two_nodes_end_where_one_does(task, tmp_path, free_por
         assert float(one["objective"]) == pytest.approx(float(other["objective"]), rel=1e-5)
     result = json.loads((tmp_path / "two" / "result.json").read_text())
     assert result["processes"] == 2
+
+
+def test_two_processes_end_where_one_does_on_images_with_texts(matching, tmp_path, free_port):
+    columns = ("--image", "picture", "--text", "caption", "--label", "label")
+    features = [option for name in TEACHERS for option in ("--features", str(tmp_path / "features" / name))]
+    dataset = Dataset.from_table(matching, image="picture", text="caption", label="label")
+    extract_all(dataset, TEACHERS, out=tmp_path / "features", progress=False)
+
+    def train(out):
+        return [
+            sys.executable, "-m", "aft", "train", str(matching), *columns, "--student", f"{COLOURS_TIMES_TOKENS},dropout=0.0", *features,
+            "--beta", "1", "--weighting", "balanced", "--steps", "10", "--lr", "0.02", "--batch-size", "16", "--out", str(tmp_path / out),
+        ]  # fmt: skip
+
+    finished(start(train("one")))
+    finished(start(train("two"), two_processes(free_port)))
+    one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
+    assert len(one) > 8, "student and gates"
+    assert furthest(one, two) < 1e-5
 
 
 def test_two_processes_show_the_views_that_one_does(task, tmp_path, free_port):

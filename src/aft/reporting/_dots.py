@@ -11,6 +11,10 @@ from aft.reporting._scale import Scale, spanning, tick_label
 
 #: Approximate width of a letter in a wide typeface.
 LETTER = 7.2
+#: Where the label of a line may stand: which of its ends is at the line, and how far beyond the line it starts.
+SIDES = (("middle", 0.0), ("start", -3.0), ("end", -3.0))
+#: Sides that lines of the same value call for.
+BESIDE = (("start", 6.0), ("end", 6.0))
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,11 @@ def _place_labels(guides: Sequence[Guide], axis: Scale, unit: Unit, width: float
     The line of each guide starts below its own label, and so passes all labels further down.
     """
 
-    def label(guide: Guide, anchor: str) -> _GuideLabel:
+    def label(guide: Guide, side: tuple[str, float]) -> _GuideLabel:
         text = f"{guide.label} {unit(guide.value)}" if guide.show_value else guide.label
+        anchor, beside = side
         x, length = axis(guide.value), columns(text) * LETTER
-        start = {"start": x - 3, "middle": x - length / 2, "end": x + 3 - length}[anchor]
+        start = {"start": x + beside, "middle": x - length / 2, "end": x - beside - length}[anchor]
         start = min(max(start, 0), max(width - length, 0))
         place = {"start": start, "middle": start + length / 2, "end": start + length}[anchor]
         return _GuideLabel(guide, text, place, anchor, (start, start + length))
@@ -156,13 +161,16 @@ def _place_labels(guides: Sequence[Guide], axis: Scale, unit: Unit, width: float
             low - 4 < x < high + 4 for n, one in enumerate(labels) for low, high in [one.span] for x in lines[:n]
         )
 
-    anchors = itertools.product(("middle", "start", "end"), repeat=len(guides))
-    orders = itertools.permutations(guides)
-    choices = (
-        [label(guide, anchor) for guide, anchor in zip(order, sides, strict=True)]
-        for order, sides in itertools.product(orders, list(anchors))
-    )
-    return min(choices, key=crossings)
+    def best(sides: Sequence[tuple[str, float]]) -> list[_GuideLabel]:
+        choices = (
+            list(map(label, order, chosen))
+            for order in itertools.permutations(guides)
+            for chosen in itertools.product(sides, repeat=len(guides))
+        )
+        return min(choices, key=crossings)
+
+    labels = best(SIDES)
+    return best([*SIDES, *BESIDE]) if crossings(labels) else labels
 
 
 def _row(drawing: Drawing, row: Dot, axis: Scale, y: float) -> None:
