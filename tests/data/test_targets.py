@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aft.data import Dataset, Targets, infer_targets
-from aft.errors import DataError
+from aft.errors import DataError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,35 @@ def test_integers_are_widened_by_missing_labels_anywhere_in_the_column():
     data = Dataset.from_arrays([f"t{n}" for n in range(40)], labels)
     assert infer_targets(data, range(30)).kind == "classification"
     assert infer_targets(data.subset(range(30)), range(30)).kind == "regression"
+
+
+def test_ordinal_classes_are_in_the_order_of_their_numbers_or_in_the_order_that_is_given():
+    targets = Targets.infer(["10", "-1", "2", "2.5", None], "ordinal")
+    assert (targets.kind, targets.name, targets.ordered) == ("classification", "ordinal", True)
+    assert targets.classes == ("-1", "2", "2.5", "10")
+    assert Targets.infer([3.0, 1.0, 2.0], "ordinal").classes == ("1", "2", "3")
+    named = Targets.infer(["low", "high", "mid", "low"], order=("low", "mid", "high", "never seen"))
+    assert (named.ordered, named.classes) == (True, ("low", "mid", "high"))
+    assert named.encode(["high", "low"], ["x", "y"])[0].tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind", "order", "error", "message"),
+    [
+        (
+            ["low", "high", "mid"],
+            "ordinal",
+            (),
+            DataError,
+            r"are numbers, or order= lists them.*received 'high', 'low'",
+        ),
+        (["1", "2"], "ordinal", (), DataError, "at least three classes; received '1', '2'"),
+        (["low", "mid", "high"], "auto", ("low", "high"), DataError, "lists every class of an ordinal task once"),
+        (["low", "mid", "high"], "auto", ("low", "mid", "mid", "high"), DataError, "lists every class .* once"),
+        (["low", "mid", "high"], "regression", ("low", "mid", "high"), UsageError, "received it for task='regression'"),
+        (["a", "b"], "ordnal", (), UsageError, "did you mean 'ordinal'"),
+    ],
+)
+def test_an_order_that_does_not_fit_is_an_error(labels, kind, order, error, message):
+    with pytest.raises(error, match=message):
+        Targets.infer(labels, kind, order)

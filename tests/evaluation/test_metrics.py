@@ -23,6 +23,19 @@ def test_classification_metrics_match_hand_computation():
         measure(targets, logits[:0], np.array([], dtype=int))
 
 
+def test_ordinal_metrics_count_how_far_off_a_prediction_is():
+    targets = Targets("classification", ("1", "2", "3"), ordered=True)
+    predicted, truth = [0, 2, 1, 2, 0], [0, 0, 1, 1, 0]
+    values = measure(targets, np.eye(3)[predicted], np.array(truth)).values
+    assert values["error"] == pytest.approx(2 / 5)
+    assert values["mae"] == pytest.approx((2 + 1) / 5)
+    # kappa is 1 - squared distances / those of independent draws from both sides
+    apart = np.mean([(p - t) ** 2 for p in predicted for t in truth])
+    assert values["quadratic_kappa"] == pytest.approx(1 - (4 + 1) / 5 / apart)
+    plain = measure(Targets("classification", ("1", "2", "3")), np.eye(3)[predicted], np.array(truth)).values
+    assert not {"mae", "quadratic_kappa"} & plain.keys()
+
+
 def test_regression_metrics_are_in_the_units_of_the_labels():
     targets = Targets("regression", mean=10.0, scale=2.0)
     metrics = measure(targets, np.array([[0.0], [1.0], [-1.0]]), np.array([0.5, 1.0, -1.0]))

@@ -1,3 +1,5 @@
+import csv
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from aft.errors import (
 )
 from aft.features import FeatureStore
 from aft.runs import RunLayout, gate_weights
+from tests.cli.test_cli import aft_command  # noqa: F401 - the fixture
 from tests.conftest import letters, sentences
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
@@ -196,6 +199,61 @@ def test_a_module_is_copied_not_changed(tmp_path):
     assert run.error < 0.2
     assert same(before, module.state_dict())
     assert aft.load(run.path, student=module).predict(values[:3])[0].label in ("up", "down")
+
+
+def test_the_loss_of_an_ordinal_task_spreads_each_label_over_its_neighbours():
+    from aft.data import Targets
+    from aft.training._loss import TaskLoss
+
+    targets = Targets("classification", ("low", "mid", "high"), ordered=True)
+    logits, labels = torch.randn(4, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 0])
+    known = torch.tensor([True, True, True, False])
+    logs = logits.float().log_softmax(dim=1)
+    expected = 0.0
+    for row, label in list(zip(logs, labels.tolist(), strict=True))[:3]:
+        near = [np.exp(-1.5 * abs(k - label)) for k in range(3)]
+        expected -= sum(n / sum(near) * float(value) for n, value in zip(near, row, strict=True)) / 3
+    assert float(TaskLoss(targets)(logits, labels, known)) == pytest.approx(expected, rel=1e-5)
+    assert TaskLoss(targets).state_dict() == {}
+
+
+def test_an_ordinal_task_from_the_command_line_to_predictions(tmp_path, aft_command):  # noqa: F811
+    rows = sentences(150)
+    with (tmp_path / "data.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for n, (_, text, _) in enumerate(rows):
+            grade = "low" if "cold" in text else "high" if "lovely" in text else "mid"
+            writer.writerow([f"{text} {n}", "mid" if n % 9 == 0 else grade])
+    arguments = (
+        "--text",
+        "text",
+        "--label",
+        "label",
+        "--student",
+        STUDENT,
+        "--method",
+        "finetune",
+        "--steps",
+        "60",
+        "--lr",
+        "0.02",
+    )
+    status, _, err = aft_command(
+        "train", tmp_path / "data.csv", *arguments, "--task", "ordinal", "--out", tmp_path / "x"
+    )
+    assert (status, "--order lists them from the lowest to the highest" in err) == (2, True), err
+    status, shown, err = aft_command(
+        "train", tmp_path / "data.csv", *arguments, "--order", "low,mid,high", "--out", tmp_path / "run"
+    )
+    assert status == 0, err
+    assert "ordinal" in err
+    run = aft.Run.open(tmp_path / "run")
+    model = aft.load(run)
+    assert (model.targets.name, model.targets.classes) == ("ordinal", ("low", "mid", "high"))
+    assert 0 <= run.result.test.values["mae"] < 0.7
+    assert "quadratic_kappa" in run.result.test.values
+    assert model.predict([rows[1][1]])[0].label in ("low", "mid", "high")
 
 
 def test_regression_multilabel_and_class_weights(tmp_path):

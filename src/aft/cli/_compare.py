@@ -63,6 +63,7 @@ def compare(
     split: o.Split = None,
     group: o.Group = None,
     task: o.Task = "auto",
+    order: o.Order = None,
     unlabelled: o.Unlabelled = "use",
     class_weights: o.ClassWeights = None,
     label_smoothing: o.LabelSmoothing = 0.0,
@@ -99,14 +100,14 @@ def compare(
     settings = {
         "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr,
         "weight_decay": weight_decay, "warmup": warmup,
-        "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "unlabelled": unlabelled,
+        "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "order": o.names(order) if order else None, "unlabelled": unlabelled,
         "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing, "split_seed": split_seed,
         "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage,
         "augment": augment, "layer": layer,
         "pooling": pooling, "weights": weights, "prompt": prompt, "precision": precision, "device": device,
         "workers": workers, "logger": logger,
     }  # fmt: skip
-    chosen, names = aft.TrainConfig(**settings), [name.strip() for name in methods.split(",")]
+    chosen, names = aft.TrainConfig(**settings), list(o.names(methods))
     if dry_run:
         print_forecast(read, data, student, teacher, chosen, methods=len({"finetune", *names}), seeds=seeds)
         return

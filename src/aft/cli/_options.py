@@ -40,7 +40,13 @@ Id = Annotated[
 Split = Annotated[str | None, typer.Option(help="Column of splits: train, validation, test.")]
 Group = Annotated[str | None, typer.Option(help="Column of groups; a group never spans two splits.")]
 BadInputs = Annotated[str, typer.Option(help="Inputs that cannot be read: error, or skip (and count) them.")]
-Task = Annotated[str, typer.Option(help="classification, multilabel, regression, or auto.")]
+Task = Annotated[str, typer.Option(help="classification, multilabel, regression, ordinal, or auto.")]
+Order = Annotated[
+    str | None,
+    typer.Option(
+        help="Classes of an ordinal task from the lowest to the highest, separated by commas.", metavar="CLASS,..."
+    ),
+]
 Unlabelled = Annotated[str, typer.Option(help="Samples without a label: use, skip or error.")]
 SplitSeed = Annotated[int, typer.Option(help="Random seed for the train/validation/test split.")]
 TestFraction = Annotated[
@@ -187,6 +193,11 @@ def parse_json(option: str, text: str | None) -> Any:
     if not isinstance(value, dict):
         raise UsageError(f"{option} is a JSON object; received {text[:80]!r}; write for example '{{\"name\": 1}}'")
     return value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names that are separated by commas."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def class_weights(text: str | None) -> Any:

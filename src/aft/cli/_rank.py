@@ -18,6 +18,7 @@ def rank(
     split: o.Split = None,
     group: o.Group = None,
     task: o.Task = "auto",
+    order: o.Order = None,
     split_seed: o.SplitSeed = 0,
     test_fraction: o.TestFraction = 0.2,
     validation_fraction: o.ValidationFraction = 0.2,
@@ -37,7 +38,7 @@ def rank(
         group=group, missing=missing, bad_inputs=bad_inputs,
     )  # fmt: skip
     rows = aft.rank(
-        dataset, features, task=task, split_seed=split_seed, test_fraction=test_fraction,  # type: ignore[arg-type]
+        dataset, features, task=task, order=o.names(order) if order else None, split_seed=split_seed, test_fraction=test_fraction,  # type: ignore[arg-type]
         validation_fraction=validation_fraction, leakage=leakage,  # type: ignore[arg-type]
     )  # fmt: skip
     best = rows[0]

@@ -48,4 +48,5 @@ from aft.data._splits import Splits as Splits
 from aft.data._splits import make_splits as make_splits
 from aft.data._targets import Targets as Targets
 from aft.data._targets import TaskKind as TaskKind
+from aft.data._targets import TaskName as TaskName
 from aft.data._views import Views as Views

@@ -1,24 +1,30 @@
 """The task of a dataset, from its labels."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from aft.data._dataset import Dataset
 from aft.data._label_warnings import label_warnings
-from aft.data._targets import Targets, TaskKind, guess_task
+from aft.data._targets import Targets, TaskName, guess_task
 from aft.errors import DataError, name_some
 
 log = logging.getLogger("aft")
 
 
-def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | Literal["auto"] = "auto") -> Targets:
+def infer_targets(
+    dataset: Dataset,
+    positions: Iterable[int],
+    task: TaskName | Literal["auto"] = "auto",
+    order: Sequence[str] | None = None,
+) -> Targets:
     """Infer the task of a dataset from the labels of some of its samples.
 
     Args:
         dataset: The samples.
         positions: Positions of the training samples. Labels of other samples are not used.
         task: The task, or ``"auto"``; see `Targets.infer`.
+        order: Classes of an ordinal task from the lowest to the highest.
 
     Returns:
         The targets.
@@ -27,15 +33,15 @@ def infer_targets(dataset: Dataset, positions: Iterable[int], task: TaskKind | L
         UsageError: The task is unknown.
         DataError: The labels do not fit the task.
     """
-    if task == "auto" and dataset.source.get("labels") == "folders":
+    if task == "auto" and not order and dataset.source.get("labels") == "folders":
         task = "classification"  # folders named 000 to 101 are classes, not numbers
     every = dataset.labels or []
     labels = [every[position] for position in positions]
     kind = task
-    if task == "auto" and any(label is not None for label in labels):
+    if task == "auto" and not order and any(label is not None for label in labels):
         # Missing labels anywhere in a column widen its integers, not only those in training.
         kind = guess_task(labels, complete=all(label is not None for label in every))
-    targets = Targets.infer(labels, kind)
+    targets = Targets.infer(labels, kind, order)
     labelled = sum(label is not None for label in labels)
     if task == "auto" and targets.kind == "classification" and len(targets.classes) > max(20, 0.9 * labelled):
         raise DataError(

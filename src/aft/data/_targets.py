@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from aft.errors import DataError, UsageError, did_you_mean, name_some
 
 TaskKind = Literal["classification", "multilabel", "regression"]
+#: What users call the kinds of tasks: an ordinal task is a classification whose classes have an order.
+TaskName = Literal["classification", "multilabel", "regression", "ordinal"]
 Label = str | float | tuple[str, ...]
 
 #: Separates the labels of one cell in a multilabel table.
@@ -104,19 +106,26 @@ class Targets:
 
     Attributes:
         kind: ``"classification"``, ``"multilabel"`` or ``"regression"``.
-        classes: Names of the outputs, sorted; empty for regression.
+        classes: Names of the outputs, sorted, for an ordinal task from the lowest to the highest; empty for regression.
         mean: Mean of the training labels of a regression task, subtracted from every label.
         scale: Standard deviation of the training labels of a regression task; labels are divided by it.
+        ordered: Whether the classes have an order: a prediction that is two classes off is worse than one that is one off.
 
     Example:
-        >>> Targets.infer(["pos", "neg", None])
-        Targets(kind='classification', classes=('neg', 'pos'), mean=0.0, scale=1.0)
+        >>> Targets.infer(["pos", "neg", None]).classes
+        ('neg', 'pos')
     """
 
     kind: TaskKind
     classes: tuple[str, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    ordered: bool = False
+
+    @property
+    def name(self) -> TaskName:
+        """What users call the task: ``"ordinal"``, or `kind`."""
+        return "ordinal" if self.ordered else self.kind
 
     @property
     def outputs(self) -> int:
@@ -124,7 +133,9 @@ class Targets:
         return 1 if self.kind == "regression" else len(self.classes)
 
     @classmethod
-    def infer(cls, labels: Sequence[Any], kind: TaskKind | Literal["auto"] = "auto") -> "Targets":
+    def infer(
+        cls, labels: Sequence[Any], kind: TaskName | Literal["auto"] = "auto", order: Sequence[str] | None = None
+    ) -> "Targets":
         """Determine the classes or the scale of a task from its training labels.
 
         Args:
@@ -132,23 +143,28 @@ class Targets:
             kind: The task, or ``"auto"``: lists of labels mean multilabel; numbers with a fraction, or of type
                 float, mean regression; everything else, integers included, means classification. Floats
                 without a fraction beside missing labels are integers that a table has widened.
+            order: Classes of an ordinal task from the lowest to the highest; by default numbers by their values.
 
         Returns:
             The targets.
 
         Raises:
-            UsageError: The task is unknown.
-            DataError: There are no labels, there is only one class, or regression labels are not finite
-                numbers.
+            UsageError: The task is unknown, or an order is given for one without.
+            DataError: There are no labels, there is only one class, regression labels are not finite
+                numbers, or the order of ordinal classes is not known.
         """
-        if kind != "auto" and kind not in get_args(TaskKind):
-            raise UsageError(f"unknown task {kind!r}{did_you_mean(str(kind), [*get_args(TaskKind), 'auto'])}")
+        if kind != "auto" and kind not in get_args(TaskName):
+            raise UsageError(f"unknown task {kind!r}{did_you_mean(str(kind), [*get_args(TaskName), 'auto'])}")
+        if order and kind not in ("auto", "ordinal"):
+            raise UsageError(f"order= is for ordinal tasks; received it for task={kind!r}; leave one of them out")
         present = [label for label in labels if label is not None]
         if not present:
             raise DataError(
                 f"training needs labels; received {len(labels)} training samples without any; name the column with "
                 "label=, or check that the training split has labels"
             )
+        if order or kind == "ordinal":
+            return cls("classification", _in_order(present, tuple(order or ())), ordered=True)
         if kind == "auto":
             kind = guess_task(labels)
         if kind == "regression":
@@ -243,6 +259,31 @@ def guess_task(labels: Sequence[Any], *, complete: bool | None = None) -> TaskKi
         complete = len(present) == len(labels)
     floats = complete and any(isinstance(label, float) for label in present)
     return "regression" if fractional or floats else "classification"
+
+
+def _in_order(labels: Sequence[Any], order: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes of an ordinal task from the lowest to the highest."""
+    found = {_class_name(label): label for label in labels}
+    if len(found) < 3:
+        raise DataError(
+            f"an ordinal task has at least three classes; received {name_some(sorted(found))}; use task='classification'"
+        )
+    if not order:
+        try:
+            values = {name: _number(label) for name, label in found.items()}
+        except DataError as error:
+            raise DataError(
+                f"the classes of an ordinal task are numbers, or order= lists them from the lowest to the highest; received "
+                f"{name_some(sorted(found))}; give their order"
+            ) from error
+        return tuple(sorted(found, key=lambda name: (values[name], name)))
+    missing = [name for name in found if name not in order]
+    if missing or len(set(order)) < len(order):
+        raise DataError(
+            f"order= lists every class of an ordinal task once; received {name_some(order, 20)}, and the training labels are "
+            f"{name_some(sorted(found), 20)}; correct the list"
+        )
+    return tuple(name for name in order if name in found)
 
 
 def _class_order(name: str) -> tuple[float, str]:

@@ -47,7 +47,7 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         For classification: error, accuracy, balanced accuracy (the mean recall of the classes that occur), macro F1, Matthews'
         correlation, log loss, Brier score (summed over classes) and expected calibration error (15 bins). For multilabel: error,
         micro F1, macro F1 and log loss. Both include the AUROC, macro-averaged over one-vs-rest problems, if every class has positive and negative
-        samples. For regression, in the units of the labels: RMSE, MAE, R2 and Spearman's correlation.
+        samples. For an ordinal task also the mean absolute error in classes and Cohen's kappa with quadratic weights. For regression, in the units of the labels: RMSE, MAE, R2 and Spearman's correlation.
 
     Raises:
         DataError: There is no labelled sample.
@@ -93,6 +93,10 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         "log_loss": mean_loss(targets, logits, encoded),
     }
     probabilities = softmax(logits)
+    if targets.ordered:
+        values["mae"] = float(np.abs(best - encoded).mean())
+        if len(np.unique([best, encoded])) > 1:
+            values["quadratic_kappa"] = float(sk.cohen_kappa_score(encoded, best, weights="quadratic"))
     truth = np.eye(logits.shape[1], dtype=bool)[encoded]
     values["brier"] = float(((probabilities - truth) ** 2).sum(axis=1).mean())
     values["ece"] = _calibration_error(probabilities.max(axis=1), best == encoded)

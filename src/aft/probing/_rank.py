@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.baselines import tfidf_error
-from aft.data import Dataset, TaskKind, infer_targets, is_text, make_splits
+from aft.data import Dataset, TaskName, infer_targets, is_text, make_splits
 from aft.errors import UsageError
 from aft.features import FeatureStore, open_stores
 from aft.probing._teachers import logme, probe_error
@@ -51,7 +51,8 @@ def rank(
     dataset: Dataset,
     features: Sequence[FeatureStore | str | Path] | FeatureStore | str | Path,
     *,
-    task: TaskKind | Literal["auto"] = "auto",
+    task: TaskName | Literal["auto"] = "auto",
+    order: Sequence[str] | None = None,
     split_seed: int = 0,
     test_fraction: float = 0.2,
     validation_fraction: float = 0.2,
@@ -68,6 +69,7 @@ def rank(
         features: Feature stores of the teachers, or their directories. Each must contain every labelled
             training sample.
         task: The task, or ``"auto"`` to infer it from the labels.
+        order: Classes of an ordinal task from the lowest to the highest.
         split_seed: Random seed of the train/validation/test split.
         test_fraction: Fraction of the labelled samples to hold out for testing if the dataset has no splits;
             0 for none.
@@ -100,7 +102,7 @@ def rank(
         dataset, validation_fraction=validation_fraction, test_fraction=test_fraction, seed=split_seed, unlabelled="skip",
         leakage=leakage,
     )  # fmt: skip
-    targets = infer_targets(dataset, splits.train.tolist(), task)
+    targets = infer_targets(dataset, splits.train.tolist(), task, order)
 
     def ids_and_labels(positions: NDArray[np.int64]) -> tuple[list[str], NDArray[np.generic]]:
         samples = dataset.subset(positions)

@@ -109,9 +109,10 @@ def _summary(config: RunConfig, result: RunResult) -> str:
     """What it is, and how it was trained."""
     targets, counts, hparams = config.targets, result.samples, result.hparams
     classes = ", ".join(map(_escape, targets.classes)) or "a number"
+    kind = "ordinal classification" if targets.ordered else targets.kind
     objective = f"{hparams.weighting} beta {hparams.beta:g}" if hparams.beta else "no objective"
     lines = [
-        f"A {targets.kind} model with {result.parameters:,} parameters, trained by [aft] {result.aft} with the method "
+        f"A model for {kind} with {result.parameters:,} parameters, trained by [aft] {result.aft} with the method "
         f"`{result.method}`.",
         "",
         f"- Predicts: {classes}",

@@ -31,7 +31,7 @@ def describe_run(directory: str | Path, *, verify: bool = False) -> tuple[list[t
             "student",
             f"{config.student.name}, {run.parameters:,} parameters, {format_size(layout.weights.stat().st_size)}",
         ),
-        ("task", f"{config.targets.kind}: {', '.join(config.targets.classes[:12]) or 'a number'}"),
+        ("task", f"{config.targets.name}: {', '.join(config.targets.classes[:12]) or 'a number'}"),
         ("samples", ", ".join(f"{count:,} {name}" for name, count in result.samples)),
         ("method", f"{run.method}, {result.hparams}, batches of {result.batch_size}, seed {result.seed}"),
         (

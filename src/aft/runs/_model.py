@@ -177,7 +177,7 @@ class Model:
 
     def __repr__(self) -> str:
         """Student, task and size."""
-        return f"Model({self.config.student.name!r}, {self.targets.kind}, {self.student.size():,} parameters)"
+        return f"Model({self.config.student.name!r}, {self.targets.name}, {self.student.size():,} parameters)"
 
 
 def load(

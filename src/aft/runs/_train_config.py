@@ -1,5 +1,6 @@
 """The settings of a training."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,7 +22,8 @@ class SharedSettings(TypedDict, total=False):
 
     beta: Literal["auto"] | float
     weighting: Literal["auto", "fixed", "balanced"]
-    task: Literal["auto", "classification", "multilabel", "regression"]
+    task: Literal["auto", "classification", "multilabel", "regression", "ordinal"]
+    order: Sequence[str] | None
     steps: int | None
     epochs: float | None
     patience: int | None
@@ -67,6 +69,7 @@ class TrainConfig(BaseModel):
             gradient of the task), or ``"auto"``: balanced if `beta` is ``"auto"``, else fixed.
         options: Options of the objective; for a method that joins several, a mapping of options for each.
         task: The kind of task, or ``"auto"`` to infer it from the labels.
+        order: Classes of an ordinal task from the lowest to the highest; by default numbers by their values.
         steps: Number of optimiser steps.
         epochs: The same in passes over the training samples, instead of `steps`; without an objective over the labelled ones.
         patience: Stop when the validation loss has not improved for so many epochs, and keep the weights of the best one. The
@@ -108,7 +111,8 @@ class TrainConfig(BaseModel):
     beta: Literal["auto"] | NotNegative = "auto"
     weighting: Literal["auto", "fixed", "balanced"] = "auto"
     options: dict[str, Any] = Field(default_factory=dict)
-    task: Literal["auto", "classification", "multilabel", "regression"] = "auto"
+    task: Literal["auto", "classification", "multilabel", "regression", "ordinal"] = "auto"
+    order: tuple[str, ...] | None = None
     steps: Count | None = None
     epochs: Positive | None = None
     patience: Count | None = None

@@ -63,7 +63,7 @@ def _task(problem: Problem) -> str:
         if len(", ".join(shown)) > WIDTH:
             break
     rest = f" and {len(ordered) - len(shown)} more" if len(ordered) > len(shown) else ""
-    return f"{targets.kind}{_reason(problem, labels)}; {len(ordered)} classes: {', '.join(shown)}{rest}"
+    return f"{targets.name}{_reason(problem, labels)}; {len(ordered)} classes: {', '.join(shown)}{rest}"
 
 
 def _unlabelled(problem: Problem) -> str:

@@ -115,7 +115,7 @@ class Problem:
         )
         if config.patience is not None:
             splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
-        targets = infer_targets(dataset, splits.train.tolist(), config.task)
+        targets = infer_targets(dataset, splits.train.tolist(), config.task, config.order)
         for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
             log.warning("%s", warning)
         students = StudentFactory(
