@@ -65,6 +65,7 @@ def train(
     logger: o.Logger = "tensorboard",
     objective_batch: o.ObjectiveBatch = "global",
     dry_run: DryRun = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time of a step goes.")] = False,
     overwrite: o.Overwrite = False,
     config: o.Config = None,
     set_: o.Set = None,
@@ -100,7 +101,7 @@ def train(
     found = with_teachers(
         dataset, data, features, teacher, stores, device=device, precision=precision, bad_inputs=bad_inputs
     )
-    run = aft.train(dataset, student, found, out=out, overwrite=overwrite, config=chosen)
+    run = aft.train(dataset, student, found, out=out, overwrite=overwrite, config=chosen, profile=profile)
     if rank() > 0:
         return
     test = run.result.test

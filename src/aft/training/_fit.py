@@ -33,10 +33,13 @@ from aft.training._loggers import make_loggers
 from aft.training._loss import TaskLoss, class_weights
 from aft.training._module import OptimiserSettings, TrainingModule
 from aft.training._problem import Problem
+from aft.training._profile import StepProfile
 from aft.training._sampler import BatchSchedule, StepSampler, make_streams, steps_per_epoch
 from aft.training._sharded import ShardedDataset
 from aft.training._students import forked_rng
 from aft.training._validation import ValidationCurve
+
+log = logging.getLogger("aft")
 
 PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -89,6 +92,7 @@ def fit(
     early_check: EarlyCheck | None = None,
     validate: bool = False,
     progress: Progress | None = None,
+    profile: bool = False,
 ) -> FitResult:
     """Train a fresh student.
 
@@ -107,6 +111,7 @@ def fit(
         early_check: A condition to check once during training.
         validate: Measure the student on the validation split by epochs; with the config's patience, keep the best epoch.
         progress: Counts the steps, and shows the validation loss.
+        profile: Measure where the time of a step goes, and log it.
 
     Returns:
         The trained student, its objectives and timings.
@@ -162,6 +167,9 @@ def fit(
             config.patience, lambda point: progress.note(f"validation loss {point.loss:.3f}"),
         )  # fmt: skip
         callbacks.append(curve)
+    profiler = StepProfile(student) if profile else None
+    if profiler is not None:
+        samples = samples.with_stores(profiler.timed(samples.stores))
     loggers: list[Any] = []
     if directory is not None:
         layout = RunLayout(directory)
@@ -176,7 +184,8 @@ def fit(
             max_steps=hparams.steps,
             max_epochs=-1,
             logger=loggers or False,
-            callbacks=[*callbacks, stopwatch],  # last, so that the others' work is not taken for waiting
+            # The watches come last, so that the others' work is not taken for waiting.
+            callbacks=[*callbacks, *([profiler] if profiler else []), stopwatch],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -189,6 +198,8 @@ def fit(
         seed_all(seed, rank())  # Python and NumPy, for modules that use them
         torch.manual_seed(seed + rank())
         _run_trainer(trainer, module, loader, checkpoint, batch_size)
+    for line in profiler.lines() if profiler is not None and rank() == 0 else ():
+        log.info("%s", line)
     student.to(problem.device)  # Lightning moves it off an accelerator
     student.eval()
     total = stopwatch.inside + stopwatch.between

@@ -22,6 +22,7 @@ def run_training(
     search: SearchRecord | None = None,
     started: float | None = None,
     progress: Progress | None = None,
+    profile: bool = False,
 ) -> tuple[Run, FitResult]:
     """Train on the whole training split, measure on the test split, and write the run.
 
@@ -35,6 +36,7 @@ def run_training(
         search: The search that chose them.
         started: When the work on this run started, by ``time.monotonic``; now by default.
         progress: Counts the steps.
+        profile: Log where the time of a step goes.
 
     Returns:
         The run, and the trained student.
@@ -44,7 +46,7 @@ def run_training(
     settings = config.settings
     result = fit(
         problem, hparams, settings.seed, method=settings.method, options=settings.options, directory=layout.directory,
-        validate=not problem.trains_on_validation, progress=progress,
+        validate=not problem.trains_on_validation, progress=progress, profile=profile,
     )  # fmt: skip
     if settings.patience is not None and result.curve:
         best = min(result.curve, key=lambda point: point.loss)

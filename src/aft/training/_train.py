@@ -49,6 +49,7 @@ def train(
     train_preprocess: Callable[[Any], Any] | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    profile: bool = False,
     **settings: Unpack[TrainSettings],
 ) -> Run:
     """Train a small model on a task, guided by the features of large ones.
@@ -69,6 +70,7 @@ def train(
             sample, and its random numbers (Python's, NumPy's and torch's) are seeded by the seed, the step and the sample.
         overwrite: Replace the run that is there, finished or not.
         progress: Show progress on the standard error stream.
+        profile: Log where the time of a step goes: the median of each of its phases, over 500 steps of the final training.
         **settings: Fields of `aft.TrainConfig`, which override those of `config`.
 
     Returns:
@@ -128,7 +130,9 @@ def train(
         plan.bar = bar
         hparams, record = _choose(problem, layout, plan)
         bar.expect(hparams.steps)
-        run, _ = run_training(problem, layout, run_config, hparams, search=record, started=started, progress=bar)
+        run, _ = run_training(
+            problem, layout, run_config, hparams, search=record, started=started, progress=bar, profile=profile
+        )
     if record is not None and rank() == 0:
         _advise(problem, next(trial for trial in record.trials if trial.hparams == hparams))
     return run
