@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import logging
 import os
 import signal
 import socket
@@ -148,6 +149,62 @@ def write_matching(folder):
 def matching(tmp_path):
     """A table of images and texts; see `write_matching`."""
     return write_matching(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def object_storage():
+    """The address of a local S3 server."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_storage, tmp_path, monkeypatch):
+    """A new bucket; this process has credentials and an empty cache."""
+    import boto3
+    import fsspec
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": object_storage, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
+        "AFT_CACHE": str(tmp_path / "cache"),
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{abs(hash(str(tmp_path))):x}"
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=name)
+    fsspec.filesystem("s3").invalidate_cache()
+    return Bucket(client, name, tmp_path)
+
+
+class Bucket:
+    """The content of a bucket."""
+
+    def __init__(self, client, name, folder=None):
+        self.client, self.name, self._folder = client, name, folder
+        self.url = f"s3://{name}/features"
+
+    def machine(self, name):
+        """The cache of a machine."""
+        return self._folder / f"cache{name}"
+
+    def files(self, store="t"):
+        listed = self.client.list_objects_v2(Bucket=self.name, Prefix=f"features/{store}/").get("Contents", [])
+        return {entry["Key"].rpartition("/")[2]: self.read(entry["Key"]) for entry in listed}
+
+    def read(self, key):
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def write(self, name, content, store="t"):
+        self.client.put_object(Bucket=self.name, Key=f"features/{store}/{name}", Body=content)
+
+    def delete(self, name, store="t"):
+        self.client.delete_object(Bucket=self.name, Key=f"features/{store}/{name}")
 
 
 @pytest.fixture

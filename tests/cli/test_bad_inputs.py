@@ -29,6 +29,8 @@ ROWS = "".join(f"text number {n},{'ab'[n % 2]}\n" for n in range(20))
 #: What is wrong; the command, given a folder; a part of the message.
 CASES = {
     "no such file": (lambda d: train(d / "none.csv", *TEXT), "there is no file"),
+    "an address of another kind": (lambda d: ["train", "nowhere://bucket/data.csv", *train(d / "x", *TEXT)[2:]], "a table's address is one that fsspec supports; received 'nowhere://bucket/data.csv'"),
+    "no file at an address": (lambda d: ["train", "memory://bucket/data.csv", *train(d / "x", *TEXT)[2:]], "there is no file 'memory://bucket/data.csv'"),
     "another format": (lambda d: train(table(d, "x", "data.xlsx"), *TEXT), "name ends in one of .csv"),
     "an empty file": (lambda d: train(table(d, ""), *TEXT), "is empty"),
     "a header and no rows": (lambda d: train(table(d, "text,label\n"), *TEXT), "at least one row"),

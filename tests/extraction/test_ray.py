@@ -118,6 +118,32 @@ def test_work_of_killed_actors_and_nodes_is_rescheduled(tmp_path, cluster, alone
     assert shards < computed <= shards + 3  # only what the killed processes were computing was computed twice
 
 
+def test_a_table_and_a_store_in_object_storage_with_an_actor_killed(bucket, tmp_path, cluster, alone):
+    notes, killed = tmp_path / "notes", []
+    table = "id,text\n" + "".join(f"{id},{text}\n" for id, text in zip(texts().ids, texts().inputs, strict=True))
+    bucket.client.put_object(Bucket=bucket.name, Key="texts.csv", Body=table.encode())
+    dataset = Dataset.from_table(f"s3://{bucket.name}/texts.csv", text="text", id="id")
+
+    def kill_an_actor():
+        victim = wait_for(notes, 2)[0]
+        while victim.stat().st_size < 2:
+            time.sleep(0.02)
+        os.kill(int(victim.name), signal.SIGKILL)
+        killed.append(victim.name)
+        (notes / "go").write_text("")
+
+    thread = threading.Thread(target=kill_an_actor)
+    thread.start()
+    store = extract(
+        dataset, "python:tests.extraction.test_ray:recording_teacher", name="t", out=bucket.url, shard_rows=8, engine="ray",
+        progress=False,
+    )  # fmt: skip
+    thread.join()
+    assert len(killed) == 1
+    assert store.location == f"{bucket.url}/t"
+    assert {name: content for name, content in bucket.files().items() if name.endswith(".npy")} == alone
+
+
 def test_actors_write_the_views_of_one_process(tmp_path, cluster):
     options = {"name": "t", "shard_rows": 8, "views": 3, "progress": False}
     alone = contents(extract(texts(), TEACHER, out=tmp_path / "alone", threads=1, **options).path)

@@ -1,7 +1,6 @@
 """Stores in object storage: a local S3 server, and machines that share nothing but the bucket."""
 
 import csv
-import logging
 import os
 import subprocess
 import sys
@@ -14,62 +13,8 @@ from aft.errors import CorruptStoreError, FingerprintError, MissingExtraError, S
 from aft.extraction import extract
 from aft.features import FeatureStore, Sample, StoreWriter, merge, repair, verify
 from aft.features._mirror import Mirror
+from tests.conftest import Bucket
 from tests.extraction.test_processes import TEACHER, texts
-
-
-@pytest.fixture(scope="module")
-def server():
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(server, tmp_path, monkeypatch):
-    """A new bucket; this process has credentials and an empty cache."""
-    import boto3
-    import fsspec
-
-    for name, value in {
-        "AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
-        "AFT_CACHE": str(tmp_path / "cache"),
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    name = f"bucket-{abs(hash(str(tmp_path))):x}"
-    client = boto3.client("s3")
-    client.create_bucket(Bucket=name)
-    fsspec.filesystem("s3").invalidate_cache()
-    return Bucket(client, name, tmp_path)
-
-
-class Bucket:
-    """The content of a bucket."""
-
-    def __init__(self, client, name, folder=None):
-        self.client, self.name, self._folder = client, name, folder
-        self.url = f"s3://{name}/features"
-
-    def machine(self, name):
-        """The cache of a machine."""
-        return self._folder / f"cache{name}"
-
-    def files(self, store="t"):
-        listed = self.client.list_objects_v2(Bucket=self.name, Prefix=f"features/{store}/").get("Contents", [])
-        return {entry["Key"].rpartition("/")[2]: self.read(entry["Key"]) for entry in listed}
-
-    def read(self, key):
-        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
-
-    def write(self, name, content, store="t"):
-        self.client.put_object(Bucket=self.name, Key=f"features/{store}/{name}", Body=content)
-
-    def delete(self, name, store="t"):
-        self.client.delete_object(Bucket=self.name, Key=f"features/{store}/{name}")
 
 
 @pytest.fixture

@@ -34,8 +34,9 @@ def inspect(
 
 
 def _describe(path: str, verify: bool) -> tuple[list[tuple[str, str]], list[str]]:
+    from aft.core import is_url
     from aft.errors import UsageError
-    from aft.features import describe_store, is_url
+    from aft.features import describe_store
 
     directory = Path(path)
     if is_url(path) or any((directory / name).exists() for name in ("plan.json", "manifest.json")):

@@ -9,10 +9,10 @@ from aft.cli._config import read_config, set_values
 
 # ---- data --------------------------------------------------------------------------------------------------------
 Data = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="DATA",
-        help="A table (CSV, TSV, JSONL, Parquet), a folder of images with one subfolder per class, or the name of a data set; see aft data.",
+        help="A table (CSV, TSV, JSONL, Parquet) or its address (s3://...), a folder of images with one subfolder per class, or the name of a data set; see aft data.",
     ),
 ]
 Text = Annotated[
@@ -160,7 +160,7 @@ Set = Annotated[
 ]
 
 
-def open_data(data: Path, **columns: Any) -> Any:
+def open_data(data: str, **columns: Any) -> Any:
     """The dataset that the options name."""
     from aft.data import open_dataset
 

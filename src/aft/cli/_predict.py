@@ -14,10 +14,10 @@ from aft.cli._predict_exported import predict_exported
 def predict(
     run: Run,
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="DATA",
-            help="A table, a folder of images, one image, or - for the standard input: a text per line, or an image.",
+            help="A table or its address (s3://...), a folder of images, one image, or - for the standard input: a text per line, or an image.",
         ),
     ] = None,
     input: Annotated[  # noqa: A002
@@ -60,7 +60,7 @@ def predict(
         )
     columns = {"text": text, "text_pair": text_pair, "image": image, "image_root": image_root, "id": id}
     named = [f"{role}=" for role, column in columns.items() if column is not None]
-    if named and (data is None or str(data) == "-"):
+    if named and (data is None or data == "-"):
         raise UsageError(f"only tables have columns; received {', '.join(named)} without one; leave them out")
     run = downloaded(run)
     if is_exported(run):
@@ -75,7 +75,7 @@ def predict(
     model = aft.load(run, student=student, device=device, precision=precision)  # type: ignore[arg-type]
     if input is not None:
         dataset = typed_inputs(run, input, bad_inputs=bad_inputs)  # type: ignore[arg-type]
-    elif str(data) == "-":
+    elif data == "-":
         raw = sys.stdin.buffer.read()
         values = [raw] if model.config.data.kind == "image" else raw.rstrip().splitlines()
         dataset = typed_inputs(run, values, bad_inputs=bad_inputs)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 def predict_exported(
     folder: Path,
-    data: Path | None,
+    data: str | None,
     typed: Sequence[str] | None,
     out: Path | None,
     given: Mapping[str, Any],
@@ -35,7 +35,7 @@ def predict_exported(
     from aft.runtime import ExportedModel, predict_file
 
     model = ExportedModel(folder, precision=precision)  # type: ignore[arg-type]
-    if data is not None and data.suffix.lower() in TABLES:
+    if data is not None and Path(data).suffix.lower() in TABLES:
         columns = model.description.columns | {
             role: str(column) for role, column in given.items() if column is not None and role != "image_root"
         }
@@ -55,7 +55,7 @@ def predict_exported(
         typer.echo(out)
 
 
-def _has_column(data: Path, column: str) -> bool:
+def _has_column(data: str, column: str) -> bool:
     """Whether a table has a column: one without the ids of the training has the numbers of its rows as ids."""
     from aft.errors import AftError
     from aft.runtime import read_rows
@@ -68,7 +68,7 @@ def _has_column(data: Path, column: str) -> bool:
 
 
 def _predict_inputs(
-    model: Any, data: Path | None, typed: Sequence[str] | None, out: Path | None, suffix: str | None, *, overwrite: bool
+    model: Any, data: str | None, typed: Sequence[str] | None, out: Path | None, suffix: str | None, *, overwrite: bool
 ) -> None:
     """Predict typed texts, the standard input, a folder of images or an image."""
     from aft.data import open_dataset
@@ -78,7 +78,7 @@ def _predict_inputs(
     if out is not None:
         check_output(out, data, overwrite=overwrite)
     inputs: Any
-    if typed is not None or str(data) == "-":
+    if typed is not None or data == "-":
         if model.description.inputs not in ("text", "pair"):
             raise UsageError(
                 f"inputs on the command line are texts; this model takes {model.description.inputs}; pass a table or a folder as DATA"
@@ -87,12 +87,13 @@ def _predict_inputs(
         inputs = lines if model.description.inputs == "text" else [tuple(line.split("\t")) for line in lines]
         ids = [str(number) for number in range(1, len(inputs) + 1)]
     else:
-        dataset = open_dataset(str(data), text=suffix, bad_inputs="skip").verified("skip")
+        assert data is not None
+        dataset = open_dataset(data, text=suffix, bad_inputs="skip").verified("skip")
         for skipped in dataset.skipped:
             typer.echo(f"skipped {skipped.id!r}: {skipped.reason}", err=True)
         if dataset.kind != model.description.inputs:
             raise DataError(
-                f"this model predicts inputs of the modality {model.description.inputs}; {str(data)!r} holds {dataset.kind}; pass others"
+                f"this model predicts inputs of the modality {model.description.inputs}; {data!r} holds {dataset.kind}; pass others"
             )
         inputs, ids = dataset.inputs, dataset.ids
     with open_writer(out, model.targets.classes) as answer:

@@ -59,7 +59,7 @@ def named_teachers(teachers: Sequence[str]) -> dict[str, str]:
 
 def with_teachers(
     dataset: Any,
-    data: Path,
+    data: str,
     features: Sequence[str] | None,
     teachers: Sequence[str] | None,
     stores: str | None,
@@ -90,7 +90,7 @@ def with_teachers(
         typer.echo(f"teacher {name}: --features names its features, which are used as they are", err=True)
     wanted = {name: model for name, model in named.items() if name not in there}
     if wanted:
-        listed += extract_all(dataset, wanted, out=stores or str(Path("features") / data.stem), **options)
+        listed += extract_all(dataset, wanted, out=stores or str(Path("features") / Path(data).stem), **options)
     return listed
 
 
@@ -108,7 +108,7 @@ def needed(out: Path | None) -> Path:
 
 
 def print_forecast(
-    read: Callable[[], Any], data: Path, students: Sequence[str], teachers: Sequence[str] | None, config: Any, *,
+    read: Callable[[], Any], data: str, students: Sequence[str], teachers: Sequence[str] | None, config: Any, *,
     methods: int = 1, seeds: int = 1,
 ) -> None:  # fmt: skip
     """Print what a training would do.
@@ -124,7 +124,7 @@ def print_forecast(
     """
     from aft.training import at_hand, data_facts, forecast
 
-    facts = data_facts(str(data), read() if at_hand(str(data)) else None, config)
+    facts = data_facts(data, read() if at_hand(data) else None, config)
     models = named_teachers(teachers or [])
     for student in students:
         for line in forecast(facts, student, models, config, methods=methods, seeds=seeds):

@@ -35,4 +35,6 @@ from aft.core._progress import LogHandler as LogHandler
 from aft.core._progress import Progress as Progress
 from aft.core._progress import format_duration as format_duration
 from aft.core._progress import format_size as format_size
+from aft.core._remote import file_system as file_system
+from aft.core._remote import is_url as is_url
 from aft.core._version import __version__ as __version__

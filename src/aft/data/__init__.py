@@ -46,6 +46,7 @@ from aft.data._open import HUB as HUB
 from aft.data._open import open_dataset as open_dataset
 from aft.data._splits import Splits as Splits
 from aft.data._splits import make_splits as make_splits
+from aft.data._table_file import TableFile as TableFile
 from aft.data._targets import Targets as Targets
 from aft.data._targets import TaskKind as TaskKind
 from aft.data._targets import TaskName as TaskName

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aft.data._by_position import by_position
+from aft.data._table_file import TableFile
 from aft.data._targets import is_missing
 from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean, name_some
 
@@ -19,11 +20,12 @@ LARGEST_SIZE, LARGEST_RATIO = 1 << 30, 200
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
-def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def read_columns(location: str | Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     """Read some columns of a table.
 
     Args:
-        path: A file whose name ends in one of `SUFFIXES`.
+        location: A file whose name ends in one of `SUFFIXES`, or its address in object storage. Of a Parquet file there, only the
+            wanted columns are fetched.
         wanted: Names of the columns.
 
     Returns:
@@ -33,10 +35,10 @@ def read_columns(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     Raises:
         DataError: The file or a column does not exist, the format is unknown, a row is damaged, or there are
             no rows.
+        MissingExtraError: The package for Parquet, or for the kind of address, is not installed.
     """
-    if not path.is_file():
-        raise DataError(f"a dataset is a table or a folder of images; there is no file {str(path)!r}; check the path")
-    suffix = path.suffix.lower()
+    path = TableFile(location)
+    suffix = path.suffix
     if suffix not in SUFFIXES:
         raise DataError(
             f"a table's name ends in one of {', '.join(SUFFIXES)}; received {path.name!r}; convert the file"
@@ -109,11 +111,11 @@ def _import_parquet() -> tuple[Any, Any]:
     return parquet, pyarrow
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def _unreadable(path: TableFile | Path, error: Exception) -> DataError:
     return DataError(f"{str(path)!r} is not a readable Parquet file ({name_some([str(error)])}); write it again")
 
 
-def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -> None:
+def _require(table: TableFile | str, wanted: Sequence[str], present: Sequence[str]) -> None:
     for column in wanted:
         if column not in present:
             known = did_you_mean(column, [str(name) for name in present])
@@ -122,8 +124,8 @@ def _require(table: Path | str, wanted: Sequence[str], present: Sequence[str]) -
             raise DataError(f"columns have different names; {str(table)!r} has several named {column!r}; rename them")
 
 
-def _read_csv(path: Path, wanted: Sequence[str], delimiter: str | None) -> dict[str, list[Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+def _read_csv(path: TableFile, wanted: Sequence[str], delimiter: str | None) -> dict[str, list[Any]]:
+    with path.open_text() as file:
         start = file.readline()
         if not start.strip():
             raise DataError(f"a table starts with a row of column names; {str(path)!r} is empty; check the file")
@@ -166,10 +168,10 @@ def _delimiter(header: str, wanted: Sequence[str]) -> str:
     return max(",;\t|", key=found)
 
 
-def _read_jsonl(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def _read_jsonl(path: TableFile, wanted: Sequence[str]) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {column: [] for column in wanted}
     present: dict[str, None] = {}
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open_text() as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -191,13 +193,13 @@ def _read_jsonl(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     return columns
 
 
-def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def _read_parquet(path: TableFile, wanted: Sequence[str]) -> dict[str, list[Any]]:
     parquet, pyarrow = _import_parquet()
     try:
-        with parquet.ParquetFile(path) as file:
+        with path.open(parts=True) as content, parquet.ParquetFile(content, pre_buffer=True) as file:
             _require(path, wanted, file.schema_arrow.names)
             columns: dict[str, list[Any]] = {column: [] for column in wanted}
-            decompressed, most = 0, max(LARGEST_SIZE, LARGEST_RATIO * path.stat().st_size)
+            decompressed, most = 0, max(LARGEST_SIZE, LARGEST_RATIO * path.size)
             for batch in file.iter_batches(128, columns=list(wanted)):
                 cells = [batch.column(column) for column in wanted]
                 cells = [c.dictionary_decode() if pyarrow.types.is_dictionary(c.type) else c for c in cells]
@@ -205,7 +207,7 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
                 if decompressed > most:
                     raise DataError(
                         f"a Parquet file must not decompress to many times its size; {str(path)!r} of "
-                        f"{path.stat().st_size:,} bytes decompresses to more than {most:,}; check it for repeated "
+                        f"{path.size:,} bytes decompresses to more than {most:,}; check it for repeated "
                         "values, or convert it to JSON Lines"
                     )
                 for column, part in zip(wanted, cells, strict=True):

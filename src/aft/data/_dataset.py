@@ -140,7 +140,7 @@ class Dataset:
         """Read a CSV, TSV, JSON Lines or Parquet file, or a table in memory.
 
         Args:
-            table: The file, a data frame of pandas or polars, an Arrow table, or a dict of lists.
+            table: The file or its address (``s3://...``), a data frame of pandas or polars, an Arrow table, or a dict of lists.
             text: Column of texts.
             text_pair: Column of second texts, for tasks on pairs of texts.
             image: Column of image paths, relative to the file's folder or to ``image_root``, or of encoded images: bytes, or Hugging

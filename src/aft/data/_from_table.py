@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aft.core import is_url
 from aft.data._columns import frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits
@@ -56,13 +57,14 @@ def read_table(
             "name their columns with text=, text_pair= and image="
         )
     wanted = list(dict.fromkeys(named.values()))
-    path = Path(table) if isinstance(table, str | Path) else None
-    values = frame_columns(table, wanted) if path is None else read_columns(path, wanted)
+    file = table if is_url(table) else Path(table) if isinstance(table, str | Path) else None
+    values = frame_columns(table, wanted) if file is None else read_columns(file, wanted)
     cells = {role: values[column] for role, column in named.items()}
-    inputs = _inputs(cells, image_root or (Path() if path is None else path.parent))
+    folder = file.parent if isinstance(file, Path) else None if isinstance(file, str) else Path()
+    inputs = _inputs(cells, image_root or folder)
     source = {
         "kind": modality_name(inputs.modality),
-        "path": type(table).__name__ if path is None else str(path),
+        "path": type(table).__name__ if file is None else str(file),
         **named,
     }
     if image_root is not None:
@@ -86,7 +88,7 @@ def read_table(
     )
 
 
-def _inputs(cells: dict[str, list[Any]], root: Path) -> Inputs:
+def _inputs(cells: dict[str, list[Any]], root: Path | None) -> Inputs:
     texts = images = None
     if "text" in cells:
         pair = cells.get("text_pair")
@@ -100,10 +102,15 @@ def _inputs(cells: dict[str, list[Any]], root: Path) -> Inputs:
     return found
 
 
-def _images(cells: list[Any], root: Path) -> Inputs:
+def _images(cells: list[Any], root: Path | None) -> Inputs:
     contents = [_image_bytes(cell) for cell in cells]
     if any(content is not None for content in contents):
         return ImageBytes([content or b"" for content in contents])
+    if root is None:
+        raise DataError(
+            f"a table in object storage holds its images, or image_root= is the folder of this machine that does; received paths, such as "
+            f"{_path(cells[0])!r}; name the folder, or put the images into a Parquet file"
+        )
     return ImageFiles([_image_path(root, _path(cell), row) for row, cell in enumerate(cells, start=1)])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aft.core import is_url
 from aft.data._columns import SUFFIXES
 from aft.data._dataset import Dataset
 from aft.data._from_hub import find_local, split_files
@@ -19,7 +20,7 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
     """Read a table, an image folder, a single image, or a data set that is known by its name.
 
     Args:
-        path: A file, a folder of images, a name as for `Dataset.from_hub`, or ``hf:OWNER/NAME`` for one of Hugging Face's hub, with
+        path: A file, the address of a table in object storage, a folder of images, a name as for `Dataset.from_hub`, or ``hf:OWNER/NAME`` for one of Hugging Face's hub, with
             ``,config=NAME`` where it has several.
         bad_inputs: ``"error"`` or ``"skip"``; see `Dataset.from_table`.
         row_ids: As for `Dataset.from_table`.
@@ -34,6 +35,8 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
         DataError: The data cannot be used.
     """
     named = {role: value for role, value in columns.items() if value is not None}
+    if is_url(path):
+        return Dataset.from_table(path, bad_inputs=bad_inputs, row_ids=row_ids, **named)  # type: ignore[arg-type]
     name = _hub_name(path)
     if name is not None:
         _check_roles(name, named)

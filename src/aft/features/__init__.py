@@ -8,7 +8,6 @@ package depends on numpy and knows nothing about models or training.
 from aft.features._describe import describe_store as describe_store
 from aft.features._factors import factors_of as factors_of
 from aft.features._import import import_features as import_features
-from aft.features._location import is_url as is_url
 from aft.features._location import join_location as join_location
 from aft.features._location import local_directory as local_directory
 from aft.features._merge import merge as merge

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from aft.core import format_size
-from aft.features._location import is_url
+from aft.core import format_size, is_url
 from aft.features._store import FeatureStore
 from aft.features._verify import verify as verify_store
 

@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
+from aft.core import is_url
 from aft.features._layout import Layout
 from aft.features._mirror import Mirror
-
-
-def is_url(location: str | Path) -> bool:
-    """Whether a location is in object storage: ``s3://bucket/path``, or another address for fsspec."""
-    return isinstance(location, str) and "://" in location
 
 
 def join_location(parent: str | Path, name: str) -> str | Path:

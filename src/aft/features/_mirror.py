@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aft.core import cache_dir, file_sha256
-from aft.errors import AftError, CorruptStoreError, MissingExtraError, StoreError, name_some
+from aft.core import cache_dir, file_sha256, file_system
+from aft.errors import AftError, CorruptStoreError, StoreError, name_some
 from aft.features._commit import write_file
 from aft.features._corrupt import corrupt
 from aft.features._layout import Layout
@@ -45,16 +45,9 @@ class Mirror:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        scheme, _, path = self.url.partition("://")
+        path = self.url.partition("://")[2]
         try:
-            import fsspec
-
-            self._remote, self._root = fsspec.core.url_to_fs(self.url)
-        except ImportError as error:
-            raise MissingExtraError(
-                f"{scheme}:// needs a package of fsspec, which is not installed ({error}); "
-                "for s3://, run pip install 'adaptive-feature-transfer[s3]'"
-            ) from error
+            self._remote, self._root = file_system(self.url)
         except ValueError as error:
             raise StoreError(
                 f"a store's address must be one that fsspec supports; received {url!r} ({error}); "

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from aft.core import is_url
 from aft.errors import StoreError, UsageError
 from aft.features._index import Index
 from aft.features._layout import Layout
-from aft.features._location import is_url
 from aft.features._records import Manifest, Plan, PlannedShard, ShardRecord, read_ids
 from aft.features._shard import ShardReader
 from aft.features._writer import StoreWriter

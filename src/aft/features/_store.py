@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.core import is_url
 from aft.errors import FingerprintError, StoreError, UnknownIdError, UsageError, name_some
 from aft.features._corrupt import corrupt
 from aft.features._index import Index, digest_heads
 from aft.features._layout import Layout
-from aft.features._location import is_url, local_copy
+from aft.features._location import local_copy
 from aft.features._records import Manifest, Plan, Sample, ShardRecord, read_ids, views_of
 from aft.features._shard import ShardReader, check_size_and_header
 

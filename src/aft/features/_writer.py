@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import remove_temporary_files
+from aft.core import is_url, remove_temporary_files
 from aft.errors import CorruptStoreError, StoreError, UsageError
 from aft.features._commit import write_file
 from aft.features._index import build_index, index_chunks
 from aft.features._layout import FORMAT, Layout
-from aft.features._location import is_url, local_copy
+from aft.features._location import local_copy
 from aft.features._mirror import Mirror
 from aft.features._planning import check_arguments, make_plan, planned_samples
 from aft.features._records import Dtype, File, ListedShard, Manifest, Plan, PlannedShard, Sample, ShardRecord, read_ids

@@ -62,7 +62,7 @@ def predict_file(
 
     Args:
         model: The model.
-        data: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
+        data: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file, or its address in object storage.
         out: A ``.csv``, ``.jsonl`` or ``.parquet`` file; None writes CSV to the standard output.
         columns: Names of the columns: ``text``, ``text_pair``, ``image``, and ``id`` if there is one.
         image_root: Folder that image paths are relative to; by default that of the file.
@@ -79,9 +79,9 @@ def predict_file(
         >>> predict_file(ExportedModel("exported"), "new.csv", "answers.csv", {"text": "sentence"})
         Answered(predicted=998, failed=2, first="row 17: the text is empty")
     """
-    source, target = Path(data), None if out is None else Path(out)
+    target = None if out is None else Path(out)
     if target is not None:
-        check_output(target, source, overwrite=overwrite)
+        check_output(target, data, overwrite=overwrite)
     roles = {
         ("text",): ["text"],
         ("text", "text"): ["text", "text_pair"],
@@ -96,8 +96,8 @@ def predict_file(
             raise UsageError(f"this model reads a column of each input; received none for {role}=; name it")
         names.append(columns[role])
     identity = columns.get("id")
-    rows = read_rows(source, [*names, *([identity] if identity else [])])
-    root = image_root or source.parent
+    rows = read_rows(data, [*names, *([identity] if identity else [])])
+    root = image_root or Path(data).parent
 
     def read(chunk: list[Row]) -> tuple[list[tuple[str, str | None]], list[Any]]:
         """The id of every row, with its error if it has one, and the inputs of the others."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aft.data import LONGEST_CELL
+from aft.data import LONGEST_CELL, TableFile
 from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -28,11 +28,11 @@ class Row(NamedTuple):
     error: str | None = None
 
 
-def read_rows(path: Path, needed: list[str]) -> Iterator[Row]:
+def read_rows(location: str | Path, needed: list[str]) -> Iterator[Row]:
     """Read the rows of a file.
 
     Args:
-        path: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file.
+        location: A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file, or its address in object storage.
         needed: Columns that it must have.
 
     Yields:
@@ -42,18 +42,17 @@ def read_rows(path: Path, needed: list[str]) -> Iterator[Row]:
         DataError: The file is missing or of another kind, or a column is missing.
         MissingExtraError: A Parquet file, and pyarrow is not installed.
     """
-    suffix = path.suffix.lower()
+    suffix = Path(location).suffix.lower()
     if suffix not in (*DELIMITERS, ".jsonl", ".parquet"):
         raise DataError(
-            f"rows are read from a .csv, .tsv, .jsonl or .parquet file; received {path.name!r}; convert it, or change its name"
+            f"rows are read from a .csv, .tsv, .jsonl or .parquet file; received {Path(location).name!r}; convert it, or change its name"
         )
-    if not path.is_file():
-        raise DataError(f"predictions need a file of inputs; there is no file {str(path)!r}; check the path")
+    path = TableFile(location)
     reader = {".jsonl": _json_lines, ".parquet": _parquet}.get(suffix)
     yield from reader(path, needed) if reader else _delimited(path, needed, DELIMITERS[suffix])
 
 
-def check_columns(path: Path, present: list[str], needed: list[str]) -> None:
+def check_columns(path: TableFile, present: list[str], needed: list[str]) -> None:
     """Check that a file has the columns that are needed.
 
     Raises:
@@ -64,10 +63,10 @@ def check_columns(path: Path, present: list[str], needed: list[str]) -> None:
             raise UnknownColumnError(f"{str(path)!r} has no column {column!r}{did_you_mean(column, present)}", column)
 
 
-def _delimited(path: Path, needed: list[str], delimiter: str) -> Iterator[Row]:
+def _delimited(path: TableFile, needed: list[str], delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
     # What is not UTF-8 becomes lone surrogates, which no text may hold, so that the row is reported and the next one is read.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+    with path.open_text(errors="surrogateescape") as file:
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         header = next(rows, None)
         if header is None:
@@ -92,8 +91,8 @@ def _delimited(path: Path, needed: list[str], delimiter: str) -> Iterator[Row]:
                 yield Row(number, dict(zip(header, cells, strict=True)))
 
 
-def _json_lines(path: Path, needed: list[str]) -> Iterator[Row]:
-    with path.open("rb") as file:
+def _json_lines(path: TableFile, needed: list[str]) -> Iterator[Row]:
+    with path.open() as file:
         number, checked = 0, False
         for line in file:
             if not line.strip():
@@ -110,22 +109,23 @@ def _json_lines(path: Path, needed: list[str]) -> Iterator[Row]:
             yield Row(number, values if isinstance(values, dict) else {}, wrong)
 
 
-def _parquet(path: Path, needed: list[str]) -> Iterator[Row]:
+def _parquet(path: TableFile, needed: list[str]) -> Iterator[Row]:
     try:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError(
             "Parquet files are read by pyarrow, which is not installed; run pip install 'adaptive-feature-transfer[tables]'"
         ) from error
-    try:
-        table = parquet.ParquetFile(path)
-    except Exception as error:
-        raise DataError(
-            f"{str(path)!r} is not a readable Parquet file ({str(error).splitlines()[0]:.80}); check it"
-        ) from error
-    check_columns(path, table.schema_arrow.names, needed)
-    number = 0
-    for batch in table.iter_batches(ROWS, columns=needed):
-        for values in batch.to_pylist():
-            number += 1
-            yield Row(number, values)
+    with path.open(parts=True) as content:
+        try:
+            table = parquet.ParquetFile(content, pre_buffer=True)
+        except Exception as error:
+            raise DataError(
+                f"{str(path)!r} is not a readable Parquet file ({str(error).splitlines()[0]:.80}); check it"
+            ) from error
+        check_columns(path, table.schema_arrow.names, needed)
+        number = 0
+        for batch in table.iter_batches(ROWS, columns=needed):
+            for values in batch.to_pylist():
+                number += 1
+                yield Row(number, values)
