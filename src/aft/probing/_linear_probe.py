@@ -12,9 +12,9 @@ from aft.probing._logistic import LogisticProblems, Standardised, spectrum
 from aft.probing._ridge import ridge_paths
 from aft.probing._sample_keys import sample_keys
 
-#: Penalties to try, for the mean loss on standardised features. The strongest comes first, so that each fit
-#: starts near the solution of the next.
-PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
+#: Penalties to try, for the mean loss on standardised features: half powers of ten from 10 to 0.001. The strongest comes first, so that
+#: each fit starts near the solution of the next.
+PENALTIES = tuple(10.0 ** (power / 2) for power in range(2, -7, -1))
 FOLDS = 5
 #: Number of feature values up to which the final fit runs in float64.
 FLOAT64_LIMIT = 20_000_000
