@@ -3,8 +3,8 @@
 The sets are those of the folder that ``AFT_DATA`` names. Each is one ``aft compare NAME``: the teachers are MiniLM for texts and
 EfficientNet-Lite0 for images, and three seeds are trained. Texts are compared at the default settings, which search the strength; sets of
 images have a learning rate, a strength and steps of their own, since a search of these students takes hours of two cores. Finished
-comparisons are kept in the folder that is given, so an interrupted script resumes. ``--write`` puts the table into docs/how-to/data-by-name.md. The last line is one JSON
-object.
+comparisons are kept in the folder that is given, so an interrupted script resumes. ``--write`` puts the table into
+docs/how-to/data-by-name.md. The last line is one JSON object.
 """
 
 import argparse
