@@ -1,6 +1,7 @@
 """Tiny models of several families, and texts to learn vocabularies from."""
 
 import pytest
+import torch
 
 from aft.models._text import train_tokenizer
 from tests.conftest import sentences
@@ -12,6 +13,8 @@ TEXTS = [text for _, text, _ in sentences(60)]
 def folders(tmp_path_factory):
     """Tiny models with random weights, in the folders that transformers writes."""
     import transformers
+
+    torch.manual_seed(0)  # what ran before must not decide how much 8 bits lose
 
     root = tmp_path_factory.mktemp("models")
     tokenizer = train_tokenizer(TEXTS, 200)
@@ -39,6 +42,8 @@ def folders(tmp_path_factory):
 def towers(tmp_path_factory):
     """Tiny models with random weights that embed images and texts."""
     import transformers
+
+    torch.manual_seed(0)
 
     root = tmp_path_factory.mktemp("towers")
     tokenizer = train_tokenizer(TEXTS, 200)

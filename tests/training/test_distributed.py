@@ -153,7 +153,11 @@ def test_two_processes_end_where_one_does_on_images_with_texts(matching, tmp_pat
     finished(start(train("two"), two_processes(free_port)))
     one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
     assert len(one) > 8, "student and gates"
-    assert furthest(one, two) < 1e-5
+    distances = sorted_distances(one, two)
+    assert distances[-len(distances) // 1000] < 2e-6, (
+        "all but one number in a thousand, whose first gradients are nearly zero"
+    )
+    assert distances[-1] < 1e-4
 
 
 def test_two_processes_show_the_views_that_one_does(task, tmp_path, free_port):

@@ -247,7 +247,7 @@ def test_an_ordinal_task_from_the_command_line_to_predictions(tmp_path, aft_comm
         "train", tmp_path / "data.csv", *arguments, "--order", "low,mid,high", "--out", tmp_path / "run"
     )
     assert status == 0, err
-    assert "ordinal" in err
+    assert "ordinal, as given; 3 classes" in err
     run = aft.Run.open(tmp_path / "run")
     model = aft.load(run)
     assert (model.targets.name, model.targets.classes) == ("ordinal", ("low", "mid", "high"))

@@ -20,8 +20,8 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
     """Read a table, an image folder, a single image, or a data set that is known by its name.
 
     Args:
-        path: A file, the address of a table in object storage, a folder of images, a name as for `Dataset.from_hub`, or ``hf:OWNER/NAME`` for one of Hugging Face's hub, with
-            ``,config=NAME`` where it has several.
+        path: A file, the address of a table in object storage, a folder of images, a name as for `Dataset.from_hub`, or
+            ``hf:OWNER/NAME`` for one of Hugging Face's hub, with ``,config=NAME`` where it has several.
         bad_inputs: ``"error"`` or ``"skip"``; see `Dataset.from_table`.
         row_ids: As for `Dataset.from_table`.
         **columns: Names of columns, as for `Dataset.from_table`; None means not given. Folders and images have no columns; for a

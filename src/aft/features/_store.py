@@ -33,7 +33,8 @@ class FeatureStore:
     """The features of one dataset by one teacher, read by sample id.
 
     Rows are memory-mapped, and every block is verified when it is first read, so memory use grows with the
-    batch and not with the store; a store of at most 256 MiB is held in memory once all of it has been read. A pickled store is reopened by the process that unpickles it.
+    batch and not with the store; a store of at most 256 MiB is held in memory once all of it has been read.
+    A pickled store is reopened by the process that unpickles it.
 
     Example:
         >>> store = FeatureStore.open("features/dinov2")

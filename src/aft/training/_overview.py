@@ -83,7 +83,7 @@ def _training_labels(problem: Problem) -> list[Any]:
 
 def _reason(problem: Problem, labels: list[Any]) -> str:
     """Why the task is this one."""
-    if problem.config.task != "auto":
+    if problem.config.task != "auto" or problem.config.order:
         return ", as given"
     if problem.dataset.source.get("labels") == "folders":
         return ", since folders are classes"
