@@ -100,7 +100,7 @@ def compare(
     settings = {
         "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr,
         "weight_decay": weight_decay, "warmup": warmup,
-        "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "order": o.names(order) if order else None, "unlabelled": unlabelled,
+        "gate_lr": gate_lr, "batch_size": batch_size, "task": task, "order": o.order(order), "unlabelled": unlabelled,
         "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing, "split_seed": split_seed,
         "test_fraction": test_fraction, "validation_fraction": validation_fraction, "leakage": leakage,
         "augment": augment, "layer": layer,

@@ -200,6 +200,11 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
+def order(text: str | None) -> tuple[str, ...] | None:
+    """The value of ``--order``."""
+    return names(text) if text else None
+
+
 def class_weights(text: str | None) -> Any:
     """The value of ``--class-weights``."""
     return text if text in (None, "balanced") else parse_json("--class-weights", text)

@@ -38,7 +38,7 @@ def rank(
         group=group, missing=missing, bad_inputs=bad_inputs,
     )  # fmt: skip
     rows = aft.rank(
-        dataset, features, task=task, order=o.names(order) if order else None, split_seed=split_seed, test_fraction=test_fraction,  # type: ignore[arg-type]
+        dataset, features, task=task, order=o.order(order), split_seed=split_seed, test_fraction=test_fraction,  # type: ignore[arg-type]
         validation_fraction=validation_fraction, leakage=leakage,  # type: ignore[arg-type]
     )  # fmt: skip
     best = rows[0]

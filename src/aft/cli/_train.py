@@ -85,7 +85,7 @@ def train(
         **({"method": method} if method else {}), "beta": beta, "weighting": weighting,
         "options": o.parse_json("--options", options) or {},
         "steps": steps, "epochs": epochs, "patience": patience, "lr": lr, "weight_decay": weight_decay,
-        "warmup": warmup, "gate_lr": gate_lr, "batch_size": batch_size, "seed": seed, "task": task, "order": o.names(order) if order else None,
+        "warmup": warmup, "gate_lr": gate_lr, "batch_size": batch_size, "seed": seed, "task": task, "order": o.order(order),
         "unlabelled": unlabelled, "class_weights": o.class_weights(class_weights), "label_smoothing": label_smoothing,
         "split_seed": split_seed, "test_fraction": test_fraction, "validation_fraction": validation_fraction,
         "leakage": leakage, "augment": augment, "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt,

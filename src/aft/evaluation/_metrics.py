@@ -47,7 +47,8 @@ def measure(targets: Targets, logits: NDArray[Any], encoded: NDArray[Any]) -> Me
         For classification: error, accuracy, balanced accuracy (the mean recall of the classes that occur), macro F1, Matthews'
         correlation, log loss, Brier score (summed over classes) and expected calibration error (15 bins). For multilabel: error,
         micro F1, macro F1 and log loss. Both include the AUROC, macro-averaged over one-vs-rest problems, if every class has positive and negative
-        samples. For an ordinal task also the mean absolute error in classes and Cohen's kappa with quadratic weights. For regression, in the units of the labels: RMSE, MAE, R2 and Spearman's correlation.
+        samples. For an ordinal task also the mean absolute error in classes and Cohen's kappa with quadratic weights. For regression,
+        in the units of the labels: RMSE, MAE, R2 and Spearman's correlation.
 
     Raises:
         DataError: There is no labelled sample.

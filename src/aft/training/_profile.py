@@ -39,7 +39,7 @@ class StepProfile(Callback):
     def __init__(self, student: nn.Module) -> None:
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._step: dict[str, float] = defaultdict(float)
-        self._steps, self._mark, self._reading = 0, 0.0, 0.0
+        self._steps, self._mark = 0, 0.0
         self._hooks = [
             student.register_forward_pre_hook(lambda *_: self._ends("to the device")),
             student.register_forward_hook(lambda *_: self._ends("student")),
@@ -51,7 +51,7 @@ class StepProfile(Callback):
 
     def read(self, seconds: float) -> None:
         """Take a read from a store into account."""
-        self._reading += seconds
+        self._step[FEATURES] += seconds
 
     def rows(self) -> list[tuple[str, float]]:
         """Median milliseconds of each phase; none if there were no steps beyond the warm-up."""
@@ -75,8 +75,7 @@ class StepProfile(Callback):
     def on_train_batch_start(self, *_: Any) -> None:
         """A batch has come."""
         self._ends(BATCHES)
-        self._step[FEATURES] = self._reading
-        self._step[BATCHES] = max(0.0, self._step[BATCHES] - self._reading)
+        self._step[BATCHES] = max(0.0, self._step[BATCHES] - self._step[FEATURES])
 
     def on_before_backward(self, *_: Any) -> None:
         """The loss is known."""
@@ -102,7 +101,6 @@ class StepProfile(Callback):
             for phase in PHASES:
                 self._seconds[phase].append(self._step[phase])
         self._step.clear()
-        self._reading = 0.0
         if self._steps == WARM_UP + MEASURED:
             self._stop()
 
@@ -135,7 +133,7 @@ class _TimedStore:
         return getattr(self._store, name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _untimed, (self._store,)  # in a process that prepares batches nobody would see the times
+        return self._store.__reduce__()  # in a process that prepares batches nobody would see the times
 
     def take(self, rows: NDArray[Any], views: Any = 0) -> NDArray[Any]:
         """What the store gives."""
@@ -143,7 +141,3 @@ class _TimedStore:
         values = self._store.take(rows, views)
         self._profile.read(time.perf_counter() - start)
         return values
-
-
-def _untimed(store: FeatureStore) -> FeatureStore:
-    return store
