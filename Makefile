@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := train,text,gguf,vision,tables,hub,st,report,ray,s3,export,runtime,serve
+EXTRAS := train,text,gguf,open-clip,vision,tables,hub,st,report,ray,s3,export,runtime,serve
 
 .PHONY: help setup demo demo-short test test-browser claims bench bench-gpu bench-compare faults faults-short check format docs lock clean
 

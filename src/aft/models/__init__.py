@@ -13,6 +13,7 @@ from aft.models._backbone import weights_digest as weights_digest
 from aft.models._capture import Captured as Captured
 from aft.models._capture import capture as capture
 from aft.models._device import choose_device as choose_device
+from aft.models._device import slow_precision as slow_precision
 from aft.models._facts import ModelFacts as ModelFacts
 from aft.models._facts import model_facts as model_facts
 from aft.models._hf_image import HFImage as HFImage

@@ -1,4 +1,6 @@
-"""The device that models run on."""
+"""The device that models run on, and the precisions that it is good at."""
+
+import time
 
 import torch
 
@@ -31,3 +33,35 @@ def choose_device(device: str) -> torch.device:
     if chosen.type == "cuda" and chosen.index is None and world_size() > 1:
         chosen = torch.device("cuda", local_rank())
     return chosen
+
+
+def slow_precision(device: torch.device, precision: str) -> str | None:
+    """Say so if a processor lacks arithmetic of a half precision: it then takes many times as long as fp32.
+
+    Args:
+        device: The device; accelerators are not examined.
+        precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+
+    Returns:
+        A sentence for a warning; None if nothing is wrong.
+    """
+    if device.type != "cpu" or precision == "fp32":
+        return None
+    ratio = _seconds(torch.bfloat16 if precision == "bf16" else torch.float16) / _seconds(torch.float32)
+    if ratio < 2:
+        return None
+    return (
+        f"this processor has no arithmetic for precision={precision!r}: a product of matrices takes {ratio:.0f} times as long as in "
+        "fp32; use precision='fp32'"
+    )
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    """Duration of a product of two matrices, the shortest of three."""
+    matrix = torch.ones(256, 256, dtype=dtype)
+    durations = []
+    for _ in range(3):
+        start = time.perf_counter()
+        torch.mm(matrix, matrix)
+        durations.append(time.perf_counter() - start)
+    return min(durations)

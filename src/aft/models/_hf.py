@@ -16,10 +16,11 @@ from aft.models._backbone import Backbone, Role, load_weights
 from aft.models._hf_common import PRETRAINED, SCRATCH, encoder_of, make_model, without_pooler
 from aft.models._hf_image import HFImage, image_preprocessing
 from aft.models._hf_text import HFText, is_decoder
-from aft.models._hf_towers import HFImageTower, HFTextTower, HFTowers, default_tower, has_towers, keep_tower
+from aft.models._hf_towers import HFImageTower, HFTextTower, has_towers, keep_tower
 from aft.models._layers import keep_first_layers, set_depth, set_dropout
 from aft.models._spec import ModelSpec
 from aft.models._text import require_transformers, train_tokenizer
+from aft.models._towers import Towers, tower_to_read
 from aft.models._vocabulary import prune_vocabulary
 
 #: Default limit for texts in tokens: few labelled tasks gain from more.
@@ -124,17 +125,12 @@ def _load_towers(
 ) -> Backbone:
     """A model that embeds images and texts: the part that is read, or for a teacher of images with texts both."""
     options = spec.options
-    reads = options.get("reads") or default_tower(modality)
     for name in NO_TOWER_OPTIONS:
         if name in options:
             raise UsageError(
                 f"a model that embeds images and texts gives its embedding; received the option {name}={options[name]}; leave it out"
             )
-    if reads not in (None, "image", "text") or (reads is None and role == "student"):
-        raise UsageError(
-            f"reads= is image or text, the part of an input that a model embeds; received {reads!r} for {spec.name!r}; a student of both "
-            f"names the model twice: hf:{spec.name},reads=image*hf:{spec.name},reads=text"
-        )
+    reads = tower_to_read(spec, modality, role)
     if architecture.model_type == "siglip2":
         raise ModelError(
             f"images of one size are embedded; {spec.name!r} takes images of any shape (NaFlex); choose the same model for one size, such "
@@ -157,7 +153,7 @@ def _load_towers(
         length = _text_length(spec, architecture.text_config, tokenizer)
         towers.append(HFTextTower(model, tokenizer, max_length=length, prompt=options.get("prompt", ""), recipe=recipe))
     if len(towers) > 1:
-        return HFTowers(*towers)
+        return Towers(*towers)
     keep_tower(model, reads or "")
     tower: Backbone = towers[0]
     return tower

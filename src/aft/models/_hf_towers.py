@@ -1,4 +1,4 @@
-"""Models of the CLIP and SigLIP families: a tower for images, a tower for texts, and both together."""
+"""Models of the CLIP and SigLIP families in transformers: a tower for images, and a tower for texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aft.data import IMAGE
 from aft.models._backbone import Batch, Recipe
 from aft.models._hf_common import PRETRAINED, SCRATCH, HFBackbone, make_model
 from aft.models._image_backbone import ImageBackbone
-from aft.models._parts import PartsBackbone
 from aft.models._text import TextBackbone, require_transformers
 from aft.preprocessing import ImagePreprocessing, Tokens
 
@@ -110,28 +108,6 @@ class HFTextTower(HFBackbone, TextBackbone):
         )
 
 
-class HFTowers(PartsBackbone):
-    """Both embeddings of an image with a text, scaled to unit length, and their elementwise product.
-
-    The sum of the product is the similarity that the model was trained for, so that a linear probe can read it.
-
-    Args:
-        image: The tower for images.
-        text: That for texts, of the same model.
-    """
-
-    sign = "&"  # in no name: both parts are one model
-
-    def __init__(self, image: HFImageTower, text: HFTextTower) -> None:
-        super().__init__([image, text])
-        self.dim = 3 * image.dim
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Features ``(B, 3d)`` of a batch."""
-        image, text = (F.normalize(self.part_features(number, batch), dim=1) for number in range(2))
-        return torch.cat([image, text, image * text], dim=1)
-
-
 def has_towers(config: Any) -> bool:
     """Whether an architecture is one of the CLIP or SigLIP families.
 
@@ -157,17 +133,6 @@ def keep_tower(model: nn.Module, reads: str) -> nn.Module:
         if hasattr(model, name):
             setattr(model, name, None)
     return model
-
-
-def default_tower(modality: tuple[str, ...] | None) -> str | None:
-    """The part that a model reads where its name does not say: the only one there is, and else both.
-
-    Args:
-        modality: That of the inputs; None if it is not known.
-    """
-    if modality is None or len(set(modality)) > 1:
-        return None
-    return "image" if modality == IMAGE else "text"
 
 
 def _embedding(output: Any) -> Tensor:

@@ -26,8 +26,9 @@ class ImageBackbone(Backbone):
         return [torch.from_numpy(self.images(image)) for image in inputs]
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
-        """Stack images: ``image`` is ``(B, 3, H, W)``."""
-        return {"image": torch.stack(list(encoded))}
+        """Stack images: ``image`` is ``(B, 3, H, W)``, with the channels of a pixel next to each other in memory."""
+        # Convolutions keep this order, and are faster in it.
+        return {"image": torch.stack(list(encoded)).contiguous(memory_format=torch.channels_last)}
 
     def preprocessing(self) -> dict[str, Any]:
         """Size, crop and normalisation of the images."""

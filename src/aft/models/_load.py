@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from aft.core import hub_access
-from aft.data import TEXT_PAIR, modality_of
+from aft.data import TEXT_PAIR, Modality, modality_of
 from aft.errors import ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Role
 from aft.models._joined import JoinedBackbone
@@ -24,7 +24,7 @@ BUILT_IN = ("ngrams", "static", "transformer")
 #: Students of several parts by what stands between their names.
 JOINED: dict[str, Callable[[Sequence[Backbone]], PartsBackbone]] = {"+": JoinedBackbone, "*": ProductBackbone}
 #: Kinds whose names may be those of models on the hub.
-HUB_KINDS = ("timm", "hf", "st")
+HUB_KINDS = ("timm", "hf", "st", "open_clip")
 
 
 def load_backbone(
@@ -41,9 +41,9 @@ def load_backbone(
     """Load a teacher or a student.
 
     Args:
-        name: ``timm:NAME``, ``hf:NAME-or-FOLDER``, ``st:NAME-or-FOLDER``, ``python:package.module:factory``,
-            ``aft:ngrams``, ``aft:static`` or ``aft:transformer``, each optionally followed by ``,option=value``; or any
-            ``nn.Module``. A student may be several names joined by ``+`` or ``*``, see `JoinedBackbone` and `ProductBackbone`.
+        name: ``timm:NAME``, ``hf:NAME-or-FOLDER``, ``st:NAME-or-FOLDER``, ``open_clip:NAME-or-FOLDER``,
+            ``python:package.module:factory``, ``aft:ngrams``, ``aft:static`` or ``aft:transformer``, each optionally followed by
+            ``,option=value``; or any ``nn.Module``. A student may be several names joined by ``+`` or ``*``, see `JoinedBackbone` and `ProductBackbone`.
         role: ``"teacher"`` or ``"student"``.
         texts: Returns the training texts, for students that learn their vocabulary from them.
         example: A raw input, to determine the width of a module's features.
@@ -128,6 +128,10 @@ class _Task(NamedTuple):
     example: Any
     outputs: int | None
 
+    def modality(self) -> Modality | None:
+        """That of the inputs, if one is given."""
+        return None if self.example is None else modality_of(self.example)
+
     def all_texts(self) -> Sequence[str] | None:
         """The training texts, if there are any."""
         return self.texts() if self.texts is not None else None
@@ -150,14 +154,18 @@ def _load(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
         from aft.models._hf import load_hf
 
         learns = "vocabulary" in spec.options or spec.options.get("weights") == "random"
-        modality = None if task.example is None else modality_of(task.example)
-        return load_hf(spec, task.all_texts() if learns else None, modality, role)
-    if spec.kind == "st" and role == "student":
-        raise UsageError(f"st: models are teachers; received {str(spec)!r} as a student; load the same folder with hf:")
+        return load_hf(spec, task.all_texts() if learns else None, task.modality(), role)
+    if spec.kind in ("st", "open_clip") and role != "teacher":
+        other = "load the same folder with hf:" if spec.kind == "st" else "choose a model of timm: or hf:"
+        raise UsageError(f"{spec.kind}: models are teachers; received {str(spec)!r} as a student; {other}")
     if spec.kind == "st":
         from aft.models._st import load_st
 
         return load_st(spec)
+    if spec.kind == "open_clip":
+        from aft.models._open_clip import load_open_clip
+
+        return load_open_clip(spec, task.modality())
     if spec.kind == "python":
         return load_python(spec, task.example, role=role)
     return _make_built_in(spec, role, task)

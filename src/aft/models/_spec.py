@@ -7,7 +7,7 @@ from typing import Any
 from aft.catalogue import KNOWN_MODELS
 from aft.errors import UsageError, did_you_mean
 
-KINDS = ("timm", "hf", "st", "python", "aft")
+KINDS = ("timm", "hf", "st", "open_clip", "python", "aft")
 
 #: What stands between the names of the parts of a student. Names of folders may hold these signs themselves.
 _SHORT = "|".join(map(re.escape, KNOWN_MODELS))
@@ -39,6 +39,7 @@ KIND_OPTIONS: dict[str, tuple[str, ...]] = {
         "layer", "pooling", "weights", "prompt", "max_length", "keep_layers", "image_size", "vocabulary", "dropout", "reads",
     ),
     "st": ("prompt", "max_length"),
+    "open_clip": ("weights", "prompt", "reads"),
     "python": ("layer", "pooling", "weights", "reads"),
     "aft:ngrams": ("width", "hidden", "vocabulary", "dropout"),
     "aft:static": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "init"),
@@ -53,7 +54,7 @@ class ModelSpec:
     """The parts of a model's name.
 
     Attributes:
-        kind: ``"timm"``, ``"hf"``, ``"st"``, ``"python"`` or ``"aft"``.
+        kind: ``"timm"``, ``"hf"``, ``"st"``, ``"open_clip"``, ``"python"`` or ``"aft"``.
         name: The model's name within its kind: a name on a hub, a local folder, or
             ``package.module:factory``.
         options: Options that follow the name.

@@ -14,7 +14,7 @@ from torch import nn
 from aft.core import downloaded
 from aft.data import MODALITIES, Dataset, Inputs, Modality, check_inputs, modality_name
 from aft.errors import DataError, RunError, UsageError, did_you_mean
-from aft.models import Backbone, Batch, Student, choose_device, forward_all, restore_backbone
+from aft.models import Backbone, Batch, Student, choose_device, forward_all, restore_backbone, slow_precision
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
 from aft.runs._weights import load_weights
@@ -222,8 +222,11 @@ def load(
         raise RunError(
             f"{str(layout.weights)!r} does not fit the student ({str(error).splitlines()[0][:120]}); pass the student that was trained"
         ) from error
+    chosen = choose_device(device)
+    if slow := slow_precision(chosen, precision):
+        log.warning("%s", slow)
     return Model(
-        restored.eval().to(choose_device(device)), config, layout.directory, precision=precision,
+        restored.eval().to(chosen), config, layout.directory, precision=precision,
         code={"student": student, "preprocess": preprocess},
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from torch import nn
 from aft.data import Dataset, Splits, Targets, check_dataset, infer_targets, make_splits, sample_warnings
 from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
-from aft.models import Recipe, Student, choose_device, forward_all
+from aft.models import Recipe, Student, choose_device, forward_all, slow_precision
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
 from aft.training._augment import choose_augment
 from aft.training._encoded import EncodedDataset
@@ -104,6 +104,8 @@ class Problem:
         """
         check_dataset(dataset)
         device = choose_device(config.device)
+        if slow := slow_precision(device, config.precision):
+            log.warning("%s", slow)
         dataset = dataset.verified()
         splits = make_splits(
             dataset,
