@@ -132,6 +132,18 @@ def test_what_a_function_holds_is_part_of_its_identity(make):
     assert preprocess_digest(make(1500)) != preprocess_digest(make(1501))
 
 
+@pytest.mark.parametrize("place", range(40))
+def test_each_of_many_held_functions_counts(place):
+    def many(values):
+        functions = [cached(value) for value in values]
+        return lambda value: [function(value) for function in functions]
+
+    values = list(range(1500, 1540))
+    changed = [value + (number == place) * 100 for number, value in enumerate(values)]
+    assert preprocess_digest(many(values)) == preprocess_digest(many(values))
+    assert preprocess_digest(many(values)) != preprocess_digest(many(changed))
+
+
 def test_code_of_held_functions_and_classes_counts():
     def first(values):
         return values * 2

@@ -30,7 +30,7 @@ def preprocess_digest(preprocess: Callable[[Any], Any]) -> str:
         if not inspect.isroutine(preprocess):
             seen.append(sorted((str(key), _stable(v)) for key, v in getattr(preprocess, "__dict__", {}).items()))
         described = source_of(preprocess if inspect.isroutine(preprocess) else type(preprocess)) + _stable(seen)
-        held = "".join(_held(preprocess, set(), top=True))
+        held = "".join(_held(preprocess, {}, top=True))
     except Exception as error:  # objects of a user's classes can raise anything
         raise ModelError(
             f"preprocess= is recognised by its code and by what it uses; the latter cannot be read ({describe_exception(error)}); "
@@ -47,12 +47,12 @@ def source_of(code: Any) -> str:
         return ""
 
 
-def _held(value: Any, seen: set[int], *, top: bool = False) -> Iterator[str]:
+def _held(value: Any, seen: dict[int, Any], *, top: bool = False) -> Iterator[str]:
     """What a value consists of, and what it uses: values, arrays, the code of functions and of their classes.
 
     Args:
         value: The value.
-        seen: Identities of what has been described already.
+        seen: What has been described already, by its identity. It is kept alive, so that nothing else gets the same identity.
         top: Whether it is the preprocessing itself, whose source code is described elsewhere.
     """
     if value is None or isinstance(value, ModuleType) or id(value) in seen:
@@ -60,7 +60,7 @@ def _held(value: Any, seen: set[int], *, top: bool = False) -> Iterator[str]:
     if isinstance(value, str | bytes | int | float | complex):
         yield repr(value)
         return
-    seen.add(id(value))
+    seen[id(value)] = value
     if isinstance(value, Tensor):
         dense = value.detach().cpu().to_dense().resolve_conj()
         value = (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
@@ -107,7 +107,7 @@ def _names(slots: Any) -> Sequence[str]:
     return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
-def _globals_of(function: Any, seen: set[int]) -> Iterator[str]:
+def _globals_of(function: Any, seen: dict[int, Any]) -> Iterator[str]:
     """The values of a function's module that it uses; other modules' functions and classes have versions of their own."""
     codes = [function.__code__]
     for code in codes:  # lambdas, comprehensions and inner functions have code of their own
@@ -120,13 +120,13 @@ def _globals_of(function: Any, seen: set[int]) -> Iterator[str]:
             yield from _held(part, seen)
 
 
-def _class(kind: type, seen: set[int]) -> Iterator[str]:
+def _class(kind: type, seen: dict[int, Any]) -> Iterator[str]:
     """The source code of a class and of its bases, and what their methods use, unless they are of an installed package."""
     yield kind.__qualname__
     for base in kind.__mro__:
         if base is object or id(base) in seen or _is_installed(base):
             continue
-        seen.add(id(base))
+        seen[id(base)] = base
         yield source_of(base)
         for name, method in sorted(base.__dict__.items()):
             if inspect.isfunction(method):
