@@ -36,12 +36,12 @@ SETS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "cifar10": (
         IMAGE,
         (LITE0,),
-        ("--leakage", "drop", "--lr", "1e-3", "--beta", "3", "--weighting", "balanced", "--steps", "1500"),
+        ("--leakage", "drop", "--lr", "1e-3", "--beta", "3", "--weighting", "balanced", "--steps", "1000"),
     ),
     "flickr8k-matching": (
         "python:aft.demo:mobilenetv2_64,reads=image*minilm,keep_layers=2,max_length=32,vocabulary=4000",
         (f"{LITE0},reads=image", "minilm"),
-        ("--leakage", "drop", "--lr", "3e-4", "--beta", "1", "--weighting", "balanced", "--steps", "600"),
+        ("--leakage", "drop", "--lr", "3e-4", "--beta", "1", "--weighting", "balanced", "--steps", "300"),
     ),
 }
 

@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder of features and comparison")
     parser.add_argument("--task", choices=("flickr8k-matching", "emoji"), default="flickr8k-matching")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=300)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     dataset = (

@@ -44,8 +44,12 @@ from aft.data._modality import is_text as is_text
 from aft.data._modality import modality_name as modality_name
 from aft.data._open import HUB as HUB
 from aft.data._open import open_dataset as open_dataset
+from aft.data._positions import Positions as Positions
 from aft.data._splits import Splits as Splits
 from aft.data._splits import make_splits as make_splits
+from aft.data._strings import Digests as Digests
+from aft.data._strings import Strings as Strings
+from aft.data._strings import StringsBuilder as StringsBuilder
 from aft.data._table_file import TableFile as TableFile
 from aft.data._targets import Targets as Targets
 from aft.data._targets import TaskKind as TaskKind

@@ -11,7 +11,7 @@ from torch import nn
 from aft.catalogue import KNOWN_MODELS
 from aft.data import Dataset, Views
 from aft.extraction._settings import Settings
-from aft.features import Sample, StoreWriter, join_location
+from aft.features import Samples, StoreWriter, join_location
 from aft.models import Backbone, ModelSpec, load_backbone, weights_digest
 
 
@@ -115,7 +115,7 @@ class TeacherRun:
                 "pooling": getattr(self.backbone, "pooling", None), "input": self.dataset.kind, **reads,
                 **preprocessing, **self.views.fingerprint,
             },
-            samples=[Sample(*pair) for pair in zip(self.dataset.ids, self.dataset.digests, strict=True)],
+            samples=Samples(self.dataset.ids, self.dataset.digests),
             shard_rows=shard_rows, overwrite=overwrite,
         )  # fmt: skip
 

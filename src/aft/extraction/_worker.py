@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from aft.core import Progress
-from aft.data import Dataset
+from aft.data import Dataset, Positions
 from aft.extraction._compute import NetworkGroup, compute_features, group_by_network
 from aft.extraction._settings import Settings
 from aft.extraction._teacher import TeacherRun, load_teachers
@@ -60,16 +60,16 @@ class Worker:
             TeacherRun(dataset, backbone, name, out, settings, device) for name, backbone in backbones.items()
         ]
         self.writers: list[StoreWriter] = [teacher.plan(shard_rows, overwrite) for teacher in self.teachers]
-        self._position = {sample_id: index for index, sample_id in enumerate(dataset.ids)}
+        self._positions = Positions(dataset.ids)
         self._groups: dict[tuple[int, ...], list[NetworkGroup]] = {}
 
     def pending(self) -> list[ShardTask]:
         """Tasks for all shards that are planned but not committed."""
-        shards: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+        shards: dict[str, list[tuple[int, int]]] = {}
         for number, writer in enumerate(self.writers):
             for shard in writer.pending():
-                shards.setdefault(tuple(sample.id for sample in writer.samples(shard)), []).append((number, shard))
-        return [ShardTask(tuple(members), len(ids)) for ids, members in shards.items()]
+                shards.setdefault(writer.ids_digest(shard), []).append((number, shard))
+        return [ShardTask(tuple(each), self.writers[each[0][0]].rows(each[0][1])) for each in shards.values()]
 
     def refresh(self) -> None:
         """Look for shards that other machines have committed."""
@@ -90,9 +90,8 @@ class Worker:
         if numbers not in self._groups:
             self._groups[numbers] = group_by_network([self.teachers[number] for number in numbers])
         first, shard = task.shards[0]
-        ids = [sample.id for sample in self.writers[first].samples(shard)]
         before = [teacher.truncated for teacher in self.teachers]
-        indices = [self._position[sample_id] for sample_id in ids]
+        indices = self._positions.find(sample.id for sample in self.writers[first].samples(shard)).tolist()
         features = compute_features(self._groups[numbers], indices, progress)
         for number, shard in task.shards:
             self.writers[number].commit(shard, features[self.teachers[number].name])

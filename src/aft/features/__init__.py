@@ -13,9 +13,10 @@ from aft.features._location import local_directory as local_directory
 from aft.features._merge import merge as merge
 from aft.features._open_stores import open_stores as open_stores
 from aft.features._planning import default_shard_rows as default_shard_rows
-from aft.features._records import Sample as Sample
 from aft.features._records import compare_fingerprints as compare_fingerprints
 from aft.features._repair import repair as repair
+from aft.features._samples import Sample as Sample
+from aft.features._samples import Samples as Samples
 from aft.features._store import FeatureStore as FeatureStore
 from aft.features._verify import verify as verify
 from aft.features._writer import StoreWriter as StoreWriter

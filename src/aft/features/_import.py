@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.core import file_sha256
+from aft.data import Positions
 from aft.errors import UsageError, did_you_mean
 from aft.features._location import join_location
-from aft.features._records import Dtype, Sample
+from aft.features._records import Dtype
+from aft.features._samples import Samples
 from aft.features._store import FeatureStore
 from aft.features._vectors import VectorFile, open_vectors
 from aft.features._writer import StoreWriter
@@ -79,7 +81,7 @@ def import_features(
             **({"vector": vector} if vector else {}), **({"reads": reads} if reads else {}),
         },
         dim=vectors.dim,
-        samples=[Sample(sample_id, "") for sample_id in vectors.ids],
+        samples=Samples(vectors.ids, [""] * len(vectors.ids)),
         dtype=dtype,
         overwrite=overwrite,
     )  # fmt: skip
@@ -89,10 +91,10 @@ def import_features(
 
 def _commit_all(writer: StoreWriter, vectors: VectorFile) -> None:
     """Read the file once, assign rows to shards by id, and commit each shard when it is complete."""
-    position_of = {sample_id: position for position, sample_id in enumerate(vectors.ids)}
-    shard_of, row_of = (np.full(len(position_of), -1, dtype=np.int64) for _ in range(2))
+    places = Positions(vectors.ids)
+    shard_of, row_of = (np.full(len(vectors.ids), -1, dtype=np.int64) for _ in range(2))
     for shard in writer.pending():
-        positions = [position_of[sample.id] for sample in writer.samples(shard)]
+        positions = places.find(sample.id for sample in writer.samples(shard))
         shard_of[positions], row_of[positions] = shard, np.arange(len(positions))
     missing = {shard: writer.rows(shard) for shard in writer.pending()}
     buffers: dict[int, NDArray[np.float64]] = {}

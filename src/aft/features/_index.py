@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from aft.core import file_sha256
 from aft.features._corrupt import corrupt
-from aft.features._records import File, Sample
+from aft.features._records import File
+from aft.features._samples import Sample
 
 Words = NDArray[np.uint64]
 #: Numbers per entry.
 ENTRY = 5
+#: Entries that are written, and ids that are looked up, at a time.
+CHUNK = 1 << 16
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -33,9 +36,10 @@ def hash_ids(ids: Iterable[str]) -> Words:
     return np.frombuffer(raw, dtype=">u8").reshape(-1, 2).astype(np.uint64)
 
 
-def digest_heads(digests: Iterable[str]) -> Words:
+def digest_heads(digests: Sequence[str]) -> Words:
     """The first 64 bits of each input digest, ``(n,)``; 0 for an empty digest."""
-    return np.array([int(digest[:16], 16) if digest else 0 for digest in digests], dtype=np.uint64)
+    heads = (int(digest[:16], 16) if digest else 0 for digest in digests)
+    return np.fromiter(heads, dtype=np.uint64, count=len(digests))
 
 
 def _checksum(entries: Words) -> Words:
@@ -46,21 +50,39 @@ def _checksum(entries: Words) -> Words:
     return mixed
 
 
-def build_index(samples: Sequence[Sample]) -> Words:
-    """Build the sorted entries of samples.
+class NewIndex:
+    """An index that is being built. Its parts are sorted while they are written, so that it is never in memory as a whole.
 
     Args:
-        samples: Samples with distinct ids, in the order of their rows.
-
-    Returns:
-        Entries ``(5, n)``.
+        rows: Number of rows of the store.
     """
-    entries = np.zeros((ENTRY, len(samples)), dtype="<u8")
-    entries[:2] = hash_ids(sample.id for sample in samples).T
-    entries[2] = np.arange(len(samples), dtype=np.uint64)
-    entries[3] = digest_heads(sample.digest for sample in samples)
-    entries[4] = _checksum(entries)
-    return entries[:, np.lexsort((entries[1], entries[0]))]
+
+    def __init__(self, rows: int) -> None:
+        self._hashes = np.empty((2, rows), dtype=np.uint64)
+        self._heads = np.empty(rows, dtype=np.uint64)
+        self._added = 0
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Add the samples of the next rows."""
+        place = slice(self._added, self._added + len(samples))
+        self._hashes[:, place] = hash_ids(sample.id for sample in samples).T
+        self._heads[place] = digest_heads([sample.digest for sample in samples])
+        self._added += len(samples)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes of the file."""
+        yield index_header(self._added)
+        order = np.lexsort((self._hashes[1], self._hashes[0]))
+        for column in range(ENTRY):
+            for start in range(0, self._added, CHUNK):
+                yield self._entries(order[start : start + CHUNK])[column].astype("<u8").tobytes()
+
+    def _entries(self, rows: NDArray[np.int64]) -> Words:
+        """The entries of some rows, ``(5, n)``."""
+        first, second = self._hashes[:, rows]
+        entries = np.stack([first, second, rows.astype(np.uint64), self._heads[rows], np.zeros_like(first)])
+        entries[4] = _checksum(entries)
+        return entries
 
 
 class Index:
@@ -102,6 +124,15 @@ class Index:
         Raises:
             CorruptStoreError: An entry, or the file, is not what was written.
         """
+        parts = [self._find(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
+        if not parts:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
+        rows, heads = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        if (rows < 0).any():
+            self.verify()  # a flipped bit may have hidden an id: report the corrupt index, not an unknown id
+        return rows, heads
+
+    def _find(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], Words]:
         wanted = hash_ids(ids)
         first = self._entries[0]
         position = np.searchsorted(first, wanted[:, 0], side="left")
@@ -120,8 +151,6 @@ class Index:
             heads[where[hit]] = entries[3, hit]
             open_[where[hit | ~same_first]] = False
             position = position + 1
-        if (rows < 0).any():
-            self.verify()  # a flipped bit may have hidden an id: report the corrupt index, not an unknown id
         return rows, heads
 
     def verify(self) -> None:
@@ -139,10 +168,3 @@ def index_header(rows: int) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": "<u8", "fortran_order": False, "shape": (ENTRY, rows)})
     return buffer.getvalue()
-
-
-def index_chunks(entries: Words) -> Iterator[bytes | memoryview]:
-    """The bytes of an index file."""
-    yield index_header(entries.shape[1])
-    if entries.size:
-        yield np.ascontiguousarray(entries).data.cast("B")

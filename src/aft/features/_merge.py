@@ -1,5 +1,6 @@
 """Merge stores that hold the features of one model over subsets of a dataset."""
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.data import Positions, StringsBuilder
 from aft.errors import FingerprintError, UsageError, name_some
 from aft.features._location import join_location, local_directory
-from aft.features._records import Sample, compare_fingerprints
+from aft.features._records import compare_fingerprints
+from aft.features._samples import Samples
 from aft.features._store import FeatureStore
 from aft.features._writer import StoreWriter
 
@@ -57,32 +60,27 @@ def merge(stores: Sequence[FeatureStore | str | Path], *, out: str | Path, overw
             raise FingerprintError(
                 f"only stores of one model can be merged; {'; '.join(differences)}; extract one of them again"
             )
-    owner: dict[str, int] = {}
-    samples: list[Sample] = []
-    digests: dict[str, str] = {}
+    ids, digests, owners = StringsBuilder(), StringsBuilder(), array("l")
     for number, source in enumerate(sources):
-        repeated = [sample for sample in source.samples if sample.id in owner]
-        changed = [sample.id for sample in repeated if digests[sample.id] != sample.digest]
-        if changed:
-            raise FingerprintError(
-                f"an id must have the same input in every store; {str(source.path)!r} differs from earlier stores for "
-                f"{len(changed)} ids, {name_some(changed)}; extract one of them again"
-            )
-        _check_equal(sources, owner, source, [sample.id for sample in repeated])
-        for sample in source.samples:
-            if sample.id not in owner:
-                owner[sample.id], digests[sample.id] = number, sample.digest
-                samples.append(sample)
+        earlier = _find_earlier(sources[:number], source)
+        for sample, owner in zip(source.samples, earlier.tolist(), strict=True):
+            if owner < 0:
+                ids.append(sample.id)
+                digests.append(sample.digest)
+                owners.append(number)
+    samples = Samples(ids.build(), digests.build())
+    places, owner_of = Positions(samples.ids), np.frombuffer(owners, dtype=np.int_)
     writer = StoreWriter.plan(
         target, name=first.name, fingerprint={key: value for key, value in first.fingerprint.items() if key != "samples"},
         dim=first.dim * first.views, dtype="float16" if first.dtype == np.float16 else "float32", samples=samples, overwrite=overwrite,
     )  # fmt: skip
     for shard in writer.pending():
-        ids = [sample.id for sample in writer.samples(shard)]
-        rows = np.empty((len(ids), first.dim * first.views), dtype=first.dtype)
-        for number in sorted({owner[sample_id] for sample_id in ids}):
-            positions = [position for position, sample_id in enumerate(ids) if owner[sample_id] == number]
-            rows[positions] = _all_features(sources[number], [ids[position] for position in positions])
+        members = [sample.id for sample in writer.samples(shard)]
+        rows = np.empty((len(members), first.dim * first.views), dtype=first.dtype)
+        mine = owner_of[places.find(members)]
+        for number in np.unique(mine).tolist():
+            positions = np.flatnonzero(mine == number)
+            rows[positions] = _all_features(sources[number], [members[position] for position in positions.tolist()])
         writer.commit(shard, rows)
     return writer.finish()
 
@@ -98,14 +96,39 @@ def _identity(store: FeatureStore) -> dict[str, object]:
     return {**fields, "name": store.name, "dim": store.dim, "dtype": store.dtype.name}
 
 
-def _check_equal(
-    sources: Sequence[FeatureStore], owner: dict[str, int], source: FeatureStore, ids: Sequence[str]
-) -> None:
-    """Check that repeated samples have the same features in all stores; otherwise one machine was wrong."""
+def _find_earlier(sources: Sequence[FeatureStore], source: FeatureStore) -> NDArray[np.int64]:
+    """Which earlier store holds each sample of a store first, ``(n,)``; -1 for none. Both must hold the same of it.
+
+    Raises:
+        FingerprintError: The inputs of ids differ.
+        UsageError: The features of samples differ.
+    """
+    owner = np.full(len(source), -1, dtype=np.int64)
+    changed: list[str] = []
+    for number, earlier in enumerate(sources):
+        rows, _ = earlier.index.find(source.ids)
+        repeated = np.flatnonzero((rows >= 0) & (owner < 0))
+        owner[repeated] = number
+        changed += [
+            source.ids[mine]
+            for mine, its in zip(repeated.tolist(), rows[repeated].tolist(), strict=True)
+            if source.samples.digests[mine] != earlier.samples.digests[its]
+        ]
+    if changed:
+        raise FingerprintError(
+            f"an id must have the same input in every store; {str(source.path)!r} differs from earlier stores for "
+            f"{len(changed)} ids, {name_some(changed)}; extract one of them again"
+        )
+    for number, earlier in enumerate(sources):
+        _check_equal(earlier, source, [source.ids[place] for place in np.flatnonzero(owner == number).tolist()])
+    return owner
+
+
+def _check_equal(earlier: FeatureStore, source: FeatureStore, ids: Sequence[str]) -> None:
+    """Check that repeated samples have the same features in two stores; otherwise one machine was wrong."""
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
-        earlier = np.concatenate([_all_features(sources[owner[sample_id]], [sample_id]) for sample_id in chunk])
-        different = np.flatnonzero((earlier != _all_features(source, chunk)).any(axis=1))
+        different = np.flatnonzero((_all_features(earlier, chunk) != _all_features(source, chunk)).any(axis=1))
         if len(different):
             names = [chunk[int(position)] for position in different]
             raise UsageError(

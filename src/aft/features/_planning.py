@@ -1,12 +1,15 @@
 """Plan the shards of a store: create a plan, or extend the one that exists."""
 
 import shutil
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aft.core import TEMPORARY
+from aft.data import Positions
 from aft.errors import FingerprintError, StoreError, UsageError, did_you_mean, name_some
 from aft.features._commit import write_file
 from aft.features._layout import Layout
@@ -15,19 +18,17 @@ from aft.features._records import (
     File,
     Plan,
     PlannedShard,
-    Sample,
     ShardRecord,
     compare_fingerprints,
     encode_ids,
     read_ids,
     views_of,
 )
+from aft.features._samples import Sample, Samples
 from aft.features._shard import ShardReader
 
 #: Rows of a shard below which views do not divide it further.
 SMALLEST_SHARD = 32
-#: The samples of each planned shard, by the number of the shard.
-PlannedSamples = dict[int, list[Sample]]
 
 
 def default_shard_rows(samples: int) -> int:
@@ -46,7 +47,13 @@ def default_shard_rows(samples: int) -> int:
 
 
 def make_plan(
-    layout: Layout, location: str, requested: Plan, samples: Sequence[Sample], shard_rows: int | None, overwrite: bool
+    layout: Layout,
+    location: str,
+    requested: Plan,
+    samples: Samples,
+    positions: Positions,
+    shard_rows: int | None,
+    overwrite: bool,
 ) -> Plan:
     """Write a plan, or extend the one that exists.
 
@@ -55,6 +62,7 @@ def make_plan(
         location: The store's directory or address, for error messages.
         requested: Name, fingerprint, width and type of the features, without shards.
         samples: Ids and input digests.
+        positions: Where each id is among the samples.
         shard_rows: Rows per new shard.
         overwrite: Remove an existing store that is corrupt or holds other features.
 
@@ -73,10 +81,13 @@ def make_plan(
         found = Plan.read(layout.plan)
         differences = compare_fingerprints(_identity(requested), _identity(found), location)
         if not differences:
-            planned = planned_samples(layout, found)
-            differences = _changed_inputs(layout, planned, samples)
-            if not differences:
-                return _extend(layout, found, planned, samples, shard_rows)
+            coverage = _compare(layout, found, samples, positions)
+            changed = coverage.changed
+            if not changed:
+                return _extend(layout, found, coverage, samples, shard_rows)
+            differences = [
+                f"the inputs of {len(changed)} ids have changed since they were extracted, {name_some(changed)}"
+            ]
         if not overwrite:
             raise FingerprintError(
                 f"a store holds the features of one model over unchanged inputs; {'; '.join(differences)}; "
@@ -90,16 +101,21 @@ def make_plan(
             f"a store's directory must be creatable; received {error.strerror!r} for {str(layout.directory)!r}; "
             "choose another out="
         ) from error
-    return _extend(layout, requested, {}, samples, shard_rows)
+    return _extend(layout, requested, _Coverage([], np.zeros(len(samples), dtype=bool), []), samples, shard_rows)
 
 
-def planned_samples(layout: Layout, plan: Plan) -> PlannedSamples:
-    """Read the samples of every planned shard."""
-    return {n: read_ids(layout.ids(n), shard.ids) for n, shard in enumerate(plan.shards) if shard is not None}
+def planned_samples(layout: Layout, plan: Plan) -> Iterator[tuple[int, list[Sample]]]:
+    """Read the samples of one planned shard after the other: the number of the shard, and its samples."""
+    for number, shard in enumerate(plan.shards):
+        if shard is not None:
+            yield number, read_ids(layout.ids(number), shard.ids, shard.rows)
 
 
-def check_arguments(name: str, dtype: str, dim: int, samples: Sequence[Sample], shard_rows: int | None) -> None:
+def check_arguments(name: str, dtype: str, dim: int, samples: Samples, shard_rows: int | None) -> Positions:
     """Check the arguments of a plan.
+
+    Returns:
+        Where each id is among the samples.
 
     Raises:
         UsageError: The name, type, width or number of rows is invalid, ids repeat, or there are no samples.
@@ -116,11 +132,13 @@ def check_arguments(name: str, dtype: str, dim: int, samples: Sequence[Sample], 
         raise UsageError(f"a shard has at least one row; received shard_rows={shard_rows}; omit it to use the default")
     if not samples:
         raise UsageError("a store needs at least one sample; received none; check the dataset")
-    repeated = [sample_id for sample_id, count in Counter(sample.id for sample in samples).items() if count > 1]
+    positions = Positions(samples.ids)
+    repeated = positions.repeated()
     if repeated:
         raise UsageError(
             f"ids must be unique; received {name_some(repeated)} more than once; name a column of unique ids with id="
         )
+    return positions
 
 
 def _identity(plan: Plan) -> dict[str, Any]:
@@ -133,7 +151,7 @@ def _is_corrupt(layout: Layout) -> bool:
         planned = Plan.read(layout.plan).shards
         for number, shard in enumerate(planned):
             if shard is not None:
-                read_ids(layout.ids(number), shard.ids)
+                read_ids(layout.ids(number), shard.ids, shard.rows)
                 if layout.record(number).exists():
                     ShardReader(layout.data(number), ShardRecord.read(layout.record(number))).verify()
     except StoreError:
@@ -150,37 +168,42 @@ def _refuse_foreign_files(directory: Path) -> None:
         )
 
 
-def _changed_inputs(layout: Layout, planned: PlannedSamples, samples: Sequence[Sample]) -> list[str]:
-    now = {sample.id: sample.digest for sample in samples}
-    changed = [
-        sample.id
-        for number, members in planned.items()
-        if layout.record(number).exists()
-        for sample in members
-        if now.get(sample.id, sample.digest) != sample.digest
-    ]
-    if not changed:
-        return []
-    return [f"the inputs of {len(changed)} ids have changed since they were extracted, {name_some(changed)}"]
+class _Coverage(NamedTuple):
+    """How a plan fits samples: ids whose inputs have changed, which samples have a shard, and shards that cannot be computed any more."""
+
+    changed: list[str]
+    covered: NDArray[np.bool_]
+    abandoned: list[int]
 
 
-def _extend(
-    layout: Layout, plan: Plan, planned: PlannedSamples, samples: Sequence[Sample], shard_rows: int | None
-) -> Plan:
+def _compare(layout: Layout, plan: Plan, samples: Samples, positions: Positions) -> _Coverage:
+    """Compare the planned samples with the given ones, shard by shard."""
+    coverage = _Coverage([], np.zeros(len(samples), dtype=bool), [])
+    for number, members in planned_samples(layout, plan):
+        found = positions.find(member.id for member in members)
+        places = found.tolist()
+        # -1 for a sample that is not given now.
+        same = [place >= 0 and samples.digests[place] == one.digest for place, one in zip(places, members, strict=True)]
+        if layout.record(number).exists():
+            other = [
+                one.id for place, one, equal in zip(places, members, same, strict=True) if place >= 0 and not equal
+            ]
+            coverage.changed.extend(other)
+        elif not all(same):
+            coverage.abandoned.append(number)
+            continue
+        coverage.covered[found[found >= 0]] = True
+    return coverage
+
+
+def _extend(layout: Layout, plan: Plan, coverage: _Coverage, samples: Samples, shard_rows: int | None) -> Plan:
     """Keep shards that are committed or can still be computed, and plan new ones for the remaining samples."""
-    now = dict(samples)
     shards: list[PlannedShard | None] = list(plan.shards)
-    covered: set[str] = set()
-    for number, members in planned.items():
-        if layout.record(number).exists() or all(now.get(s.id) == s.digest for s in members):
-            covered.update(s.id for s in members)
-        else:
-            shards[number] = None
-    remaining = [sample for sample in samples if sample.id not in covered]
+    for number in coverage.abandoned:
+        shards[number] = None
     views = views_of(plan.fingerprint)
     step = shard_rows or max(SMALLEST_SHARD, default_shard_rows(len(samples)) // views)
-    for start in range(0, len(remaining), step):
-        members = remaining[start : start + step]
+    for members in _parts(samples, ~coverage.covered, step):
         size, sha256 = write_file(layout.ids(len(shards)), [encode_ids(members)])
         shards.append(PlannedShard(rows=len(members), ids=File(bytes=size, sha256=sha256)))
     if shards == plan.shards and layout.plan.exists():
@@ -188,3 +211,18 @@ def _extend(
     extended = plan.model_copy(update={"shards": shards})
     extended.write(layout.plan)
     return extended
+
+
+def _parts(samples: Samples, chosen: NDArray[np.bool_], step: int) -> Iterator[list[Sample]]:
+    """The chosen samples, so many at a time."""
+    members: list[Sample] = []
+    for start in range(0, len(samples), step):
+        part = samples[start : start + step]
+        members += [
+            sample for sample, wanted in zip(part, chosen[start : start + step].tolist(), strict=True) if wanted
+        ]
+        if len(members) >= step:
+            yield members[:step]
+            members = members[step:]
+    if members:
+        yield members

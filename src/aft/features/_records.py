@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,7 @@ from aft.errors import StoreError
 from aft.features._commit import write_file
 from aft.features._corrupt import corrupt, refuse_symlink
 from aft.features._layout import FORMAT
+from aft.features._samples import Sample
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 48)]
@@ -21,18 +22,6 @@ Fingerprint = dict[str, str | int | float | bool | None]
 
 #: Larger documents are rejected unread: no genuine one comes near this size.
 LARGEST_DOCUMENT = 1 << 30
-
-
-class Sample(NamedTuple):
-    """What a store knows about a sample.
-
-    Attributes:
-        id: The sample's id.
-        digest: Digest of its input; empty for imported features.
-    """
-
-    id: str
-    digest: str
 
 
 class _Strict(BaseModel):
@@ -188,12 +177,13 @@ def encode_ids(samples: Sequence[Sample]) -> bytes:
     return "".join(json.dumps([s.id, s.digest], ensure_ascii=True) + "\n" for s in samples).encode()
 
 
-def read_ids(path: Path, expected: File) -> list[Sample]:
+def read_ids(path: Path, expected: File, rows: int) -> list[Sample]:
     """Read and verify the id file of a shard.
 
     Args:
         path: The id file.
         expected: Its size and digest in the plan or the commit record.
+        rows: The number of rows there.
 
     Returns:
         The samples in the order of the shard's rows.
@@ -209,7 +199,10 @@ def read_ids(path: Path, expected: File) -> list[Sample]:
         raise corrupt(path, "is missing") from error
     if hashlib.sha256(raw).hexdigest() != expected.sha256:
         raise corrupt(path)
-    return [Sample(*json.loads(line)) for line in raw.splitlines()]
+    samples = [Sample(*json.loads(line)) for line in raw.splitlines()]
+    if len(samples) != rows:
+        raise corrupt(path, f"should hold {rows} ids but holds {len(samples)}")
+    return samples
 
 
 def compare_fingerprints(expected: Mapping[str, Any], found: Mapping[str, Any], store: str) -> list[str]:

@@ -107,7 +107,7 @@ def _shard_problem(layout: Layout, number: int, planned: PlannedShard | None) ->
     if planned is None:
         return f"{str(layout.record(number))!r} does not belong to a planned shard" if committed else ""
     try:
-        read_ids(layout.ids(number), planned.ids)
+        read_ids(layout.ids(number), planned.ids, planned.rows)
         if committed:
             record = ShardRecord.read(layout.record(number))
             if (record.number, record.rows, record.ids) != (number, planned.rows, planned.ids):
@@ -120,7 +120,7 @@ def _shard_problem(layout: Layout, number: int, planned: PlannedShard | None) ->
 
 def _has_ids(layout: Layout, number: int, planned: PlannedShard | None) -> bool:
     try:
-        return planned is not None and bool(read_ids(layout.ids(number), planned.ids))
+        return planned is not None and bool(read_ids(layout.ids(number), planned.ids, planned.rows))
     except StoreError:
         return False
 

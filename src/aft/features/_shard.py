@@ -12,7 +12,8 @@ from aft.errors import BadFeatureError, name_some
 from aft.features._commit import write_file
 from aft.features._corrupt import corrupt, refuse_symlink
 from aft.features._layout import BLOCK_BYTES, FORMAT
-from aft.features._records import Dtype, File, Sample, ShardRecord, Statistics
+from aft.features._records import Dtype, File, ShardRecord, Statistics
+from aft.features._samples import Sample
 
 
 def header(rows: int, dim: int, dtype: Dtype) -> bytes:

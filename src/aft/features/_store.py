@@ -16,7 +16,8 @@ from aft.features._corrupt import corrupt
 from aft.features._index import Index, digest_heads
 from aft.features._layout import Layout
 from aft.features._location import local_copy
-from aft.features._records import Manifest, Plan, Sample, ShardRecord, read_ids, views_of
+from aft.features._records import Manifest, Plan, ShardRecord, read_ids, views_of
+from aft.features._samples import Samples
 from aft.features._shard import ShardReader, check_size_and_header
 
 if TYPE_CHECKING:
@@ -151,19 +152,19 @@ class FeatureStore:
         return self._index
 
     @cached_property
-    def samples(self) -> list[Sample]:
+    def samples(self) -> Samples:
         """Ids and input digests in the order of rows. They are read from disk on first access."""
         numbers = [listed.number for listed in self._manifest.shards]
-        return [
+        return Samples.of(
             sample
             for number, record in zip(numbers, self._records, strict=True)
-            for sample in read_ids(self._layout.ids(number), record.ids)
-        ]
+            for sample in read_ids(self._layout.ids(number), record.ids, record.rows)
+        )
 
     @property
-    def ids(self) -> list[str]:
+    def ids(self) -> Sequence[str]:
         """Ids in the order of rows."""
-        return [sample.id for sample in self.samples]
+        return self.samples.ids
 
     def __len__(self) -> int:
         """Number of samples."""

@@ -52,7 +52,7 @@ def verify(location: str | Path) -> list[str]:
         if record.sha256 != listed.record_sha256:
             findings.append(f"{str(path)!r} is not the record that the manifest lists")
             continue
-        attempt(partial(read_ids, layout.ids(listed.number), record.ids))
+        attempt(partial(read_ids, layout.ids(listed.number), record.ids, record.rows))
         attempt(partial(_verify_data, layout.data(listed.number), record))
     return findings
 

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from aft.core import is_url, remove_temporary_files
 from aft.errors import CorruptStoreError, StoreError, UsageError
 from aft.features._commit import write_file
-from aft.features._index import build_index, index_chunks
+from aft.features._index import NewIndex
 from aft.features._layout import FORMAT, Layout
 from aft.features._location import local_copy
 from aft.features._mirror import Mirror
 from aft.features._planning import check_arguments, make_plan, planned_samples
-from aft.features._records import Dtype, File, ListedShard, Manifest, Plan, PlannedShard, Sample, ShardRecord, read_ids
+from aft.features._records import Dtype, File, ListedShard, Manifest, Plan, PlannedShard, ShardRecord, read_ids
+from aft.features._samples import Sample, Samples
 from aft.features._shard import as_stored, check_size_and_header, write_shard
 from aft.features._store import FeatureStore
 
@@ -92,12 +93,13 @@ class StoreWriter:
             CorruptStoreError: The existing plan or ids are not what was written.
             StoreError: The directory contains other files, or cannot be written.
         """
-        listed = list(samples)
-        check_arguments(name, dtype, dim, listed, shard_rows)
+        listed = Samples.of(samples)
+        positions = check_arguments(name, dtype, dim, listed, shard_rows)
         requested = Plan(format=FORMAT, name=name, fingerprint=dict(fingerprint), dim=dim, dtype=dtype, shards=[])
         if not is_url(location):
             layout = Layout(Path(location))
-            return cls(layout.directory, make_plan(layout, str(location), requested, listed, shard_rows, overwrite))
+            plan = make_plan(layout, str(location), requested, listed, positions, shard_rows, overwrite)
+            return cls(layout.directory, plan)
         mirror = Mirror(str(location))
         try:
             mirror.pull()
@@ -107,7 +109,7 @@ class StoreWriter:
             mirror.clear()
         else:
             mirror.refuse_foreign_files(overwrite)
-        plan = make_plan(mirror.layout, mirror.url, requested, listed, shard_rows, overwrite)
+        plan = make_plan(mirror.layout, mirror.url, requested, listed, positions, shard_rows, overwrite)
         mirror.push_plan()
         return cls(mirror.layout.directory, plan, mirror)
 
@@ -132,9 +134,14 @@ class StoreWriter:
         """Number of rows of a shard."""
         return self._planned(shard).rows
 
+    def ids_digest(self, shard: int) -> str:
+        """SHA-256 of the ids and input digests of a shard. Shards of two stores that are equal in it hold the same samples."""
+        return self._planned(shard).ids.sha256
+
     def samples(self, shard: int) -> list[Sample]:
         """The samples of a shard, in the order of its rows."""
-        return read_ids(self._layout.ids(shard), self._planned(shard).ids)
+        planned = self._planned(shard)
+        return read_ids(self._layout.ids(shard), planned.ids, planned.rows)
 
     def commit(self, shard: int, features: NDArray[np.generic]) -> None:
         """Write a shard durably.
@@ -172,15 +179,14 @@ class StoreWriter:
                 f"a store can be finished once all its shards are committed; {len(pending)} of {len(self.shards())} "
                 f"are missing in {str(self.directory)!r}; run the same extraction again"
             )
-        listed, samples, digest = [], [], hashlib.sha256()
+        listed, digest = [], hashlib.sha256()
         for number in self.shards():
             path = self._layout.record(number)
             record = ShardRecord.read(path)
             check_size_and_header(self._layout.data(number), record)
-            samples += self.samples(number)
             digest.update(record.ids.sha256.encode())
             listed.append(ListedShard(number=number, rows=record.rows, record_sha256=record.sha256))
-        index = self._write_index(samples)
+        index = self._write_index()
         manifest = Manifest(
             format=FORMAT,
             name=self._plan.name,
@@ -188,7 +194,7 @@ class StoreWriter:
             samples=digest.hexdigest(),
             dim=self._plan.dim,
             dtype=self._plan.dtype,
-            rows=len(samples),
+            rows=sum(shard.rows for shard in listed),
             index=index,
             shards=listed,
         )
@@ -202,12 +208,14 @@ class StoreWriter:
             self._mirror.push_manifest()
         return FeatureStore.open(self.location)
 
-    def _write_index(self, samples: list[Sample]) -> File:
-        entries = build_index(samples)
+    def _write_index(self) -> File:
+        new = NewIndex(sum(map(self.rows, self.shards())))
+        for number in self.shards():
+            new.add(self.samples(number))
         digest = hashlib.sha256()
-        for chunk in index_chunks(entries):
+        for chunk in new.chunks():
             digest.update(chunk)
-        size, sha256 = write_file(self._layout.index(digest.hexdigest()), index_chunks(entries))
+        size, sha256 = write_file(self._layout.index(digest.hexdigest()), new.chunks())
         return File(bytes=size, sha256=sha256)
 
     def _planned(self, shard: int) -> PlannedShard:
@@ -230,4 +238,4 @@ def committed_ids(location: str | Path) -> set[str]:
     if not layout.plan.exists():
         return set()
     planned = planned_samples(layout, Plan.read(layout.plan))
-    return {sample.id for number, members in planned.items() if layout.record(number).exists() for sample in members}
+    return {sample.id for number, members in planned if layout.record(number).exists() for sample in members}

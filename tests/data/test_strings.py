@@ -1,0 +1,81 @@
+"""Columns of strings, and where each string stands."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aft.data import Digests, Positions, Strings, _positions
+
+WORDS = st.lists(st.text(st.characters(codec=None), max_size=6), max_size=30)
+DIGESTS = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), max_size=30)
+
+
+def check(column, values, data):
+    """A column behaves like a list of the same strings."""
+    assert column == values
+    assert list(column) == values
+    assert len(column) == len(values)
+    assert column != [*values, "another"]
+    assert column != "".join(values)
+    for _ in range(4):
+        start, stop = (data.draw(st.integers(-35, 35)) for _ in range(2))
+        step = data.draw(st.sampled_from([1, 2, -1]))
+        assert column[start:stop:step] == values[start:stop:step]
+        if -len(values) <= start < len(values):
+            assert column[start] == values[start]
+        else:
+            with pytest.raises(IndexError, match="has no position"):
+                column[start]
+    places = data.draw(st.lists(st.integers(0, len(values) - 1))) if values else []
+    assert column.take(places) == [values[place] for place in places]
+    assert column.take(np.array(places, dtype=np.int64)) == [values[place] for place in places]
+    assert pickle.loads(pickle.dumps(column)) == values
+
+
+@given(WORDS, st.data())
+def test_strings_are_like_a_list(values, data):
+    check(Strings.of(iter(values)), values, data)
+    assert Strings.of(column := Strings.of(values)) is column
+
+
+@given(DIGESTS, st.data())
+def test_digests_are_like_a_list(values, data):
+    check(Digests.of(iter(values)), values, data)
+    assert Digests.of(column := Digests.of(values)) is column
+
+
+def test_many_strings_are_read_in_chunks():
+    values = [f"sample-{number}" for number in range(40_000)]
+    assert list(Strings.of(values)) == values
+    digests = [f"{number:032x}" for number in range(40_000)]
+    assert list(Digests.of(digests)) == digests
+    assert Positions(values).find(reversed(values)).tolist() == list(range(39_999, -1, -1))
+
+
+def test_a_column_takes_little_memory():
+    column = Strings.of(f"sample-{number:010d}" for number in range(10_000))
+    assert len(pickle.dumps(column)) < 10_000 * (17 + 8) + 1000
+    assert repr(column) == "['sample-0000000000', 'sample-0000000001', 'sample-0000000002', ...] (10,000 in all)"
+    assert repr(Strings.of(["a"])) == "['a'] (1 in all)"
+
+
+@given(st.lists(st.text(st.characters(codec=None), max_size=4), unique=True), WORDS)
+def test_strings_are_found(values, others):
+    wanted = [*values[::-1], *others, *values[:2]]
+    expected = [values.index(word) if word in values else -1 for word in wanted]
+    assert Positions(Strings.of(values)).find(wanted).tolist() == expected
+    assert Positions(values).repeated() == []
+
+
+@given(st.lists(st.sampled_from("abcdefgh")), st.integers(1, 4))
+def test_equal_hashes_are_told_apart(values, hashes):
+    distinct = list(dict.fromkeys(values))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_positions, "_hashes", lambda words: np.array([ord(w) % hashes for w in words], dtype=np.uint64))
+        places = Positions(distinct).find(list("hgfedcba")).tolist()
+        twice = [word for word in distinct if values.count(word) > 1]
+        assert Positions(values).repeated() == twice
+    assert places == [distinct.index(word) if word in distinct else -1 for word in "hgfedcba"]
