@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from aft.features import FeatureStore, Sample, StoreWriter, default_shard_rows
+from aft.data import Digests, Strings
+from aft.features import FeatureStore, Samples, StoreWriter, default_shard_rows
 
 ROWS = 500_000
 
@@ -71,14 +72,15 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
         seconds[name] = round(time.perf_counter() - start, 4)
         return result
 
-    samples = [Sample(f"sample-{n:010d}", f"{n:032x}") for n in range(rows)]
+    # The columns of a dataset, whose memory counts too.
+    ids = Strings.of(f"sample-{n:010d}" for n in range(rows))
+    samples = Samples(ids, Digests.of(f"{n:032x}" for n in range(rows)))
     writer = timed("plan", lambda: StoreWriter.plan(folder / "t", name="t", fingerprint={}, dim=dim, samples=samples))
     timed("write", lambda: [writer.commit(shard, block[: writer.rows(shard)]) for shard in writer.pending()])
     timed("finish", writer.finish)
-    planned = _peak() - before
     store = timed("open", lambda: FeatureStore.open(folder / "t"))
-    ids = [sample.id for sample in samples]
-    rows_of_ids = timed("join", lambda: store.rows(ids))
+    rows_of_ids = timed("join", lambda: store.rows(ids, samples.digests))
+    planned = _peak() - before
     order = np.random.default_rng(1).permutation(rows_of_ids)[: 300 * 256].reshape(-1, 256)
     timed("gather", lambda: [store.take(batch) for batch in order])
     timed("verify", store.verify)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aft.data import Digests, Positions, Strings, _positions
+from aft.data import Digests, Positions, Strings, _positions, _strings, column_bytes
 
 WORDS = st.lists(st.text(st.characters(codec=None), max_size=6), max_size=30)
 DIGESTS = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), max_size=30)
@@ -47,6 +47,14 @@ def test_digests_are_like_a_list(values, data):
     assert Digests.of(column := Digests.of(values)) is column
 
 
+@given(st.lists(st.none() | st.text(max_size=3) | st.integers() | st.floats() | st.tuples(st.text(max_size=2))))
+def test_columns_have_the_bytes_of_a_list(values):
+    assert b"".join(column_bytes(values)) == repr(values).encode("utf-8", "surrogatepass")
+    words = [str(value) for value in values] * 9_000
+    assert b"".join(column_bytes(Strings.of(words))) == repr(words).encode("utf-8", "surrogatepass")
+    assert b"".join(column_bytes(None)) == b"None"
+
+
 def test_many_strings_are_read_in_chunks():
     values = [f"sample-{number}" for number in range(40_000)]
     assert list(Strings.of(values)) == values
@@ -55,9 +63,16 @@ def test_many_strings_are_read_in_chunks():
     assert Positions(values).find(reversed(values)).tolist() == list(range(39_999, -1, -1))
 
 
+def test_long_columns_have_longer_ends(monkeypatch):
+    monkeypatch.setattr(_strings, "LARGEST", 5)
+    values = ["abc", "", "defg", "h"]
+    assert Strings.of(values) == values
+    assert pickle.loads(pickle.dumps(Strings.of(values)))[1:] == values[1:]
+
+
 def test_a_column_takes_little_memory():
     column = Strings.of(f"sample-{number:010d}" for number in range(10_000))
-    assert len(pickle.dumps(column)) < 10_000 * (17 + 8) + 1000
+    assert len(pickle.dumps(column)) < 10_000 * (17 + 4) + 1000
     assert repr(column) == "['sample-0000000000', 'sample-0000000001', 'sample-0000000002', ...] (10,000 in all)"
     assert repr(Strings.of(["a"])) == "['a'] (1 in all)"
 

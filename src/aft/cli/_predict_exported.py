@@ -85,7 +85,7 @@ def _predict_inputs(
             )
         lines = list(typed) if typed is not None else sys.stdin.read().rstrip("\n").split("\n")
         inputs = lines if model.description.inputs == "text" else [tuple(line.split("\t")) for line in lines]
-        ids = [str(number) for number in range(1, len(inputs) + 1)]
+        ids: Sequence[str] = [str(number) for number in range(1, len(inputs) + 1)]
     else:
         assert data is not None
         dataset = open_dataset(data, text=suffix, bad_inputs="skip").verified("skip")

@@ -10,6 +10,7 @@ from typing import Any
 
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._training_spec import TrainingSpec
+from aft.data import column_bytes
 from aft.models import ModelSpec, ModuleBackbone, join_sign, parse_parts, weights_digest
 from aft.runs import OPERATIONAL
 from aft.training import SEARCH_SEED, Problem, SearchResult, SearchSpace, Trial, expected_trials, search
@@ -79,7 +80,8 @@ class Study:
         for split in (splits.train, splits.search_train, splits.validation, splits.test):
             state.update(split.astype("<i8").tobytes() + b";")
         for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits, dataset.groups):
-            state.update(repr(column).encode("utf-8", "surrogatepass"))
+            for part in column_bytes(column):
+                state.update(part)
         name = problem.students.name
         backbone = problem.template.backbone
         if name.startswith("module:") and isinstance(backbone, ModuleBackbone):

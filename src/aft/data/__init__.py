@@ -50,6 +50,7 @@ from aft.data._splits import make_splits as make_splits
 from aft.data._strings import Digests as Digests
 from aft.data._strings import Strings as Strings
 from aft.data._strings import StringsBuilder as StringsBuilder
+from aft.data._strings import column_bytes as column_bytes
 from aft.data._table_file import TableFile as TableFile
 from aft.data._targets import Targets as Targets
 from aft.data._targets import TaskKind as TaskKind

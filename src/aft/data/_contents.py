@@ -18,3 +18,4 @@ class Contents:
     groups: Sequence[str | None] | None
     source: dict[str, Any]
     missing: dict[str, int] = field(default_factory=dict)
+    digests: Sequence[str] | None = None

@@ -1,7 +1,6 @@
 """The samples of a task."""
 
 import operator
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, SupportsIndex
@@ -15,6 +14,8 @@ from aft.data._from_map import Columns, read_map
 from aft.data._from_table import MISSING_LABELS, read_table
 from aft.data._inputs import Inputs
 from aft.data._modality import Modality, modality_name
+from aft.data._positions import Positions
+from aft.data._strings import Digests, Strings
 from aft.data._targets import clean_labels, is_missing
 from aft.errors import DataError, UsageError, name_some
 
@@ -104,12 +105,11 @@ class Dataset:
         if not len(ids):
             after = f" after {len(skipped)} were left out, {name_some(skipped)}" if skipped else ""
             raise DataError(f"a dataset needs at least one sample; received none{after}; check the data")
-        repeated = [sample_id for sample_id, count in Counter(ids).items() if count > 1]
-        if repeated:
+        self.ids = Strings.of(ids)
+        if repeated := Positions(self.ids).repeated():
             raise DataError(
                 f"ids must be unique; received duplicates of {name_some(repeated)}; name a unique column with id="
             )
-        self.ids = list(ids)
         self.inputs = inputs
         self.labels = None if labels is None else clean_labels(labels)
         self.splits = None if splits is None else list(splits)
@@ -118,7 +118,7 @@ class Dataset:
         self.missing = dict(missing or {})
         self.skipped = list(skipped)
         self.bad_inputs: OnBad = bad_inputs
-        self._digests = None if digests is None else list(digests)
+        self._digests = None if digests is None else Digests.of(digests)
 
     @classmethod
     def from_table(
@@ -329,7 +329,7 @@ class Dataset:
         return modality_name(self.modality)
 
     @property
-    def digests(self) -> list[str]:
+    def digests(self) -> Digests:
         """Digest of each input. The first access reads every input.
 
         Raises:
@@ -364,10 +364,13 @@ class Dataset:
         digests, bad = self._examine(progress)
         if bad and bad_inputs == "error":
             raise self._unreadable(bad)
+        if not bad:
+            self._digests = digests
+            return self
         left_out = {skipped.id for skipped in bad}
         keep = [i for i, sample_id in enumerate(self.ids) if sample_id not in left_out]
-        result = self.subset(keep) if bad else self
-        result._digests = [digests[i] for i in keep]
+        result = self.subset(keep)
+        result._digests = digests.take(keep)
         result.skipped = [*self.skipped, *bad]
         return result
 
@@ -394,9 +397,9 @@ class Dataset:
                 "a dataset needs at least one sample; received an empty selection; check the splits and the labels"
             )
         return Dataset(
-            [self.ids[i] for i in chosen], self.inputs.subset(chosen), labels=select(self.labels),
+            self.ids.take(chosen), self.inputs.subset(chosen), labels=select(self.labels),
             splits=select(self.splits), groups=select(self.groups), source=self.source, missing=self.missing,
-            skipped=self.skipped, digests=select(self._digests), bad_inputs=self.bad_inputs,
+            skipped=self.skipped, digests=None if self._digests is None else self._digests.take(chosen), bad_inputs=self.bad_inputs,
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -411,7 +414,7 @@ class Dataset:
         labelled = 0 if self.labels is None else sum(label is not None for label in self.labels)
         return f"Dataset({len(self)} {self.kind} samples, {labelled} with a label)"
 
-    def _examine(self, progress: Callable[[int], object] | None) -> tuple[list[str], list[Skipped]]:
+    def _examine(self, progress: Callable[[int], object] | None) -> tuple[Digests, list[Skipped]]:
         digests, reasons = self.inputs.examine_all(progress)
         return digests, [Skipped(self.ids[index], reason) for index, reason in reasons.items()]
 

@@ -76,13 +76,18 @@ def read_map(
     modality = modality_of(fetch(0))
     inputs = Items(fetch, range(size), modality)
     labels = None if label is None else _labels(dataset, label)
-    if ids is None:
-        ids = [_pick(dataset[i], id) for i in range(size)] if id is not None else content_ids(inputs)
-    ids = [str(value.item() if hasattr(value, "item") else value) for value in by_position(ids, "ids")]
+    digests: Sequence[str] | None = None
+    if ids is None and id is None:
+        ids, digests = content_ids(inputs)
+    else:
+        given = (
+            [_pick(dataset[i], id) for i in range(size)] if ids is None and id is not None else by_position(ids, "ids")
+        )
+        ids = [str(value.item() if hasattr(value, "item") else value) for value in given]
     splits = None if splits is None else assign_splits(by_position(splits, "splits"))
     groups = by_position(groups, "groups")
     source = {"kind": modality_name(modality), "path": type(dataset).__name__}
-    return Contents(ids, inputs, labels, splits, groups, source)
+    return Contents(ids, inputs, labels, splits, groups, source, digests=digests)
 
 
 def _labels(dataset: Any, key: Key) -> list[Any] | None:

@@ -13,6 +13,7 @@ from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
 from aft.data._inputs import ImageBytes, ImageFiles, ImageTexts, Inputs, Texts, digest_bytes
 from aft.data._modality import modality_name
+from aft.data._strings import Strings
 from aft.errors import DataError, UsageError, name_some
 
 log = logging.getLogger("aft")
@@ -77,14 +78,16 @@ def read_table(
     never = stripped - found.keys() - {""}
     if never and "missing" in source:
         log.warning("no label is %s, which missing= names; check the spelling", name_some(sorted(never)))
+    ids, digests = _ids(cells, inputs, row_ids=row_ids)
     return Contents(
-        ids=_ids(cells, inputs, row_ids=row_ids),
+        ids=ids,
         inputs=inputs,
         labels=labels,
         splits=assign_splits(cells["split"]) if "split" in cells else None,
         groups=cells["group"] if "group" in cells else _groups(inputs, cells),
         source=source,
         missing=found,
+        digests=digests,
     )
 
 
@@ -92,7 +95,7 @@ def _inputs(cells: dict[str, list[Any]], root: Path | None) -> Inputs:
     texts = images = None
     if "text" in cells:
         pair = cells.get("text_pair")
-        texts = Texts(list(map(_text, cells["text"])), None if pair is None else list(map(_text, pair)))
+        texts = Texts(map(_text, cells["text"]), None if pair is None else map(_text, pair))
     if "image" in cells:
         images = _images(cells["image"], root)
     if texts is not None and images is not None:
@@ -156,13 +159,14 @@ def _labels(cells: list[Any] | None, missing: frozenset[str]) -> tuple[list[Any]
     return labels, dict(found)
 
 
-def _ids(cells: dict[str, list[Any]], inputs: Inputs, *, row_ids: bool) -> list[str]:
+def _ids(cells: dict[str, list[Any]], inputs: Inputs, *, row_ids: bool) -> tuple[Sequence[str], Sequence[str] | None]:
+    """The ids; and where they come from the inputs, the digests of these."""
     if "id" in cells:
-        return [_id(cell, row) for row, cell in enumerate(cells["id"], start=1)]
+        return Strings.of(_id(cell, row) for row, cell in enumerate(cells["id"], start=1)), None
     if row_ids:
-        return [str(row) for row in range(1, len(inputs) + 1)]
+        return Strings.of(str(row) for row in range(1, len(inputs) + 1)), None
     if isinstance(inputs, ImageFiles):
-        return [_path(cell) for cell in cells["image"]]
+        return Strings.of(_path(cell) for cell in cells["image"]), None
     return content_ids(inputs)
 
 

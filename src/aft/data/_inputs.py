@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 
 from aft.data._images import decode_image, to_rgb
 from aft.data._modality import ARRAY, IMAGE, IMAGE_TEXT, TEXT, TEXT_PAIR, Modality, is_text, modality_name
+from aft.data._strings import Digests, Strings
 from aft.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+#: In place of the digest of an input that cannot be used.
+NO_DIGEST = "0" * 32
 
 
 class Inputs(ABC):
@@ -78,40 +83,41 @@ class Inputs(ABC):
             found += [part for part, name in zip(parts, self.modality, strict=True) if name == "text"]
         return found
 
-    def examine_all(self, progress: Callable[[int], object] | None = None) -> tuple[list[str], dict[int, str]]:
+    def examine_all(self, progress: Callable[[int], object] | None = None) -> tuple[Digests, dict[int, str]]:
         """Read every input completely.
 
         Args:
             progress: Called with a number of inputs whenever so many more have been read.
 
         Returns:
-            The digest of each input, ``""`` where it cannot be used; and for each of these positions the
-            reason.
+            The digest of each input, zero where it cannot be used; and for each of these positions the reason.
         """
-        digests: list[str] = []
         reasons: dict[int, str] = {}
-        with _mapper(self._threaded) as mapped:
-            for index, (digest, reason) in enumerate(mapped(self._try_examine, range(len(self)))):
-                digests.append(digest)
+
+        def digests(found: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+            for index, (digest, reason) in enumerate(found):
                 if reason is not None:
                     reasons[index] = reason
                 if progress is not None:
                     progress(1)
-        return digests, reasons
+                yield digest
+
+        with _mapper(self._threaded) as mapped:
+            return Digests.of(digests(mapped(self._try_examine, range(len(self))))), reasons
 
     def _try_examine(self, index: int) -> tuple[str, str | None]:
         try:
             return self.examine(index), None
         except DataError as error:
-            return "", str(error)
+            return NO_DIGEST, str(error)
 
 
 class Texts(Inputs):
     """Strings: one per sample, or two for tasks on pairs."""
 
-    def __init__(self, texts: Sequence[str], second: Sequence[str] | None = None) -> None:
-        self._texts = list(texts)
-        self._second = None if second is None else list(second)
+    def __init__(self, texts: Iterable[str], second: Iterable[str] | None = None) -> None:
+        self._texts = Strings.of(texts)
+        self._second = None if second is None else Strings.of(second)
         self.modality = TEXT if second is None else TEXT_PAIR
 
     def __len__(self) -> int:
@@ -126,8 +132,7 @@ class Texts(Inputs):
         return _text_digest(self._texts[index], self._second[index])
 
     def subset(self, indices: Sequence[int]) -> "Texts":
-        second = None if self._second is None else [self._second[i] for i in indices]
-        return Texts([self._texts[i] for i in indices], second)
+        return Texts(self._texts.take(indices), None if self._second is None else self._second.take(indices))
 
 
 class _EncodedImages(Inputs):

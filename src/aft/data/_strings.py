@@ -11,6 +11,24 @@ from numpy.typing import NDArray
 
 #: Strings that are encoded or decoded at a time.
 CHUNK = 1 << 14
+#: Bytes up to which four are enough for the end of a string.
+LARGEST = (1 << 32) - 1
+
+
+def column_bytes(column: Sequence[Any] | None) -> Iterator[bytes]:
+    """The bytes by which the digests of problems know a column: ``repr`` of a list of its values, a part at a time.
+
+    Args:
+        column: The values; None for a column that is not there.
+    """
+    if column is None:
+        yield b"None"
+        return
+    yield b"["
+    for start in range(0, len(column), CHUNK):
+        values = ", ".join(map(repr, column[start : start + CHUNK]))
+        yield (", " * (start > 0) + values).encode("utf-8", "surrogatepass")
+    yield b"]"
 
 
 class StringColumn(Sequence[str]):
@@ -69,7 +87,7 @@ class Strings(StringColumn):
         'two'
     """
 
-    def __init__(self, content: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+    def __init__(self, content: NDArray[np.uint8], ends: NDArray[np.unsignedinteger]) -> None:
         self._content, self._ends = content, ends
         # Single numbers and slices of a memoryview take a fraction of the time of an array's.
         self._bytes, self._places = content.data, ends.data
@@ -94,8 +112,8 @@ class Strings(StringColumn):
     def _chunk(self, start: int, stop: int) -> list[str]:
         if stop <= start:
             return []
-        first = int(self._ends[start - 1]) if start else 0
-        ends = (self._ends[start:stop] - first).tolist()
+        first = self._places[start - 1] if start else 0
+        ends = [end - first for end in self._places[start:stop]]
         raw = self._content[first : first + ends[-1]].tobytes()
         return [raw[a:b].decode("utf-8", "surrogatepass") for a, b in zip([0, *ends], ends, strict=False)]
 
@@ -110,16 +128,18 @@ class StringsBuilder:
     """Collects strings one by one."""
 
     def __init__(self) -> None:
-        self._content, self._ends = bytearray(), array("q")
+        self._content, self._ends = bytearray(), array("I")
 
     def append(self, value: str) -> None:
         """Add a string."""
         self._content += value.encode("utf-8", "surrogatepass")
+        if len(self._content) > LARGEST and self._ends.typecode == "I":
+            self._ends = array("Q", self._ends)
         self._ends.append(len(self._content))
 
     def build(self) -> Strings:
         """The strings. Nothing can be added afterwards."""
-        return Strings(np.frombuffer(self._content, np.uint8), np.frombuffer(self._ends, np.int64))
+        return Strings(np.frombuffer(self._content, np.uint8), np.frombuffer(self._ends, self._ends.typecode))
 
 
 class Digests(StringColumn):

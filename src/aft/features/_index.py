@@ -124,10 +124,10 @@ class Index:
         Raises:
             CorruptStoreError: An entry, or the file, is not what was written.
         """
-        parts = [self._find(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)]
-        if not parts:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
-        rows, heads = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        rows, heads = np.full(len(ids), -1, dtype=np.int64), np.zeros(len(ids), dtype=np.uint64)
+        for start in range(0, len(ids), CHUNK):
+            part = slice(start, start + CHUNK)
+            rows[part], heads[part] = self._find(ids[part])
         if (rows < 0).any():
             self.verify()  # a flipped bit may have hidden an id: report the corrupt index, not an unknown id
         return rows, heads

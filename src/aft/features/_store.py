@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aft.core import is_url
 from aft.errors import FingerprintError, StoreError, UnknownIdError, UsageError, name_some
 from aft.features._corrupt import corrupt
-from aft.features._index import Index, digest_heads
+from aft.features._index import CHUNK, Index, digest_heads
 from aft.features._layout import Layout
 from aft.features._location import local_copy
 from aft.features._records import Manifest, Plan, ShardRecord, read_ids, views_of
@@ -198,11 +198,15 @@ class FeatureStore:
             )
         if digests is not None:
             # A store of imported features has no digests of inputs.
-            changed = np.flatnonzero((heads != digest_heads(digests)) & (heads != 0))
-            if len(changed):
+            different = np.zeros(len(rows), dtype=bool)
+            for start in range(0, len(rows), CHUNK):
+                part = slice(start, start + CHUNK)
+                different[part] = (heads[part] != digest_heads(digests[part])) & (heads[part] != 0)
+            changed = [ids[place] for place in np.flatnonzero(different).tolist()]
+            if changed:
                 raise FingerprintError(
                     f"features must belong to the current inputs; {len(changed)} inputs have changed since store "
-                    f"{str(self.path)!r} was extracted, ids {name_some([ids[int(i)] for i in changed])}; "
+                    f"{str(self.path)!r} was extracted, ids {name_some(changed)}; "
                     "extract them again with overwrite=True"
                 )
         return rows

@@ -104,7 +104,7 @@ def rank(
     )  # fmt: skip
     targets = infer_targets(dataset, splits.train.tolist(), task, order)
 
-    def ids_and_labels(positions: NDArray[np.int64]) -> tuple[list[str], NDArray[np.generic]]:
+    def ids_and_labels(positions: NDArray[np.int64]) -> tuple[Sequence[str], NDArray[np.generic]]:
         samples = dataset.subset(positions)
         for store in stores:
             store.rows(samples.ids, samples.digests)  # raises if a sample is missing or its input has changed

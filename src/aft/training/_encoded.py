@@ -57,8 +57,7 @@ class EncodedDataset:
         self.backbone = backbone
         self.stores = list(stores)
         self._augment, self._views = augment, views or Views(dataset.modality)
-        ids = [dataset.ids[i] for i in joined.tolist()]
-        digests = [dataset.digests[i] for i in joined.tolist()]
+        ids, digests = dataset.ids.take(joined), dataset.digests.take(joined)
         self._rows: dict[str, NDArray[np.int64]] = {}
         for store in stores:
             self._rows[store.name] = np.full(len(dataset), -1, dtype=np.int64)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.data import Dataset, Splits, Targets, check_dataset, infer_targets, make_splits, sample_warnings
+from aft.data import Dataset, Splits, Targets, check_dataset, column_bytes, infer_targets, make_splits, sample_warnings
 from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import Recipe, Student, choose_device, forward_all, slow_precision
@@ -308,10 +308,10 @@ class Problem:
     def digest(self) -> str:
         """SHA-256 over ids, inputs, labels, splits and groups."""
         state = hashlib.sha256()
-        for column in (self.dataset.ids, self.dataset.digests, self.dataset.labels, self.dataset.splits):
-            state.update(repr(column).encode("utf-8", "surrogatepass"))
-        if self.dataset.groups is not None:
-            state.update(repr(self.dataset.groups).encode("utf-8", "surrogatepass"))
+        dataset = self.dataset
+        for column in (dataset.ids, dataset.digests, dataset.labels, dataset.splits, *filter(None, [dataset.groups])):
+            for part in column_bytes(column):
+                state.update(part)
         return state.hexdigest()
 
     def run_config(self, settings: TrainConfig | None = None) -> RunConfig:
