@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from aft.data import Digests, Strings
+from aft.data import Dataset
 from aft.features import FeatureStore, Samples, StoreWriter, default_shard_rows
 
 ROWS = 500_000
@@ -63,7 +63,6 @@ def _child(rows: int, dim: int) -> dict[str, float]:
 def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
     # A small repeated block: a memory peak here would hide that of the planner.
     block = np.tile(np.random.default_rng(0).standard_normal((512, dim)).astype(np.float16), (16, 1))
-    before = _peak()
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Any) -> Any:
@@ -72,14 +71,15 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
         seconds[name] = round(time.perf_counter() - start, 4)
         return result
 
-    # The columns of a dataset, whose memory counts too.
-    ids = Strings.of(f"sample-{n:010d}" for n in range(rows))
-    samples = Samples(ids, Digests.of(f"{n:032x}" for n in range(rows)))
+    _write_table(folder / "table.parquet", rows)
+    before = _peak()
+    dataset = timed("table", lambda: Dataset.from_table(folder / "table.parquet", text="text", id="id"))
+    samples = Samples(dataset.ids, dataset.digests)
     writer = timed("plan", lambda: StoreWriter.plan(folder / "t", name="t", fingerprint={}, dim=dim, samples=samples))
     timed("write", lambda: [writer.commit(shard, block[: writer.rows(shard)]) for shard in writer.pending()])
     timed("finish", writer.finish)
     store = timed("open", lambda: FeatureStore.open(folder / "t"))
-    rows_of_ids = timed("join", lambda: store.rows(ids, samples.digests))
+    rows_of_ids = timed("join", lambda: store.rows(samples.ids, samples.digests))
     planned = _peak() - before
     order = np.random.default_rng(1).permutation(rows_of_ids)[: 300 * 256].reshape(-1, 256)
     timed("gather", lambda: [store.take(batch) for batch in order])
@@ -92,6 +92,19 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
     }  # fmt: skip
 
 
+def _write_table(path: Path, rows: int) -> None:
+    """A table of ids and short texts, written a part at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema({"id": pa.string(), "text": pa.string()})
+    with parquet.ParquetWriter(path, schema) as writer:
+        for start in range(0, rows, 50_000):
+            numbers = range(start, min(start + 50_000, rows))
+            columns = {"id": [f"sample-{n:010d}" for n in numbers], "text": [f"text {n:010d}" for n in numbers]}
+            writer.write_table(pa.table(columns, schema=schema))
+
+
 def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
@@ -99,7 +112,7 @@ def _peak() -> int:
 def _rates(small: dict[str, float], large: dict[str, float]) -> dict[str, float]:
     """Compute the cost of one more row from the difference of the two sizes, so that constant costs drop out."""
     rows = large["rows"] - small["rows"]
-    per_row = {name: (large[name] - small[name]) / rows for name in ("plan", "write", "finish", "join", "verify")}
+    per_row = {name: (large[name] - small[name]) / rows for name in ("table", "plan", "write", "finish", "join", "verify")}
     return {
         **{f"{name}_rows_per_second": round(1 / max(value, 1e-12)) for name, value in per_row.items()},
         "gather_rows_per_second": round(large["gathered"] / large["gather"]), "open_seconds": large["open"],

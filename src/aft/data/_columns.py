@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aft.data._by_position import by_position
+from aft.data._cells import Cells
+from aft.data._strings import Strings
 from aft.data._table_file import TableFile
 from aft.data._targets import is_missing
 from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you_mean, name_some
@@ -17,10 +19,12 @@ LONGEST_CELL = 10_000_000
 #: A Parquet file is rejected as a decompression bomb if it decompresses to more than this many bytes and, at
 #: the same time, to more than this many times its own size.
 LARGEST_SIZE, LARGEST_RATIO = 1 << 30, 200
+#: The cells of each column, by its name.
+Columns = dict[str, Sequence[Any]]
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
-def read_columns(location: str | Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def read_columns(location: str | Path, wanted: Sequence[str]) -> Columns:
     """Read some columns of a table.
 
     Args:
@@ -59,7 +63,7 @@ def read_columns(location: str | Path, wanted: Sequence[str]) -> dict[str, list[
     return columns
 
 
-def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def frame_columns(frame: Any, wanted: Sequence[str]) -> Columns:
     """Read some columns of a pandas or polars data frame, of an Arrow table, or of a dict of lists.
 
     Args:
@@ -74,7 +78,9 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
     """
     if isinstance(frame, dict):
         _require("dict", wanted, list(frame))
-        return {column: list(frame[column]) for column in wanted}
+        return {
+            column: frame[column] if isinstance(frame[column], Strings) else list(frame[column]) for column in wanted
+        }
     if not hasattr(frame, "columns") or not hasattr(frame, "shape"):
         raise DataError(
             f"a table is a file, a data frame of pandas or polars, or an Arrow table; received {type(frame).__name__}; "
@@ -82,10 +88,10 @@ def frame_columns(frame: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
         )
     names = list(frame.column_names if hasattr(type(frame), "column_names") else frame.columns)
     _require(type(frame).__name__, wanted, names)
-    columns = {
+    found: Columns = {
         column: [None if is_missing(cell) else cell for cell in by_position(frame[column], column)] for column in wanted
     }
-    _name_classes(columns, getattr(getattr(frame, "schema", None), "metadata", None))
+    columns = _with_class_names(found, getattr(getattr(frame, "schema", None), "metadata", None))
     if not next(iter(columns.values())):
         raise DataError("a table needs at least one row; received an empty one; check the data")
     return columns
@@ -124,7 +130,7 @@ def _require(table: TableFile | str, wanted: Sequence[str], present: Sequence[st
             raise DataError(f"columns have different names; {str(table)!r} has several named {column!r}; rename them")
 
 
-def _read_csv(path: TableFile, wanted: Sequence[str], delimiter: str | None) -> dict[str, list[Any]]:
+def _read_csv(path: TableFile, wanted: Sequence[str], delimiter: str | None) -> Columns:
     with path.open_text() as file:
         start = file.readline()
         if not start.strip():
@@ -136,7 +142,7 @@ def _read_csv(path: TableFile, wanted: Sequence[str], delimiter: str | None) -> 
             names = next(reader)
             _require(path, wanted, names)
             positions = [names.index(column) for column in wanted]
-            columns: dict[str, list[Any]] = {column: [] for column in wanted}
+            columns = {column: Cells() for column in wanted}
             for row in reader:
                 if not row:
                     continue
@@ -153,7 +159,7 @@ def _read_csv(path: TableFile, wanted: Sequence[str], delimiter: str | None) -> 
             ) from error
         finally:
             csv.field_size_limit(before)
-    return columns
+    return {column: cells.build() for column, cells in columns.items()}
 
 
 def _delimiter(header: str, wanted: Sequence[str]) -> str:
@@ -168,8 +174,8 @@ def _delimiter(header: str, wanted: Sequence[str]) -> str:
     return max(",;\t|", key=found)
 
 
-def _read_jsonl(path: TableFile, wanted: Sequence[str]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {column: [] for column in wanted}
+def _read_jsonl(path: TableFile, wanted: Sequence[str]) -> Columns:
+    columns = {column: Cells() for column in wanted}
     present: dict[str, None] = {}
     with path.open_text() as file:
         for number, line in enumerate(file, start=1):
@@ -190,15 +196,15 @@ def _read_jsonl(path: TableFile, wanted: Sequence[str]) -> dict[str, list[Any]]:
                 columns[column].append(row.get(column))
     if present:
         _require(path, wanted, list(present))
-    return columns
+    return {column: cells.build() for column, cells in columns.items()}
 
 
-def _read_parquet(path: TableFile, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def _read_parquet(path: TableFile, wanted: Sequence[str]) -> Columns:
     parquet, pyarrow = _import_parquet()
     try:
         with path.open(parts=True) as content, parquet.ParquetFile(content, pre_buffer=True) as file:
             _require(path, wanted, file.schema_arrow.names)
-            columns: dict[str, list[Any]] = {column: [] for column in wanted}
+            columns = {column: Cells() for column in wanted}
             decompressed, most = 0, max(LARGEST_SIZE, LARGEST_RATIO * path.size)
             for batch in file.iter_batches(128, columns=list(wanted)):
                 cells = [batch.column(column) for column in wanted]
@@ -211,8 +217,8 @@ def _read_parquet(path: TableFile, wanted: Sequence[str]) -> dict[str, list[Any]
                         "values, or convert it to JSON Lines"
                     )
                 for column, part in zip(wanted, cells, strict=True):
-                    columns[column] += part.to_pylist()
-            _name_classes(columns, file.schema_arrow.metadata)
+                    columns[column].extend(part.to_pylist())
+            metadata = file.schema_arrow.metadata
     except MemoryError as error:
         raise DataError(
             f"the cells of a table must fit into memory; one of {str(path)!r} does not; check it for repeated "
@@ -220,14 +226,17 @@ def _read_parquet(path: TableFile, wanted: Sequence[str]) -> dict[str, list[Any]
         ) from error
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from error
-    return columns
+    return _with_class_names({column: cells.build() for column, cells in columns.items()}, metadata)
 
 
-def _name_classes(columns: dict[str, list[Any]], metadata: Any) -> None:
-    """Replace the indices of classes by their names, in the columns for which the metadata has them."""
+def _with_class_names(columns: Columns, metadata: Any) -> Columns:
+    """The columns with the names of classes instead of their indices, where the metadata has them."""
     names = _class_names(metadata if isinstance(metadata, dict) else None)
-    for column in set(columns) & set(names):
-        columns[column] = [_class_name(value, names[column]) for value in columns[column]]
+    named = {
+        column: [_class_name(value, names[column]) for value in columns[column]]
+        for column in columns.keys() & names.keys()
+    }
+    return {**columns, **named}
 
 
 def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:

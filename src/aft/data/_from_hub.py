@@ -12,7 +12,8 @@ from typing import Any
 
 from aft.core import first_sentence, hub_access
 from aft.data._catalogue import CATALOGUE, HubData
-from aft.data._columns import column_names, frame_columns, read_columns
+from aft.data._cells import Cells
+from aft.data._columns import Columns, column_names, frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._from_table import read_table
 from aft.data._holdout import SPLITS, assign_splits, is_split_name
@@ -38,7 +39,7 @@ class _Split:
     """One split: the names of its columns, and a function that reads some of them."""
 
     columns: Sequence[str]
-    read: Callable[[Sequence[str]], dict[str, list[Any]]]
+    read: Callable[[Sequence[str]], Columns]
 
 
 def find_local(name: str) -> Path | None:
@@ -68,11 +69,12 @@ def read_hub(name: str, config: str | None = None, **columns: str | None) -> Con
     splits = _read_folder(folder) if folder is not None else _download(name, known, config)
     given = {role: column for role, column in columns.items() if column is not None}
     wanted = _columns(name, next(iter(splits.values())).columns, known, given)
-    joined: dict[str, list[Any]] = {column: [] for column in (*wanted.values(), SPLIT)}
+    parts = {column: Cells() for column in (*wanted.values(), SPLIT)}
     for ours, values in _assign(name, splits, known, wanted):
         for column, cells in values.items():
-            joined[column] += cells
-        joined[SPLIT] += [ours] * len(cells)
+            parts[column].extend(cells)
+        parts[SPLIT].extend([ours] * len(cells))
+    joined: Columns = {column: cells.build() for column, cells in parts.items()}
     images = None
     if folder is None and known is not None and known.images is not None:
         images = _image_folder(known.name, known.images)
@@ -100,16 +102,17 @@ def _read_folder(folder: Path) -> dict[str, _Split]:
     return {split: _Split(column_names(paths[0]), partial(_read_parts, split, paths)) for split, paths in parts.items()}
 
 
-def _read_parts(split: str, paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {column: [] for column in wanted}
+def _read_parts(split: str, paths: Sequence[Path], wanted: Sequence[str]) -> Columns:
+    parts = {column: Cells() for column in wanted}
     for path in paths:
         for column, cells in read_columns(path, wanted).items():
-            columns[column] += cells
+            parts[column].extend(cells)
+    columns = {column: cells.build() for column, cells in parts.items()}
     images = paths[0].with_name(f"{split}{IMAGES}")
     return _with_images(columns, images) if images.is_file() else columns
 
 
-def _with_images(columns: dict[str, list[Any]], file: Path) -> dict[str, list[Any]]:
+def _with_images(columns: Columns, file: Path) -> Columns:
     """The columns, with images in place of their paths: one that stands in several rows is stored once, in a file of its own."""
     (images,) = read_columns(file, [USUAL["image"][0]]).values()
     known = {image["path"]: image for image in images}
@@ -160,7 +163,7 @@ def _download(name: str, known: HubData | None, config: str | None) -> dict[str,
     return {str(split): _Split(part.column_names, partial(_read_part, part)) for split, part in loaded.items()}
 
 
-def _read_part(part: Any, wanted: Sequence[str]) -> dict[str, list[Any]]:
+def _read_part(part: Any, wanted: Sequence[str]) -> Columns:
     """Columns of a split of the library's, with images as they are stored, and classes by their names."""
     import datasets
 
@@ -200,13 +203,13 @@ def _columns(name: str, present: Sequence[str], known: HubData | None, given: Ma
 
 def _assign(
     name: str, splits: Mapping[str, _Split], known: HubData | None, columns: Mapping[str, str]
-) -> list[tuple[str, dict[str, list[Any]]]]:
+) -> list[tuple[str, Columns]]:
     """The splits that are used, with our names for them: the training split first.
 
     A test split without labels is left out, since its labels are hidden. Without a test split, the validation split tests.
     """
     wanted = list(dict.fromkeys(columns.values()))
-    used: list[tuple[str, dict[str, list[Any]]]] = []
+    used: list[tuple[str, Columns]] = []
     for split, source in splits.items():
         ours = _our_name(split, known)
         if ours is None:

@@ -2,12 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from aft.core import is_url
-from aft.data._columns import frame_columns, read_columns
+from aft.data._columns import Columns, frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
@@ -91,11 +91,11 @@ def read_table(
     )
 
 
-def _inputs(cells: dict[str, list[Any]], root: Path | None) -> Inputs:
+def _inputs(cells: Columns, root: Path | None) -> Inputs:
     texts = images = None
     if "text" in cells:
         pair = cells.get("text_pair")
-        texts = Texts(map(_text, cells["text"]), None if pair is None else map(_text, pair))
+        texts = Texts(_texts(cells["text"]), None if pair is None else _texts(pair))
     if "image" in cells:
         images = _images(cells["image"], root)
     if texts is not None and images is not None:
@@ -105,7 +105,7 @@ def _inputs(cells: dict[str, list[Any]], root: Path | None) -> Inputs:
     return found
 
 
-def _images(cells: list[Any], root: Path | None) -> Inputs:
+def _images(cells: Sequence[Any], root: Path | None) -> Inputs:
     contents = [_image_bytes(cell) for cell in cells]
     if any(content is not None for content in contents):
         return ImageBytes([content or b"" for content in contents])
@@ -117,7 +117,7 @@ def _images(cells: list[Any], root: Path | None) -> Inputs:
     return ImageFiles([_image_path(root, _path(cell), row) for row, cell in enumerate(cells, start=1)])
 
 
-def _groups(inputs: Inputs, cells: dict[str, list[Any]]) -> list[str] | None:
+def _groups(inputs: Inputs, cells: Columns) -> list[str] | None:
     """Samples of one image belong together: with it in training, a test text would be half known. Splits of the data's own are kept."""
     if not isinstance(inputs, ImageTexts) or "split" in cells:
         return None
@@ -139,13 +139,16 @@ def _path(cell: Any) -> str:
     return str((cell.get("path") if isinstance(cell, dict) else cell) or "")
 
 
-def _labels(cells: list[Any] | None, missing: frozenset[str]) -> tuple[list[Any] | None, dict[str, int]]:
+def _labels(cells: Sequence[Any] | None, missing: frozenset[str]) -> tuple[list[Any] | None, dict[str, int]]:
     """The labels, None where one is missing; and how often each of the words for that occurs."""
     if cells is None:
         return None, {}
     found: Counter[str] = Counter()
     labels = []
+    known: dict[str, str] = {}  # equal strings are kept once
     for cell in cells:
+        if isinstance(cell, str):
+            cell = known.setdefault(cell, cell)
         whole = isinstance(cell, float) and cell.is_integer()
         word = "" if cell is None else str(int(cell) if whole else cell).strip()
         if word in missing:
@@ -159,15 +162,22 @@ def _labels(cells: list[Any] | None, missing: frozenset[str]) -> tuple[list[Any]
     return labels, dict(found)
 
 
-def _ids(cells: dict[str, list[Any]], inputs: Inputs, *, row_ids: bool) -> tuple[Sequence[str], Sequence[str] | None]:
+def _ids(cells: Columns, inputs: Inputs, *, row_ids: bool) -> tuple[Sequence[str], Sequence[str] | None]:
     """The ids; and where they come from the inputs, the digests of these."""
     if "id" in cells:
-        return Strings.of(_id(cell, row) for row, cell in enumerate(cells["id"], start=1)), None
+        for row, cell in enumerate(cells["id"], start=1):
+            if cell is None or str(cell) == "":
+                raise DataError(f"every sample needs an id; row {row} has none; fill in the cell, or leave out id=")
+        return Strings.of(cells["id"] if isinstance(cells["id"], Strings) else map(str, cells["id"])), None
     if row_ids:
         return Strings.of(str(row) for row in range(1, len(inputs) + 1)), None
     if isinstance(inputs, ImageFiles):
         return Strings.of(_path(cell) for cell in cells["image"]), None
     return content_ids(inputs)
+
+
+def _texts(cells: Sequence[Any]) -> Iterable[str]:
+    return cells if isinstance(cells, Strings) else map(_text, cells)
 
 
 def _text(cell: Any) -> str:
@@ -176,12 +186,6 @@ def _text(cell: Any) -> str:
             f"a text is a string; received {type(cell).__name__}, {cell!r:.60}; convert the column, or name another with text="
         )
     return "" if cell is None else str(cell)
-
-
-def _id(cell: Any, row: int) -> str:
-    if cell is None or str(cell) == "":
-        raise DataError(f"every sample needs an id; row {row} has none; fill in the cell, or leave out id=")
-    return str(cell)
 
 
 def _image_path(root: Path, relative: str, row: int) -> Path:

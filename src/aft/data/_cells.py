@@ -1,0 +1,32 @@
+"""The cells of a column while it is read."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aft.data._strings import StringsBuilder
+
+
+class Cells:
+    """Collects the cells of a column: a column of strings takes little more memory than their characters."""
+
+    def __init__(self) -> None:
+        self._strings = StringsBuilder()
+        self._values: list[Any] | None = None  # as soon as a cell is no string
+
+    def append(self, cell: Any) -> None:
+        """Add a cell."""
+        if self._values is None:
+            if type(cell) is str:
+                self._strings.append(cell)
+                return
+            self._values = list(self._strings.build())
+        self._values.append(cell)
+
+    def extend(self, cells: Iterable[Any]) -> None:
+        """Add cells."""
+        for cell in cells:
+            self.append(cell)
+
+    def build(self) -> Sequence[Any]:
+        """All cells. Nothing can be added afterwards."""
+        return self._strings.build() if self._values is None else self._values
