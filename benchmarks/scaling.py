@@ -23,6 +23,8 @@ from aft.data import Dataset
 from aft.features import FeatureStore, Samples, StoreWriter, default_shard_rows
 
 ROWS = 500_000
+#: The texts of the table, whose characters are not counted in the memory of planning.
+TEXT = "text {:010d}"
 
 
 def main() -> None:
@@ -76,17 +78,18 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
     dataset = timed("table", lambda: Dataset.from_table(folder / "table.parquet", text="text", id="id"))
     samples = Samples(dataset.ids, dataset.digests)
     writer = timed("plan", lambda: StoreWriter.plan(folder / "t", name="t", fingerprint={}, dim=dim, samples=samples))
+    planned = _peak() - before
     timed("write", lambda: [writer.commit(shard, block[: writer.rows(shard)]) for shard in writer.pending()])
     timed("finish", writer.finish)
     store = timed("open", lambda: FeatureStore.open(folder / "t"))
     rows_of_ids = timed("join", lambda: store.rows(samples.ids, samples.digests))
-    planned = _peak() - before
+    finished = _peak() - before
     order = np.random.default_rng(1).permutation(rows_of_ids)[: 300 * 256].reshape(-1, 256)
     timed("gather", lambda: [store.take(batch) for batch in order])
     timed("verify", store.verify)
     files = {path.name: path.stat().st_size for path in (folder / "t").iterdir()}
     return {
-        "rows": rows, "gathered": order.size, **seconds, "peak_bytes": planned,
+        "rows": rows, "gathered": order.size, **seconds, "planned_bytes": planned, "peak_bytes": finished,
         "data_bytes": sum(size for name, size in files.items() if name.startswith("shard") and name.endswith(".npy")),
         "other_bytes": sum(size for name, size in files.items() if not (name.startswith("shard") and name.endswith(".npy"))),
     }  # fmt: skip
@@ -101,7 +104,7 @@ def _write_table(path: Path, rows: int) -> None:
     with parquet.ParquetWriter(path, schema) as writer:
         for start in range(0, rows, 50_000):
             numbers = range(start, min(start + 50_000, rows))
-            columns = {"id": [f"sample-{n:010d}" for n in numbers], "text": [f"text {n:010d}" for n in numbers]}
+            columns = {"id": [f"sample-{n:010d}" for n in numbers], "text": [TEXT.format(n) for n in numbers]}
             writer.write_table(pa.table(columns, schema=schema))
 
 
@@ -112,12 +115,17 @@ def _peak() -> int:
 def _rates(small: dict[str, float], large: dict[str, float]) -> dict[str, float]:
     """Compute the cost of one more row from the difference of the two sizes, so that constant costs drop out."""
     rows = large["rows"] - small["rows"]
-    per_row = {name: (large[name] - small[name]) / rows for name in ("table", "plan", "write", "finish", "join", "verify")}
+    per_row = {
+        name: (large[name] - small[name]) / rows for name in ("table", "plan", "write", "finish", "join", "verify")
+    }
     return {
         **{f"{name}_rows_per_second": round(1 / max(value, 1e-12)) for name, value in per_row.items()},
         "gather_rows_per_second": round(large["gathered"] / large["gather"]), "open_seconds": large["open"],
         "data_bytes_per_row": large["data_bytes"] / large["rows"], "other_bytes_per_row": round(large["other_bytes"] / large["rows"], 1),
-        "memory_bytes_per_row": round((large["peak_bytes"] - small["peak_bytes"]) / rows),
+        **{
+            f"{name}_memory_per_row": round((large[peak] - small[peak]) / rows - len(TEXT.format(0)))
+            for name, peak in (("planning", "planned_bytes"), ("finishing", "peak_bytes"))
+        },
     }  # fmt: skip
 
 
@@ -140,8 +148,8 @@ def _plan(arguments: argparse.Namespace, rates: dict[str, float]) -> dict[str, A
     return {
         "samples": samples, "dim": arguments.dim, "terabytes": round(size / 1e12, 3), "shards": shards,
         "hours": {name: round(value, 2) for name, value in hours.items()},
-        "planner_memory_gb": round(samples * rates["memory_bytes_per_row"] / 1e9, 1),
-        "parts": math.ceil(samples * rates["memory_bytes_per_row"] / 1e9 / arguments.memory),
+        "planner_memory_gb": round(samples * rates["finishing_memory_per_row"] / 1e9, 1),
+        "parts": math.ceil(samples * rates["finishing_memory_per_row"] / 1e9 / arguments.memory),
         "price": {
             "teacher": round(machine_hours * arguments.gpu_price), "planning and checking": round(alone * arguments.cpu_price, 2),
             "storage a month": round(size / 1e9 * arguments.store_price), "training, one pass": round(hours["training, one pass"] * arguments.gpu_price),
