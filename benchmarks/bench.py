@@ -87,6 +87,10 @@ TARGETS = (
            lambda result: result["times_as_fast"], 3, at_least=True),
     Target("LogME: difference of the score", "the published NumPy form", ("logme.py",), lambda result: result["difference"], 1e-6, unit=""),
     Target("aft --help", "", ("startup.py",), lambda result: result["help_seconds"], 0.3, unit="s"),
+    Target("import aft", "bare Python", ("startup.py",), lambda result: result["import_aft_seconds"], 0.2, unit="s more"),
+    Target("opening a store of 10 M rows of 768", "", ("opening.py",), lambda result: 1000 * result["seconds"], 50, unit="ms"),
+    Target("memory of planning a table, a row", "", ("scaling.py", "--dim", "8"),
+           lambda result: result["rates"]["planning_memory_per_row"], 64, unit="bytes"),
     Target("memory of training with 2 M instead of 20,000 stored rows", "", ("memory.py",), lambda result: result["difference_mb"], 300,
            unit="MB more"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Measure how long ``aft --help`` takes, and list the heavy packages that ``import aft`` loads."""
+"""Measure how long ``aft --help`` and ``import aft`` take, and list the heavy packages that the latter loads."""
 
 import json
 import statistics
@@ -30,7 +30,8 @@ def main() -> None:
         "repeats": REPEATS,
         "help_seconds": round(timed([command, "--help"]), 3),
         "train_help_seconds": round(timed([command, "train", "--help"]), 3),
-        "python_seconds": round(timed([sys.executable, "-c", "pass"]), 3),
+        "python_seconds": round(bare := timed([sys.executable, "-c", "pass"]), 3),
+        "import_aft_seconds": round(timed([sys.executable, "-c", "import aft"]) - bare, 3),
         "import_aft_loads": loaded,
     }
     print(json.dumps(result))

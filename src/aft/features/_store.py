@@ -79,13 +79,9 @@ class FeatureStore:
         records = []
         for listed in manifest.shards:
             path = layout.record(listed.number)
-            named = f"{location}/{path.name}"
-            if not path.exists():
-                raise corrupt(named, "is missing")
-            record = ShardRecord.read(path)
-            same = record.sha256 == listed.record_sha256
-            if not same or (record.rows, record.dim, record.dtype) != (listed.rows, manifest.dim, manifest.dtype):
-                raise corrupt(named, "is not the record that the manifest lists")
+            record = ShardRecord.read_known(path, listed.record_sha256)
+            if (record.rows, record.dim, record.dtype) != (listed.rows, manifest.dim, manifest.dtype):
+                raise corrupt(path, "is not the one that the manifest lists")
             check_size_and_header(layout.data(listed.number), record)
             ids = layout.ids(listed.number)
             if not ids.is_file() or ids.is_symlink() or ids.stat().st_size != record.ids.bytes:
