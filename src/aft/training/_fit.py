@@ -148,7 +148,7 @@ def fit(
         problem.targets, class_weights(config.class_weights, problem.targets, labels), config.label_smoothing
     )
     settings = OptimiserSettings(hparams.steps, hparams.lr, hparams.weight_decay, config.warmup, config.gate_lr)
-    module = TrainingModule(student, terms, loss.to(problem.device), settings)
+    module = TrainingModule(student, terms, loss.to(problem.device), settings, samples.dataset.ids)
     batch_size = problem.batch_size(objective=bool(hparams.beta))
     checkpoint = (
         None if directory is None else rank_zero_first(lambda: latest_checkpoint(RunLayout(directory).checkpoints))

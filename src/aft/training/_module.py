@@ -48,6 +48,7 @@ class TrainingModule(L.LightningModule):
         terms: The objectives, prepared, each with its weighting.
         loss: The loss of the task.
         settings: Settings of the optimiser.
+        ids: Ids of the samples, for error messages.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class TrainingModule(L.LightningModule):
         terms: Sequence[tuple[Objective, Weighting]],
         loss: TaskLoss,
         settings: OptimiserSettings,
+        ids: Sequence[str],
     ) -> None:
         super().__init__()
         self.student = student
@@ -63,7 +65,8 @@ class TrainingModule(L.LightningModule):
         self.weightings = nn.ModuleList(weighting for _, weighting in terms)
         self.loss = loss
         self.settings = settings
-        self._unchecked: list[tuple[int, Tensor, list[str]]] = []
+        self._ids = ids
+        self._unchecked: list[tuple[int, Tensor, list[int]]] = []
         self._log_every = max(1, min(LOG_EVERY, settings.steps // POINTS))
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
@@ -100,7 +103,7 @@ class TrainingModule(L.LightningModule):
             row["objective"] = row.get("objective", 0) + combined.objective
             if len(self.objectives) == 1:
                 row["coefficient"] = combined.coefficient
-        self._unchecked.append((self.global_step, torch.isfinite(measured), batch["ids"]))
+        self._unchecked.append((self.global_step, torch.isfinite(measured), batch["positions"]))
         if len(self._unchecked) >= CHECK_EVERY:
             self.check_finite()
         if self.global_step % self._log_every == 0 or self.global_step == self.settings.steps - 1:
@@ -117,11 +120,11 @@ class TrainingModule(L.LightningModule):
         """
         if self._unchecked:
             finite = all_finite(torch.stack([flag for _, flag, _ in self._unchecked])).tolist()
-            for (step, _, ids), good in zip(self._unchecked, finite, strict=True):
+            for (step, _, positions), good in zip(self._unchecked, finite, strict=True):
                 if not good:
                     raise NonFiniteError(
                         f"a loss must be finite; it became NaN or infinite at step {step}, on the batch with the ids "
-                        f"{name_some(ids, 8)}; lower lr= or beta=, or check these samples"
+                        f"{name_some([self._ids[position] for position in positions], 8)}; lower lr= or beta=, or check these samples"
                     )
         self._unchecked.clear()
 

@@ -47,7 +47,7 @@ class ShardedDataset:
         everywhere = int(labelled.sum())
         return {
             **batch,
-            "ids": [self._samples.dataset.ids[step.positions[place]] for place in whole],
+            "positions": [step.positions[place] for place in whole],
             # It decides whether the processes exchange norms, so all must have the same value.
             "any_labelled": everywhere > 0,
             # The task loss is a mean over this process's labelled samples, and gradients are averaged over processes.
