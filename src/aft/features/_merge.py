@@ -60,7 +60,7 @@ def merge(stores: Sequence[FeatureStore | str | Path], *, out: str | Path, overw
             raise FingerprintError(
                 f"only stores of one model can be merged; {'; '.join(differences)}; extract one of them again"
             )
-    ids, digests, owners = StringsBuilder(), StringsBuilder(), array("l")
+    ids, digests, owners = StringsBuilder(), StringsBuilder(), array("q")
     for number, source in enumerate(sources):
         earlier = _find_earlier(sources[:number], source)
         for sample, owner in zip(source.samples, earlier.tolist(), strict=True):
@@ -69,7 +69,7 @@ def merge(stores: Sequence[FeatureStore | str | Path], *, out: str | Path, overw
                 digests.append(sample.digest)
                 owners.append(number)
     samples = Samples(ids.build(), digests.build())
-    places, owner_of = Positions(samples.ids), np.frombuffer(owners, dtype=np.int_)
+    places, owner_of = Positions(samples.ids), np.frombuffer(owners, dtype=np.int64)
     writer = StoreWriter.plan(
         target, name=first.name, fingerprint={key: value for key, value in first.fingerprint.items() if key != "samples"},
         dim=first.dim * first.views, dtype="float16" if first.dtype == np.float16 else "float32", samples=samples, overwrite=overwrite,
