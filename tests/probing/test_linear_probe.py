@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from aft.probing import FOLDS, _linear_probe, _logistic, fit_folded_probes, fit_linear_probe, sample_keys
-from aft.probing._linear_probe import PENALTIES
+from aft.probing._linear_probe import PENALTIES, WEAKER
 
 
 def features(n, width, seed=0):
@@ -61,6 +61,18 @@ def test_classification_matches_scikit_learn_in_every_fold(n, d, classes):
     assert np.allclose(received, logistic(wide[inside], y[inside].numpy(), final.penalty)(wide), atol=2e-4)
     alone = fit_linear_probe(x, y, "classification", folds=folds)
     assert torch.allclose(alone.weight, final.weight, atol=1e-5)
+
+
+def test_the_path_goes_on_while_the_best_is_at_its_end():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(300, 10, generator=generator, dtype=torch.float64)
+    scores = x @ torch.randn(10, 3, generator=generator, dtype=torch.float64)
+    # Without noise, hardly any penalty is the best; with noise, the best is not at the end.
+    assert fit_linear_probe(x, scores, "regression").penalty == WEAKER[-1]
+    assert fit_linear_probe(x, scores.argmax(1), "classification").penalty == WEAKER[-1]
+    noisy = scores + 9 * torch.randn(300, 3, generator=generator, dtype=torch.float64)
+    assert fit_linear_probe(x, noisy, "regression").penalty in PENALTIES[1:-1]
+    assert fit_linear_probe(x, noisy.argmax(1), "classification").penalty in PENALTIES[1:-1]
 
 
 @pytest.mark.parametrize(("n", "d"), [(200, 15), (30, 60)])

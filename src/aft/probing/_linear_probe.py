@@ -15,6 +15,8 @@ from aft.probing._sample_keys import sample_keys
 #: Penalties to try, for the mean loss on standardised features: half powers of ten from 10 to 0.001. The strongest comes first, so that
 #: each fit starts near the solution of the next.
 PENALTIES = tuple(10.0 ** (power / 2) for power in range(2, -7, -1))
+#: Further ones, which are tried as long as the weakest penalty so far is the best, as with few samples of many classes.
+WEAKER = tuple(10.0 ** (power / 2) for power in range(-7, -11, -1))
 FOLDS = 5
 #: Number of feature values up to which the final fit runs in float64.
 FLOAT64_LIMIT = 20_000_000
@@ -65,9 +67,9 @@ def fit_linear_probe(
     Each fit standardises the features over its own samples. The logistic problems of all folds and of all
     samples are solved together, from the strongest penalty to the weakest, in float32 and to within 1e-6 of
     the minimal loss, which is precise enough to choose a penalty. Once the held-out loss is 10 % above the
-    best one, weaker penalties are skipped. The fit with the chosen penalty is then refined to 1e-12 in
-    float64 or, for more than 20 million feature values, to 1e-8 in float32. Regression is solved in closed
-    form in float64.
+    best one, weaker penalties are skipped; where the weakest is the best, still weaker ones are tried. The
+    fit with the chosen penalty is then refined to 1e-12 in float64 or, for more than 20 million feature
+    values, to 1e-8 in float32. Regression is solved in closed form in float64.
 
     Args:
         features: ``(N, D)``, of training samples only.
@@ -151,31 +153,43 @@ def _logistic(
     table = Standardised(features, members, torch.float32)
     eigen = spectrum(table.x)
     problems = LogisticProblems(table, y, task, outputs, eigen)
-    parameters, losses, path = problems.start(), [], []
-    for penalty in PENALTIES:
+    parameters, path = problems.start(), []
+    losses: list[float] = []
+    for penalty in (*PENALTIES, *WEAKER):
+        if _is_bracketed(losses):
+            break
         parameters = problems.solve(parameters, penalty, SEARCH_TOLERANCE)
         path.append(parameters)
         losses.append(float(problems.held_out(parameters).sum()))
         if losses[-1] > STOP_RATIO * min(losses):
             break
     best = losses.index(min(losses)) if len(members) > 1 else 0
+    chosen = (*PENALTIES, *WEAKER)[best]
     refined, start = (members, path[best]) if with_folds else (members[-1:], path[best][-1:])
     del problems, table, path
     table = Standardised(features, refined, torch.float64 if in_float64 else torch.float32)
     problems = LogisticProblems(table, y, task, outputs, eigen)
     tolerance = FLOAT64_TOLERANCE if in_float64 else FLOAT32_TOLERANCE
-    solved = problems.solve(start.to(table.x.dtype), PENALTIES[best], tolerance)
+    solved = problems.solve(start.to(table.x.dtype), chosen, tolerance)
     weight, bias = table.original(solved[..., :-1], solved[..., -1])
-    return PENALTIES[best], list(zip(weight, bias, strict=True))
+    return chosen, list(zip(weight, bias, strict=True))
 
 
 def _ridge(features: Tensor, y: Tensor, members: Tensor) -> tuple[float, list[tuple[Tensor, Tensor]]]:
     """Return the chosen penalty, and the fit of each problem with it."""
-    held_out = torch.zeros(len(PENALTIES), dtype=torch.float64)
-    paths = ridge_paths(features, y, members, PENALTIES)
+    penalties = (*PENALTIES, *WEAKER)
+    held_out = torch.zeros(len(penalties), dtype=torch.float64)
+    paths = ridge_paths(features, y, members, penalties)
     for rows, path in zip(members[:-1], paths[:-1], strict=True):
         left_out = features[~rows].double()
         for place, (weight, bias) in enumerate(path):
             held_out[place] += float((left_out @ weight.T + bias - y[~rows]).square().mean(dim=1).sum())
-    best = int(held_out.argmin()) if len(members) > 1 else 0
-    return PENALTIES[best], [path[best] for path in paths]
+    losses = held_out.tolist()
+    tried = next((count for count in range(len(losses)) if _is_bracketed(losses[:count])), len(losses))
+    best = losses.index(min(losses[:tried])) if len(members) > 1 else 0
+    return penalties[best], [path[best] for path in paths]
+
+
+def _is_bracketed(losses: list[float]) -> bool:
+    """Whether all of `PENALTIES` have been tried, and the best is not at the weak end."""
+    return len(losses) >= len(PENALTIES) and losses[-1] > min(losses)
