@@ -34,8 +34,9 @@ class Inputs(ABC):
 
     modality: Modality
 
-    #: Whether threads make `examine` faster. Texts are hashed too quickly to be worth a thread.
-    _threaded = False
+    #: Whether inputs are read faster by several threads. Texts are read too quickly to be worth a thread, and other code may not
+    #: bear it.
+    threaded = False
 
     @abstractmethod
     def __len__(self) -> int:
@@ -102,7 +103,7 @@ class Inputs(ABC):
                     progress(1)
                 yield digest
 
-        with _mapper(self._threaded) as mapped:
+        with _mapper(self.threaded) as mapped:
             return Digests.of(digests(mapped(self._try_examine, range(len(self))))), reasons
 
     def _try_examine(self, index: int) -> tuple[str, str | None]:
@@ -139,7 +140,7 @@ class _EncodedImages(Inputs):
     """Encoded images, each decoded when it is accessed."""
 
     modality = IMAGE
-    _threaded = True  # Pillow releases the interpreter's lock while it decodes
+    threaded = True  # Pillow releases the interpreter's lock while it decodes
 
     @abstractmethod
     def _read(self, index: int) -> bytes:
@@ -200,7 +201,7 @@ class ImageTexts(Inputs):
     """
 
     modality = IMAGE_TEXT
-    _threaded = True
+    threaded = True
 
     def __init__(self, images: Inputs, texts: Texts) -> None:
         self._images, self._texts = images, texts

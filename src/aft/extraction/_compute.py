@@ -1,16 +1,16 @@
 """Compute features by several teachers at once: each sample is read once, and a shared network runs once."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.core import Progress
-from aft.data import Dataset, Views, digest_of
+from aft.core import Progress, one_ahead, side_by_side
+from aft.data import digest_of
 from aft.extraction._teacher import TeacherRun
 from aft.models import explain_out_of_memory
 
@@ -100,35 +100,48 @@ def compute_features(
     dataset, views, batch_size = teachers[0].dataset, teachers[0].views, teachers[0].settings.batch_size
     count = len(indices) * views.count
     out = {teacher.name: np.empty((count, teacher.backbone.dim), dtype=np.float32) for teacher in teachers}
-    seen = _views_of(dataset, indices, views)
     repeated = [_Repeated(group.backbone.reads) for group in groups]
-    # Encoded texts are small, so a whole shard of them is sorted by length. Images are encoded batch by
-    # batch.
-    window = max(1, count) if dataset.inputs.sort_by_length else batch_size
+
+    def read(index: int) -> list[Any]:
+        """All views of a sample, which is read once."""
+        value = dataset.inputs[index]
+        return [views.of(value, dataset.ids[index], number) for number in range(views.count)]
+
+    @torch.inference_mode()
+    def encode(samples: range) -> list[_Encoded]:
+        """What each group computes of some samples."""
+        own = [indices[sample] for sample in samples]
+        each = side_by_side(read, own) if dataset.inputs.threaded else list(map(read, own))
+        raw, first = list(chain.from_iterable(each)), samples.start * views.count
+        found = []
+        for group, parts in zip(groups, repeated, strict=True):
+            new, copies = parts.divide(raw, range(first, first + len(raw)))
+            found.append(
+                _Encoded([first + place for place in new], group.backbone.encode([raw[place] for place in new]), copies)
+            )
+        return found
+
+    # Encoded texts are small, so a whole shard of them is sorted by length. Images are encoded batch by batch, the next one while
+    # this one is computed.
+    window = max(1, len(indices) if dataset.inputs.sort_by_length else batch_size // views.count)
+    windows = [range(start, min(start + window, len(indices))) for start in range(0, len(indices), window)]
     with torch.inference_mode():
-        for start in range(0, count, window):
-            positions = range(start, min(start + window, count))
-            raw = list(islice(seen, len(positions)))
-            for group, parts in zip(groups, repeated, strict=True):
-                new, copies = parts.divide(raw, positions)
-                encoded = group.backbone.encode([raw[i] for i in new])
+        for found in one_ahead(encode, windows):
+            for group, parts, (rows, encoded, copies) in zip(groups, repeated, found, strict=True):
                 # The longest come first: a batch that does not fit in memory fails at once, and the estimate
                 # of the remaining time is never too low. The sort is stable, so inputs of equal length keep
                 # their order.
                 lengths = [group.backbone.length(item) for item in encoded]
-                order = sorted(range(len(new)), key=lengths.__getitem__, reverse=True)
+                order = sorted(range(len(encoded)), key=lengths.__getitem__, reverse=True)
                 for first in range(0, len(order), batch_size):
                     batch = order[first : first + batch_size]
-                    rows = [positions[new[i]] for i in batch]
                     vectors = group.forward([encoded[i] for i in batch])
                     for teacher, features in zip(group.teachers, vectors, strict=True):
-                        out[teacher.name][rows] = features
+                        out[teacher.name][[rows[i] for i in batch]] = features
                     if progress is not None:
-                        progress(len(rows) * len(group.teachers))
-                truncated = parts.truncated(
-                    copies,
-                    [positions[i] for i, item in zip(new, encoded, strict=True) if group.backbone.truncated(item)],
-                )
+                        progress(len(batch) * len(group.teachers))
+                longer = [row for row, item in zip(rows, encoded, strict=True) if group.backbone.truncated(item)]
+                truncated = parts.truncated(copies, longer)
                 for teacher in group.teachers:
                     out[teacher.name][list(copies)] = out[teacher.name][list(copies.values())]
                     teacher.computed += len(copies)
@@ -136,6 +149,20 @@ def compute_features(
                 if progress is not None and copies:
                     progress(len(copies) * len(group.teachers))
     return {name: features.reshape(len(indices), -1) for name, features in out.items()}
+
+
+class _Encoded(NamedTuple):
+    """What a group of teachers computes of some vectors.
+
+    Attributes:
+        rows: The rows of the features that are computed.
+        encoded: Their encoded inputs.
+        copies: For each other row, the row that has the same features.
+    """
+
+    rows: list[int]
+    encoded: list[Any]
+    copies: dict[int, int]
 
 
 class _Repeated:
@@ -180,11 +207,3 @@ class _Repeated:
         """
         self._truncated.update(new)
         return sum(first in self._truncated for first in copies.values())
-
-
-def _views_of(dataset: Dataset, indices: Sequence[int], views: Views) -> Iterator[Any]:
-    """All views of each sample, which is read once."""
-    for index in indices:
-        value = dataset.inputs[index]
-        for number in range(views.count):
-            yield views.of(value, dataset.ids[index], number)

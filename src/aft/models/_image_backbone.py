@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aft.core import side_by_side
 from aft.data import IMAGE
 from aft.models._backbone import Backbone, Batch
 from aft.preprocessing import ImagePreprocessing
@@ -23,7 +24,7 @@ class ImageBackbone(Backbone):
 
     def encode_own(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Resize, crop and normalise images."""
-        return [torch.from_numpy(self.images(image)) for image in inputs]
+        return [torch.from_numpy(pixels) for pixels in side_by_side(self.images, inputs)]
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
         """Stack images: ``image`` is ``(B, 3, H, W)``, with the channels of a pixel next to each other in memory."""

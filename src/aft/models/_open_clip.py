@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aft.core import first_sentence
+from aft.core import first_sentence, side_by_side
 from aft.data import IMAGE, TEXT, Modality
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe
@@ -43,7 +43,7 @@ class OpenClipImages(Backbone):
 
     def encode_own(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Resize, crop and normalise images as open_clip does."""
-        return [self._transform(image) for image in inputs]
+        return side_by_side(self._transform, inputs)
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
         """Stack images: ``image`` is ``(B, 3, H, W)``."""

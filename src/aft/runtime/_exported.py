@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import cores, downloaded
+from aft.core import cores, downloaded, one_ahead
 from aft.data import MODALITIES, Modality, Targets, check_inputs
 from aft.errors import DataError, MissingExtraError, RunError, UsageError
 from aft.preprocessing import ImagePreprocessing, NgramTable, TokenReader, pad_ngrams, pad_tokens
@@ -139,26 +139,19 @@ class ExportedModel:
 
     def _encoded(self, inputs: Iterator[Any]) -> Iterator[list[Sequence[Any]]]:
         """Encode inputs for each part of the model, one chunk ahead of what is computed."""
-        size, start = IMAGES if "image" in self.modality else CHUNK, 0
+        size = IMAGES if "image" in self.modality else CHUNK
 
-        def encode(chunk: list[Any], start: int) -> list[Sequence[Any]]:
-            checked = check_inputs(chunk, self.modality, start)
+        def encode(numbered: tuple[int, list[Any]]) -> list[Sequence[Any]]:
+            number, chunk = numbered
+            checked = check_inputs(chunk, self.modality, number * size)
             return [read(checked) for read, _ in self._readers]
 
         first = list(islice(inputs, size))
         if len(first) < size:  # nothing follows, and a thread takes longer than a short text
-            yield from [encode(first, 0)] if first else []
+            yield from [encode((0, first))] if first else []
             return
-        with ThreadPoolExecutor(1) as ahead:
-            chunk, waiting = first, None
-            while chunk:
-                coming = ahead.submit(encode, chunk, start)
-                start += len(chunk)
-                if waiting is not None:
-                    yield waiting.result()
-                waiting, chunk = coming, list(islice(inputs, size))
-            if waiting is not None:
-                yield waiting.result()
+        chunks = iter(lambda: list(islice(inputs, size)), [])
+        yield from one_ahead(encode, enumerate(chain([first], chunks)))
 
     def run(self, batch: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The outputs ``(B, C)`` of a batch of encoded inputs."""

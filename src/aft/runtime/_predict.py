@@ -1,11 +1,11 @@
 """Predictions for a file of any length, in constant memory."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
+from aft.core import one_ahead
 from aft.data import ImageBytes, Modality, Targets, check_inputs
 from aft.errors import AftError, DataError, UsageError
 from aft.runtime._prediction import Prediction
@@ -14,8 +14,8 @@ from aft.runtime._writers import check_output, open_writer
 
 #: Rows that are read and predicted together: of texts, and of images, which are large before they are resized.
 CHUNK, IMAGES = 2048, 16
-
-_T = TypeVar("_T")
+#: Ids of rows, each with an error if it has one.
+_Rows = list[tuple[str, str | None]]
 
 
 class Predictor(Protocol):
@@ -99,7 +99,7 @@ def predict_file(
     rows = read_rows(data, [*names, *([identity] if identity else [])])
     root = image_root or Path(data).parent
 
-    def read(chunk: list[Row]) -> tuple[list[tuple[str, str | None]], list[Any]]:
+    def read(chunk: list[Row]) -> tuple[_Rows, list[Any]]:
         """The id of every row, with its error if it has one, and the inputs of the others."""
         usable, inputs = [], []
         for row in chunk:
@@ -110,10 +110,15 @@ def predict_file(
                 inputs.append(value)
         return usable, inputs
 
+    def predict(chunk: tuple[_Rows, list[Any]]) -> tuple[_Rows, list[Prediction]]:
+        usable, inputs = chunk
+        return usable, model.predict(inputs) if inputs else []
+
     predicted, failed, first = 0, 0, None
     chunks = _chunks(rows, IMAGES if "image" in model.modality else CHUNK)
     with open_writer(target, model.targets.classes) as answer:
-        for usable, predictions in _one_ahead(model, map(read, chunks)):
+        # Each chunk is predicted while the one before is written and the one after is read.
+        for usable, predictions in one_ahead(predict, map(read, chunks)):
             answers = iter(predictions)
             for sample_id, error in usable:
                 answer(sample_id, None if error else next(answers), error)
@@ -121,23 +126,6 @@ def predict_file(
                 if error and first is None:
                     first = f"row {sample_id}: {error}"
     return Answered(predicted, failed, first)
-
-
-def _one_ahead(model: Predictor, chunks: Iterator[tuple[_T, list[Any]]]) -> Iterator[tuple[_T, list[Prediction]]]:
-    """Predict the inputs of each chunk while the one before is written and the one after is read."""
-
-    def predict(inputs: list[Any]) -> list[Prediction]:
-        return model.predict(inputs) if inputs else []
-
-    with ThreadPoolExecutor(1) as computing:
-        waiting: tuple[_T, Future[list[Prediction]]] | None = None
-        for rows, inputs in chunks:
-            coming = (rows, computing.submit(predict, inputs))
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = coming
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
 
 
 def _chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
