@@ -36,7 +36,7 @@ SETS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "cifar10": (
         IMAGE,
         (LITE0,),
-        ("--leakage", "drop", "--lr", "1e-3", "--beta", "3", "--weighting", "balanced", "--steps", "1000"),
+        ("--leakage", "drop", "--lr", "1e-3", "--beta", "3", "--weighting", "balanced", "--steps", "600"),
     ),
     "flickr8k-matching": (
         "python:aft.demo:mobilenetv2_64,reads=image*minilm,keep_layers=2,max_length=32,vocabulary=4000",

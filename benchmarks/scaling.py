@@ -9,7 +9,6 @@ are not measured and have to be given.
 import argparse
 import json
 import math
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ def main() -> None:
     """Measure the rates, extrapolate them and print the plan."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=float, default=1e9, help="number of samples")
+    parser.add_argument("--rows", type=int, default=ROWS, help="rows of the larger store that is measured")
     parser.add_argument("--dim", type=int, default=768, help="width of the features")
     parser.add_argument("--machines", type=int, default=64, help="number of machines that extract")
     parser.add_argument(
@@ -47,7 +47,7 @@ def main() -> None:
     if arguments.child:
         print(json.dumps(_measure(Path(arguments.child[0]), int(arguments.child[1]), arguments.dim)))
         return
-    measured = [_child(rows, arguments.dim) for rows in (ROWS // 5, ROWS)]
+    measured = [_child(rows, arguments.dim) for rows in (arguments.rows // 5, arguments.rows)]
     rates = _rates(*measured)
     print(json.dumps({"benchmark": "scaling", "measured": measured, "rates": rates, "plan": _plan(arguments, rates)}))
 
@@ -55,6 +55,7 @@ def main() -> None:
 def _child(rows: int, dim: int) -> dict[str, float]:
     """Measure in a separate process, so that its peak memory is not affected by earlier measurements."""
     with tempfile.TemporaryDirectory() as folder:
+        _write_table(Path(folder) / "table.parquet", rows)
         command = [sys.executable, __file__, "--dim", str(dim), "--child", folder, str(rows)]
         measured: dict[str, float] = json.loads(
             subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -64,7 +65,10 @@ def _child(rows: int, dim: int) -> dict[str, float]:
 
 def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
     # A small repeated block: a memory peak here would hide that of the planner.
-    block = np.tile(np.random.default_rng(0).standard_normal((512, dim)).astype(np.float16), (16, 1))
+    block = np.tile(
+        np.random.default_rng(0).standard_normal((512, dim)).astype(np.float16),
+        (default_shard_rows(rows) // 512 or 1, 1),
+    )
     seconds: dict[str, float] = {}
 
     def timed(name: str, work: Any) -> Any:
@@ -73,7 +77,6 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
         seconds[name] = round(time.perf_counter() - start, 4)
         return result
 
-    _write_table(folder / "table.parquet", rows)
     before = _peak()
     dataset = timed("table", lambda: Dataset.from_table(folder / "table.parquet", text="text", id="id"))
     samples = Samples(dataset.ids, dataset.digests)
@@ -81,9 +84,9 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
     planned = _peak() - before
     timed("write", lambda: [writer.commit(shard, block[: writer.rows(shard)]) for shard in writer.pending()])
     timed("finish", writer.finish)
+    finished = _peak() - before
     store = timed("open", lambda: FeatureStore.open(folder / "t"))
     rows_of_ids = timed("join", lambda: store.rows(samples.ids, samples.digests))
-    finished = _peak() - before
     order = np.random.default_rng(1).permutation(rows_of_ids)[: 300 * 256].reshape(-1, 256)
     timed("gather", lambda: [store.take(batch) for batch in order])
     timed("verify", store.verify)
@@ -109,7 +112,9 @@ def _write_table(path: Path, rows: int) -> None:
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The largest memory of this process since it was started; the system's other measure starts with that of its parent."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def _rates(small: dict[str, float], large: dict[str, float]) -> dict[str, float]:

@@ -30,10 +30,8 @@ class Positions:
         for chunk in _chunks(strings):
             hashes[start : start + len(chunk)] = _hashes(chunk)
             start += len(chunk)
-        small = len(strings) < 1 << 32
-        self._order: NDArray[np.unsignedinteger] = np.argsort(hashes, kind="stable").astype(
-            np.uint32 if small else np.uint64
-        )
+        smallest = np.uint32 if len(strings) < 1 << 32 else np.uint64
+        self._order: NDArray[np.unsignedinteger] = np.argsort(hashes).astype(smallest)
         hashes.sort()
         self._hashes = hashes
 

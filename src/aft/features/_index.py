@@ -72,10 +72,19 @@ class NewIndex:
     def chunks(self) -> Iterator[bytes]:
         """The bytes of the file."""
         yield index_header(self._added)
-        order = np.lexsort((self._hashes[1], self._hashes[0]))
+        order = self._order()
         for column in range(ENTRY):
             for start in range(0, self._added, CHUNK):
                 yield self._entries(order[start : start + CHUNK])[column].astype("<u8").tobytes()
+
+    def _order(self) -> NDArray[np.int64]:
+        """The rows in the order of the index, ``(n,)``."""
+        order = np.argsort(self._hashes[0])
+        for start in range(0, self._added, CHUNK):
+            first = self._hashes[0, order[start : start + CHUNK + 1]]
+            if (first[1:] == first[:-1]).any():  # practically never: the second halves decide, which takes more memory
+                return np.lexsort((self._hashes[1], self._hashes[0]))
+        return order
 
     def _entries(self, rows: NDArray[np.int64]) -> Words:
         """The entries of some rows, ``(5, n)``."""
