@@ -99,8 +99,13 @@ class _Document(_Strict):
         return cls.decode(raw, str(path))
 
     @classmethod
-    def read_known(cls, path: Path, sha256: str) -> Self:
+    def read_known(cls, path: Path, sha256: str, source: str) -> Self:
         """Read a document whose SHA-256 another document lists. It need not be encoded again, which takes longer than the rest.
+
+        Args:
+            path: The file.
+            sha256: The digest that is listed.
+            source: Its path or address, for error messages.
 
         Raises:
             CorruptStoreError: It is missing, or has another digest.
@@ -109,13 +114,13 @@ class _Document(_Strict):
         try:
             raw = path.read_bytes()
         except FileNotFoundError as error:
-            raise corrupt(path, "is missing") from error
+            raise corrupt(source, "is missing") from error
         if hashlib.sha256(raw).hexdigest() != sha256:
-            raise corrupt(path, "is not the one that the manifest lists")
+            raise corrupt(source, "is not the one that the manifest lists")
         try:
             return cls.model_validate(json.loads(raw)["content"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise corrupt(path) from error
+            raise corrupt(source) from error
 
     @classmethod
     def decode(cls, raw: bytes, source: str) -> Self:

@@ -79,9 +79,10 @@ class FeatureStore:
         records = []
         for listed in manifest.shards:
             path = layout.record(listed.number)
-            record = ShardRecord.read_known(path, listed.record_sha256)
+            source = f"{location}/{path.name}"
+            record = ShardRecord.read_known(path, listed.record_sha256, source)
             if (record.rows, record.dim, record.dtype) != (listed.rows, manifest.dim, manifest.dtype):
-                raise corrupt(path, "is not the one that the manifest lists")
+                raise corrupt(source, "is not the one that the manifest lists")
             check_size_and_header(layout.data(listed.number), record)
             ids = layout.ids(listed.number)
             if not ids.is_file() or ids.is_symlink() or ids.stat().st_size != record.ids.bytes:
