@@ -3,17 +3,16 @@
 import json
 import logging
 
-import numpy as np
 import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from aft.data import Dataset
 from aft.errors import ModelError, UsageError
 from aft.extraction import extract_all
 from aft.models import load_backbone
+from tests.models.test_hf_towers import features, pictures
 
 WORDS = ["a lovely film", "a dull and cold film", "one of the ten films that nobody has seen " * 2]
 VISION = {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8}
@@ -31,18 +30,6 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     torch.save(open_clip.create_model(f"local-dir:{folder}").state_dict(), folder / "open_clip_pytorch_model.bin")
     return folder
-
-
-def pictures(count):
-    """Small random pictures that are not square."""
-    generator = np.random.default_rng(0)
-    return [Image.fromarray(generator.integers(0, 256, (20, 30, 3), dtype=np.uint8)) for _ in range(count)]
-
-
-def features(backbone, inputs):
-    """Features of inputs in one batch."""
-    with torch.inference_mode():
-        return backbone(backbone.collate(backbone.encode(inputs)))
 
 
 def test_features_are_the_embeddings_of_open_clip(folder):

@@ -1,9 +1,12 @@
 """The cells of a column while it is read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aft.data._strings import StringsBuilder
+
+#: The cells of each column, by its name.
+Columns = dict[str, Sequence[Any]]
 
 
 class Cells:
@@ -30,3 +33,8 @@ class Cells:
     def build(self) -> Sequence[Any]:
         """All cells. Nothing can be added afterwards."""
         return self._strings.build() if self._values is None else self._values
+
+
+def build_all(columns: Mapping[str, Cells]) -> Columns:
+    """All cells of several columns."""
+    return {name: cells.build() for name, cells in columns.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aft.data._by_position import by_position
-from aft.data._cells import Cells
+from aft.data._cells import Cells, Columns, build_all
 from aft.data._strings import Strings
 from aft.data._table_file import TableFile
 from aft.data._targets import is_missing
@@ -19,8 +19,6 @@ LONGEST_CELL = 10_000_000
 #: A Parquet file is rejected as a decompression bomb if it decompresses to more than this many bytes and, at
 #: the same time, to more than this many times its own size.
 LARGEST_SIZE, LARGEST_RATIO = 1 << 30, 200
-#: The cells of each column, by its name.
-Columns = dict[str, Sequence[Any]]
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -159,7 +157,7 @@ def _read_csv(path: TableFile, wanted: Sequence[str], delimiter: str | None) -> 
             ) from error
         finally:
             csv.field_size_limit(before)
-    return {column: cells.build() for column, cells in columns.items()}
+    return build_all(columns)
 
 
 def _delimiter(header: str, wanted: Sequence[str]) -> str:
@@ -196,7 +194,7 @@ def _read_jsonl(path: TableFile, wanted: Sequence[str]) -> Columns:
                 columns[column].append(row.get(column))
     if present:
         _require(path, wanted, list(present))
-    return {column: cells.build() for column, cells in columns.items()}
+    return build_all(columns)
 
 
 def _read_parquet(path: TableFile, wanted: Sequence[str]) -> Columns:
@@ -226,7 +224,7 @@ def _read_parquet(path: TableFile, wanted: Sequence[str]) -> Columns:
         ) from error
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from error
-    return _with_class_names({column: cells.build() for column, cells in columns.items()}, metadata)
+    return _with_class_names(build_all(columns), metadata)
 
 
 def _with_class_names(columns: Columns, metadata: Any) -> Columns:

@@ -12,8 +12,8 @@ from typing import Any
 
 from aft.core import first_sentence, hub_access
 from aft.data._catalogue import CATALOGUE, HubData
-from aft.data._cells import Cells
-from aft.data._columns import Columns, column_names, frame_columns, read_columns
+from aft.data._cells import Cells, Columns, build_all
+from aft.data._columns import column_names, frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._from_table import read_table
 from aft.data._holdout import SPLITS, assign_splits, is_split_name
@@ -74,7 +74,7 @@ def read_hub(name: str, config: str | None = None, **columns: str | None) -> Con
         for column, cells in values.items():
             parts[column].extend(cells)
         parts[SPLIT].extend([ours] * len(cells))
-    joined: Columns = {column: cells.build() for column, cells in parts.items()}
+    joined = build_all(parts)
     images = None
     if folder is None and known is not None and known.images is not None:
         images = _image_folder(known.name, known.images)
@@ -107,7 +107,7 @@ def _read_parts(split: str, paths: Sequence[Path], wanted: Sequence[str]) -> Col
     for path in paths:
         for column, cells in read_columns(path, wanted).items():
             parts[column].extend(cells)
-    columns = {column: cells.build() for column, cells in parts.items()}
+    columns = build_all(parts)
     images = paths[0].with_name(f"{split}{IMAGES}")
     return _with_images(columns, images) if images.is_file() else columns
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aft.core import is_url
-from aft.data._columns import Columns, frame_columns, read_columns
+from aft.data._cells import Columns
+from aft.data._columns import frame_columns, read_columns
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids

@@ -75,7 +75,7 @@ class NewIndex:
         order = self._order()
         for column in range(ENTRY):
             for start in range(0, self._added, CHUNK):
-                yield self._entries(order[start : start + CHUNK])[column].astype("<u8").tobytes()
+                yield self._column(column, order[start : start + CHUNK]).astype("<u8").tobytes()
 
     def _order(self) -> NDArray[np.int64]:
         """The rows in the order of the index, ``(n,)``."""
@@ -86,12 +86,16 @@ class NewIndex:
                 return np.lexsort((self._hashes[1], self._hashes[0]))
         return order
 
-    def _entries(self, rows: NDArray[np.int64]) -> Words:
-        """The entries of some rows, ``(5, n)``."""
-        first, second = self._hashes[:, rows]
-        entries = np.stack([first, second, rows.astype(np.uint64), self._heads[rows], np.zeros_like(first)])
-        entries[4] = _checksum(entries)
-        return entries
+    def _column(self, number: int, rows: NDArray[np.int64]) -> Words:
+        """One of the numbers of the entries of some rows, ``(n,)``."""
+        if number < 2:
+            halves: Words = self._hashes[number, rows]
+            return halves
+        if number == 2:
+            return rows.astype(np.uint64)
+        if number == 3:
+            return self._heads[rows]
+        return _checksum(np.stack([self._column(other, rows) for other in range(number)]))
 
 
 class Index:

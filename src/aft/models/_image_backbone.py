@@ -12,6 +12,14 @@ from aft.models._backbone import Backbone, Batch
 from aft.preprocessing import ImagePreprocessing
 
 
+def stack_images(encoded: Sequence[Tensor]) -> Batch:
+    """Stack images: ``image`` is ``(B, 3, H, W)``, with the channels of a pixel next to each other in memory.
+
+    Convolutions keep this order, and are faster in it.
+    """
+    return {"image": torch.stack(list(encoded)).contiguous(memory_format=torch.channels_last)}
+
+
 class ImageBackbone(Backbone):
     """An image model: this class preprocesses and stacks images, and subclasses compute the features.
 
@@ -27,9 +35,8 @@ class ImageBackbone(Backbone):
         return [torch.from_numpy(pixels) for pixels in side_by_side(self.images, inputs)]
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
-        """Stack images: ``image`` is ``(B, 3, H, W)``, with the channels of a pixel next to each other in memory."""
-        # Convolutions keep this order, and are faster in it.
-        return {"image": torch.stack(list(encoded)).contiguous(memory_format=torch.channels_last)}
+        """Stack images: ``image`` is ``(B, 3, H, W)``."""
+        return stack_images(encoded)
 
     def preprocessing(self) -> dict[str, Any]:
         """Size, crop and normalisation of the images."""

@@ -14,6 +14,7 @@ from aft.core import first_sentence, side_by_side
 from aft.data import IMAGE, TEXT, Modality
 from aft.errors import MissingExtraError, ModelError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch, Recipe
+from aft.models._image_backbone import stack_images
 from aft.models._spec import ModelSpec
 from aft.models._towers import Towers, tower_to_read
 
@@ -47,7 +48,7 @@ class OpenClipImages(Backbone):
 
     def collate(self, encoded: Sequence[Tensor]) -> Batch:
         """Stack images: ``image`` is ``(B, 3, H, W)``."""
-        return {"image": torch.stack(list(encoded)).contiguous(memory_format=torch.channels_last)}
+        return stack_images(encoded)
 
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch."""
