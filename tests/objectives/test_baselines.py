@@ -134,11 +134,33 @@ def test_rkd_does_not_depend_on_the_block_size(monkeypatch):
     phi, psi = features(20, 4).double().requires_grad_(), {"t": features(20, 5, 1).double()}
     whole = RKD({"t": 5}, 4)(phi, psi)
     (expected,) = torch.autograd.grad(whole, phi)
-    monkeypatch.setattr("aft.objectives._rkd.BLOCK", 1200)
+    monkeypatch.setattr("aft.objectives._rkd.CPU_BLOCK", 1200)
     in_blocks = RKD({"t": 5}, 4)(phi, psi)
     (received,) = torch.autograd.grad(in_blocks, phi)
     assert float(in_blocks.detach()) == pytest.approx(float(whole.detach()))
     assert torch.allclose(received, expected)
+
+
+def test_rkd_passes_gradcheck_with_repeated_samples_and_with_a_teacher_that_learns():
+    phi, psi = features(6, 4).double(), features(6, 5, 1).double()
+    phi[3], psi[2] = phi[0], psi[1]
+    student, teacher = phi.requires_grad_(), psi.requires_grad_()
+    objective = RKD({"t": 5}, 4)
+    value = objective(student, {"t": teacher})
+    for of, other in ((student, teacher), (teacher, student)):
+        (received,) = torch.autograd.grad(value, of, retain_graph=True)
+        for row, column in ((4, 1), (5, 3)):  # samples that are not repeated: at the others the value has a kink
+            ends = []
+            for step in (1e-6, -1e-6):
+                moved = of.detach().clone()
+                moved[row, column] += step
+                pair = (moved, other.detach()) if of is student else (other.detach(), moved)
+                ends.append(float(objective(pair[0], {"t": pair[1]})))
+            assert float(received[row, column]) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)
+    assert torch.autograd.gradcheck(
+        lambda student, teacher: objective(student, {"t": teacher}),
+        (features(5, 4).double().requires_grad_(), features(5, 5, 1).double().requires_grad_()),
+    )
 
 
 def test_rkd_of_one_sample_is_zero_and_cka_rejects_small_batches():
