@@ -108,6 +108,23 @@ def test_float32_and_chunked_solutions_agree_with_the_default(monkeypatch):
     assert float((received(x).softmax(1) - expected(x).softmax(1)).abs().max()) < 1e-3
 
 
+def test_a_matrix_that_lapack_cannot_decompose_in_float32_is_decomposed_in_float64(monkeypatch):
+    x, scores = problem(60, 100, 3)
+    y = scores.argmax(1)
+    monkeypatch.setattr(_linear_probe, "FLOAT64_LIMIT", 0)
+    expected = fit_linear_probe(x, y, "classification")
+    decompose = torch.linalg.eigh
+
+    def only_wide(matrix):
+        if matrix.dtype == torch.float32:
+            raise torch.linalg.LinAlgError("the algorithm failed to converge")
+        return decompose(matrix)
+
+    monkeypatch.setattr(torch.linalg, "eigh", only_wide)
+    received = fit_linear_probe(x, y, "classification")
+    assert torch.allclose(received.weight, expected.weight, atol=1e-4)
+
+
 def test_separable_and_missing_classes_give_finite_probes():
     x, scores = problem(100, 8, 2)
     y = scores.argmax(1)

@@ -227,11 +227,20 @@ def spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     n = len(x)
     if n >= x.shape[1]:
-        values, vectors = torch.linalg.eigh(x.T @ x / n)
+        values, vectors = _eigh(x.T @ x / n)
         return values.clamp(min=0), vectors
-    values, left = torch.linalg.eigh(x @ x.T / n)
+    values, left = _eigh(x @ x.T / n)
     kept = values > 1e-5 * values[-1]
     return values[kept], x.T @ (left[:, kept] / (values[kept] * n).sqrt())
+
+
+def _eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors; in float64 where LAPACK finds none in float32, as in matrices of low rank on some processors."""
+    try:
+        values, vectors = torch.linalg.eigh(symmetric)
+    except torch.linalg.LinAlgError:
+        values, vectors = (found.to(symmetric.dtype) for found in torch.linalg.eigh(symmetric.double()))
+    return values, vectors
 
 
 def _dot(one: Tensor, two: Tensor) -> Tensor:
