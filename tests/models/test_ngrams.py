@@ -126,10 +126,11 @@ def test_the_best_directions_are_kept_where_the_table_is_narrow():
     assert np.abs(logits - expected).max() < 0.02 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("student", ["aft:ngrams,dropout=0", "aft:static,dropout=0"])
 @pytest.mark.parametrize("method", ["finetune", "aft+probe-kd"])
-def test_training_starts_from_a_linear_model(dataset, store, tmp_path, method):
+def test_training_starts_from_a_linear_model(dataset, store, tmp_path, method, student):
     given = {"method": method, "beta": 0.0 if method == "finetune" else 1.0, "progress": False}
-    run = aft.train(dataset, "aft:ngrams,dropout=0", store, out=tmp_path / "run", steps=1, lr=1e-9, **given)
+    run = aft.train(dataset, student, store, out=tmp_path / "run", steps=1, lr=1e-9, **given)
     assert run.error < 0.2  # after a step that changes nothing
     model = aft.load(run.path)
     assert model("a lovely warm bright clever film").label == "pos"

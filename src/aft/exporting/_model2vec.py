@@ -21,7 +21,7 @@ FILE, HEAD = "model.safetensors", "head.safetensors"
 
 
 def write_model2vec(model: Model, folder: Path, _: Samples) -> dict[str, Written]:
-    """Write the token table of an ``aft:static`` student as a model of model2vec, with its two linear layers beside it.
+    """Write the token table of an ``aft:static`` student as a model of model2vec, with its linear layers beside it.
 
     Args:
         model: The trained student.
@@ -29,7 +29,7 @@ def write_model2vec(model: Model, folder: Path, _: Samples) -> dict[str, Written
         _: Samples of the task, which are not needed.
 
     Returns:
-        The table as model2vec loads it, and the two layers.
+        The table as model2vec loads it, and the layers.
 
     Raises:
         ModelError: The student is not a token table, reads pairs, or puts something before each text.
@@ -61,10 +61,16 @@ def write_model2vec(model: Model, folder: Path, _: Samples) -> dict[str, Written
     )
     weight, bias = label_head(model.student, model.targets)
     hidden: Any = backbone.mlp[1]
+    # The head reads the mean, where that is among the features, and then the hidden layer.
+    own = backbone.dim - hidden.out_features
+    direct = weight[:, :own] if own else weight.new_zeros(len(weight), hidden.in_features)
     save(
-        {"hidden.weight": hidden.weight, "hidden.bias": hidden.bias, "head.weight": weight, "head.bias": bias},
+        {
+            "hidden.weight": hidden.weight, "hidden.bias": hidden.bias, "direct.weight": direct, "head.weight": weight[:, own:],
+            "head.bias": bias,
+        },
         folder / HEAD,
-    )
+    )  # fmt: skip
     opened: Any = cache(lambda: StaticModel.from_pretrained(folder))
 
     def outputs(inputs: Sequence[Any]) -> NDArray[np.float32]:
@@ -73,7 +79,8 @@ def write_model2vec(model: Model, folder: Path, _: Samples) -> dict[str, Written
         layers = load_file(folder / HEAD)
         means = torch.from_numpy(opened().encode(list(inputs), use_multiprocessing=False))
         features = torch.nn.functional.gelu(means @ layers["hidden.weight"].T + layers["hidden.bias"])
-        return as_logits(features @ layers["head.weight"].T + layers["head.bias"], model.targets).numpy()
+        logits = features @ layers["head.weight"].T + means @ layers["direct.weight"].T + layers["head.bias"]
+        return as_logits(logits, model.targets).numpy()
 
     return {FILE: Written(FILE, outputs)}
 
@@ -84,7 +91,9 @@ from safetensors.numpy import load_file
 from scipy.special import ndtr
 
 model, layers = StaticModel.from_pretrained("{folder}"), load_file("{folder}/head.safetensors")
-hidden = model.encode(texts) @ layers["hidden.weight"].T + layers["hidden.bias"]
-logits = hidden * ndtr(hidden) @ layers["head.weight"].T + layers["head.bias"]  # (B, C)
+means = model.encode(texts)
+hidden = means @ layers["hidden.weight"].T + layers["hidden.bias"]
+direct = means @ layers["direct.weight"].T + layers["head.bias"]
+logits = hidden * ndtr(hidden) @ layers["head.weight"].T + direct  # (B, C)
 """
 MODEL2VEC = Format(write_model2vec, describes_inputs=False, library="model2vec", usage={"any": USAGE})

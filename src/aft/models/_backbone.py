@@ -240,6 +240,21 @@ class LinearStart(ABC):
             head: The weight ``(C, d)`` of the head. It is changed, so that it computes the model's outputs from the features.
         """
 
+    @staticmethod
+    def factors(weight: Tensor, width: int) -> tuple[Tensor, Tensor]:
+        """The nearest product of two narrow matrices, by their singular value decomposition.
+
+        Args:
+            weight: ``(C, V)``.
+            width: Largest number of columns of a factor.
+
+        Returns:
+            Factors ``(C, k)`` and ``(V, k)``, in float64. The columns of the first have length 1, and k is at most the rank.
+        """
+        left, scale, right = torch.linalg.svd(weight.double(), full_matrices=False)
+        kept = min(width, int((scale > 1e-6 * scale[0]).sum()))
+        return left[:, :kept], right[:kept].T * scale[:kept]
+
 
 def weights_digest(module: nn.Module) -> str:
     """SHA-256 over a module's parameters and buffers, in the order of their names.

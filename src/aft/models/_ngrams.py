@@ -84,12 +84,12 @@ class NgramText(Backbone, LinearStart):
 
     def start_from(self, weight: Tensor, head: Tensor) -> None:
         """Take over a linear model, in the first columns of the table, as well as its width allows."""
-        left, scale, right = torch.linalg.svd(weight.double(), full_matrices=False)
-        kept = min(self.table.embedding_dim, int((scale > 1e-6 * scale[0]).sum()))
+        own, columns = self.factors(weight, self.table.embedding_dim)
+        kept = columns.shape[1]
         with torch.no_grad():
-            self.table.weight[:, :kept] = (right[:kept].T * scale[:kept]).to(self.table.weight)
+            self.table.weight[:, :kept] = columns.to(self.table.weight)
             head.zero_()
-            head[:, :kept] = left[:, :kept]
+            head[:, :kept] = own
 
     def preprocessing(self) -> dict[str, str | int | float | None]:
         """A digest of the n-grams and their weights."""

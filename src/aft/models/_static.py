@@ -1,25 +1,29 @@
-"""A text student for the smallest budgets: the mean of a text's token vectors, followed by a small MLP."""
+"""A text student for the smallest budgets: the mean of a text's token vectors, beside a hidden layer over that mean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aft.core import hub_access
 from aft.errors import UsageError
-from aft.models._backbone import Batch, Recipe
+from aft.models._backbone import Batch, LinearStart, Recipe
 from aft.models._spec import ModelSpec
 from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
+from aft.preprocessing import Tokens
 
-RECIPE = Recipe(lr=1.2e-2, epochs=20)
-#: For a table that starts from a large model. Found on movie sentences outside the claims' test split, with 1,000 labels.
-INITIALISED = Recipe(lr=1e-3, epochs=20)
+RECIPE = Recipe(lr=3e-4, epochs=20)
+
+#: The most texts that document frequencies are counted in.
+RARITY_TEXTS = 20_000
 
 
-class StaticText(TextBackbone):
-    """The mean of learned token vectors, followed by one hidden layer.
+class StaticText(TextBackbone, LinearStart):
+    """The mean of learned token vectors, beside a hidden layer over that mean.
 
     Args:
         tokenizer: A fast tokenizer of transformers.
@@ -32,14 +36,16 @@ class StaticText(TextBackbone):
         rows: Row of the token table for each token id of the tokenizer, ``(vocabulary,)``; None if they are
             the same.
         counts_special: Whether the mean counts special and unknown tokens, as in runs of version 0.1.
+        direct: Whether the mean is among the features itself. Without it there is no linear start, as in runs of version 0.1.
     """
 
     rows: Tensor | None
     counted: Tensor
+    rarity: Tensor
 
     def __init__(
         self, tokenizer: Any, tokens: int, *, width: int, hidden: int, max_length: int, dropout: float,
-        prompt: str = "", rows: Tensor | None = None, counts_special: bool = False,
+        prompt: str = "", rows: Tensor | None = None, counts_special: bool = False, direct: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(tokenizer, max_length, prompt)
         self.table = nn.Embedding(tokens, width)
@@ -49,22 +55,66 @@ class StaticText(TextBackbone):
         counted = torch.ones(len(tokenizer), dtype=torch.long)
         counted[[] if counts_special else tokenizer.all_special_ids] = 0
         self.register_buffer("counted", counted, persistent=False)
+        #: Inverse document frequency of each row, by which the linear model's inputs are weighted.
+        self.register_buffer("rarity", torch.ones(tokens), persistent=False)
         self.recipe = RECIPE
-        self.dim = hidden
+        self.direct = direct
+        self.dim = hidden + width * direct
 
     def forward(self, batch: Batch) -> Tensor:
-        """Features ``(B, d)`` of a batch."""
+        """Features ``(B, d)`` of a batch: the mean, and the hidden layer over it."""
         ids = batch["input_ids"]
         rows = ids if self.rows is None else self.rows[ids]
-        features: Tensor = self.mlp(pool_tokens(self.table(rows), batch["attention_mask"] * self.counted[ids], "mean"))
-        return features
+        mean = pool_tokens(self.table(rows), batch["attention_mask"] * self.counted[ids], "mean")
+        hidden: Tensor = self.mlp(mean)
+        return torch.cat([mean, hidden], dim=1) if self.direct else hidden
+
+    @property
+    def linear_start(self) -> LinearStart | None:
+        """The backbone itself."""
+        return self if self.direct else None
+
+    def linear_inputs(self, encoded: Sequence[Tokens]) -> Any:
+        """The share of each token among those of a text, weighted by its rarity: a sparse matrix ``(N, rows)`` of scipy."""
+        from scipy import sparse
+
+        counted = [self._counted_rows(text) for text in encoded]
+        ends = np.cumsum([0, *(len(rows) for rows in counted)])
+        shares = np.repeat([1 / max(1, len(rows)) for rows in counted], np.diff(ends))
+        rows = np.concatenate(counted)
+        weighted = (shares * self.rarity.cpu().numpy()[rows], rows, ends)
+        found = sparse.csr_matrix(weighted, shape=(len(encoded), self.table.num_embeddings), dtype=np.float32)
+        found.sum_duplicates()
+        return found
+
+    def start_from(self, weight: Tensor, head: Tensor) -> None:
+        """Take over a linear model, in the last columns of the table: where it comes from a model, they say least."""
+        own, columns = self.factors(weight, self.table.embedding_dim)
+        last = slice(self.table.embedding_dim - columns.shape[1], self.table.embedding_dim)
+        with torch.no_grad():
+            self.table.weight[:, last] = (columns * self.rarity.cpu()[:, None]).to(self.table.weight)
+            head.zero_()
+            head[:, last] = own
+
+    def learn_rarity(self, texts: Sequence[str]) -> None:
+        """Set the inverse document frequencies of the tokens to those of some texts."""
+        counts = np.zeros(self.table.num_embeddings)
+        for start in range(0, len(texts), 1024):
+            for text in self.encode(texts[start : start + 1024]):
+                counts[np.unique(self._counted_rows(text))] += 1
+        self.rarity.copy_(torch.from_numpy(np.log((1 + len(texts)) / (1 + counts)) + 1))
+
+    def _counted_rows(self, text: Tokens) -> NDArray[np.int64]:
+        """The rows of a text's tokens that the mean counts."""
+        ids = text.ids[self.counted.cpu().numpy()[text.ids] > 0].astype(np.int64)
+        return ids if self.rows is None else self.rows.cpu().numpy()[ids]
 
     def config(self) -> dict[str, Any]:
         """The sizes; the tokenizer is an asset."""
         return {
             "class": "static", "tokens": self.table.num_embeddings, "width": self.table.embedding_dim,
-            "hidden": self.dim, "max_length": self.max_length, "dropout": self.mlp[0].p, "prompt": self.prompt,
-            "rows": None if self.rows is None else len(self.rows), "counts_special": self.counts_special,
+            "hidden": self.dim - self.table.embedding_dim * self.direct, "max_length": self.max_length, "dropout": self.mlp[0].p, "prompt": self.prompt,
+            "rows": None if self.rows is None else len(self.rows), "counts_special": self.counts_special, "direct": self.direct,
         }  # fmt: skip
 
     @classmethod
@@ -75,7 +125,7 @@ class StaticText(TextBackbone):
         rows = None if config["rows"] is None else torch.zeros(config["rows"], dtype=torch.long)
         return cls(
             tokenizer, config["tokens"], rows=rows, counts_special=config.get("counts_special", True),
-            **{name: config[name] for name in names},
+            direct=config.get("direct", False), **{name: config[name] for name in names},
         )  # fmt: skip
 
 
@@ -83,7 +133,7 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     """Create ``aft:static``.
 
     Args:
-        spec: The name with its options: ``width`` (128, with ``init`` 256), ``hidden`` (256), ``vocabulary`` (8000),
+        spec: The name with its options: ``width`` (64, with ``init`` 256), ``hidden`` (256), ``vocabulary`` (20000),
             ``max_length`` (256), ``dropout`` (0.3), ``prompt`` and ``init``. The last is the name or folder of a
             transformers model, for example of the teacher: its tokenizer is used, and the table starts from what
             it makes of every token of the training texts.
@@ -97,14 +147,16 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     """
     options = spec.options
     sizes = {
-        "width": options.get("width", 256 if "init" in options else 128), "hidden": options.get("hidden", 256),
+        "width": options.get("width", 256 if "init" in options else 64), "hidden": options.get("hidden", 256),
         "max_length": options.get("max_length", 256), "dropout": options.get("dropout", 0.3),
         "prompt": options.get("prompt", ""),
     }  # fmt: skip
     listed = list(texts or ())
     if "init" not in options:
-        tokenizer = train_tokenizer(listed, options.get("vocabulary", 8000))
-        return StaticText(tokenizer, len(tokenizer), **sizes)
+        tokenizer = train_tokenizer(listed, options.get("vocabulary", 20_000))
+        model = StaticText(tokenizer, len(tokenizer), **sizes)
+        model.learn_rarity(_some(listed))
+        return model
     if not listed:
         raise UsageError(
             "init= makes a token table for the tokens of training texts; received none; pass a dataset of texts"
@@ -117,5 +169,10 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows.clone(), **sizes)
     with torch.no_grad():
         model.table.weight[:, : table.vectors.shape[1]] = table.vectors
-    model.recipe = INITIALISED
+    model.learn_rarity(_some(listed))
     return model
+
+
+def _some(texts: list[str]) -> list[str]:
+    """At most `RARITY_TEXTS` of the texts, evenly spread."""
+    return texts[:: -(-len(texts) // RARITY_TEXTS) or 1]

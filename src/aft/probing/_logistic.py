@@ -238,7 +238,7 @@ def _eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues and eigenvectors; in float64 where LAPACK finds none in float32, as in matrices of low rank on some processors."""
     try:
         values, vectors = torch.linalg.eigh(symmetric)
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         values, vectors = (found.to(symmetric.dtype) for found in torch.linalg.eigh(symmetric.double()))
     return values, vectors
 
