@@ -4,6 +4,7 @@ Public data sets are read by name: from the folder that ``AFT_DATA`` names if it
 """
 
 import argparse
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +23,8 @@ SEED = 2406_07337
 LARGEST = {"cifar10": (8000, 2000), "imdb": (4000, 2000)}
 IMAGES = ("cifar10", "caltech101")
 SOURCES = ("movie", "trec", "sst2", "cola", "mrpc", "imdb", *IMAGES)
+#: What the names of teachers begin with that know nothing.
+NOISE = "noise"
 #: The texts whose teachers include layers of one model, and the pictures.
 DEEP = ("movie", "caltech101")
 
@@ -65,14 +68,15 @@ def folder(source: str) -> Path:
     return cache_dir() / "claims" / source
 
 
-def extract(source: str) -> None:
-    """Compute the missing features of a source."""
-    extract_all(samples(source), teachers(source), out=folder(source), precision="bf16")
+def extract(source: str, names: Sequence[str] | None = None) -> None:
+    """Compute the missing features of a source, by all of its teachers or some of them."""
+    chosen = {name: spec for name, spec in teachers(source).items() if names is None or name in names}
+    extract_all(samples(source), chosen, out=folder(source), precision="bf16")
 
 
 def noise(source: str, like: str, times: int) -> FeatureStore:
     """Return a teacher that knows nothing: random numbers, some times as many as another teacher has features."""
-    name = f"noise{times}"
+    name = f"{NOISE}{times}"
     if not (folder(source) / name / "manifest.json").exists():
         (store,) = stores(source, like)
         ids = sorted(samples(source).ids)
@@ -86,10 +90,16 @@ def noise(source: str, like: str, times: int) -> FeatureStore:
 
 
 def stores(source: str, *names: str) -> list[FeatureStore]:
-    """Open stores. Missing ones are computed first."""
-    if not all((folder(source) / name / "manifest.json").exists() for name in names):
-        extract(source)
-    return [FeatureStore.open(folder(source) / name) for name in names]
+    """Open stores. Missing ones are computed first. ``noise3`` has three times as many random numbers as the first one has features."""
+    real = [name for name in names if not name.startswith(NOISE)]
+    if not all((folder(source) / name / "manifest.json").exists() for name in real):
+        extract(source, real)
+    return [
+        FeatureStore.open(folder(source) / name)
+        if name in real
+        else noise(source, names[0], int(name.removeprefix(NOISE)))
+        for name in names
+    ]
 
 
 if __name__ == "__main__":
