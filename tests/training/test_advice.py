@@ -4,7 +4,7 @@ import aft
 from aft.training._advice import TFIDF, advice, probe_name, validation_errors
 from tests.conftest import sentences
 
-STUDENT = "aft:static,width=4,hidden=4,vocabulary=100"
+STUDENT = "aft:transformer,width=8,layers=1,heads=1,vocabulary=100"
 
 
 def test_baselines_are_measured_on_validation_samples(dataset, store):

@@ -108,7 +108,7 @@ Patience = Annotated[
     ),
 ]
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate; searched by default.")]
-WeightDecay = Annotated[float | None, typer.Option(help="Weight decay; searched by default.")]
+WeightDecay = Annotated[float | None, typer.Option(help="Weight decay; by default the student's usual one.")]
 BatchSize = Annotated[int | None, typer.Option(help="Samples per step; by default it depends on student and data.")]
 Warmup = Annotated[float, typer.Option(help="Fraction of the steps over which the learning rate rises.")]
 GateLr = Annotated[float, typer.Option(help="Learning rate of the gates.")]
