@@ -9,6 +9,8 @@ from aft.data._augmentation import augment as augment
 from aft.data._augmentation import augmentation_of as augmentation_of
 from aft.data._catalogue import CATALOGUE as CATALOGUE
 from aft.data._catalogue import HubData as HubData
+from aft.data._check_inputs import check_inputs as check_inputs
+from aft.data._check_inputs import digest_of as digest_of
 from aft.data._columns import LONGEST_CELL as LONGEST_CELL
 from aft.data._dataset import Dataset as Dataset
 from aft.data._dataset import OnBad as OnBad
@@ -27,9 +29,6 @@ from aft.data._inputs import ImageFiles as ImageFiles
 from aft.data._inputs import ImageTexts as ImageTexts
 from aft.data._inputs import Inputs as Inputs
 from aft.data._inputs import Texts as Texts
-from aft.data._inputs import check_inputs as check_inputs
-from aft.data._inputs import digest_of as digest_of
-from aft.data._inputs import modality_of as modality_of
 from aft.data._label_warnings import sample_warnings as sample_warnings
 from aft.data._labelled import labelled_samples as labelled_samples
 from aft.data._leakage import check_leakage as check_leakage
@@ -42,6 +41,7 @@ from aft.data._modality import TEXT_PAIR as TEXT_PAIR
 from aft.data._modality import Modality as Modality
 from aft.data._modality import is_text as is_text
 from aft.data._modality import modality_name as modality_name
+from aft.data._modality import modality_of as modality_of
 from aft.data._open import HUB as HUB
 from aft.data._open import open_dataset as open_dataset
 from aft.data._positions import Positions as Positions

@@ -10,8 +10,8 @@ from aft.data._by_position import by_position
 from aft.data._contents import Contents
 from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
-from aft.data._inputs import Items, modality_of
-from aft.data._modality import modality_name
+from aft.data._inputs import Items
+from aft.data._modality import modality_name, modality_of
 from aft.data._targets import clean_labels
 from aft.errors import DataError
 

@@ -10,9 +10,10 @@ from aft.core import is_url
 from aft.data._cells import Columns
 from aft.data._columns import frame_columns, read_columns
 from aft.data._contents import Contents
+from aft.data._digest import digest_bytes
 from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
-from aft.data._inputs import ImageBytes, ImageFiles, ImageTexts, Inputs, Texts, digest_bytes
+from aft.data._inputs import ImageBytes, ImageFiles, ImageTexts, Inputs, Texts
 from aft.data._modality import modality_name
 from aft.data._strings import Strings
 from aft.errors import DataError, UsageError, name_some

@@ -1,6 +1,5 @@
 """The raw inputs of a dataset, read one at a time."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.data._digest import digest_bytes, joined_digest, pixel_digest, text_digest
 from aft.data._images import decode_image, to_rgb
-from aft.data._modality import ARRAY, IMAGE, IMAGE_TEXT, TEXT, TEXT_PAIR, Modality, is_text, modality_name
+from aft.data._modality import ARRAY, IMAGE, IMAGE_TEXT, TEXT, TEXT_PAIR, Modality, is_text, modality_name, modality_of
 from aft.data._strings import Digests, Strings
 from aft.errors import DataError
 
@@ -129,8 +129,8 @@ class Texts(Inputs):
 
     def examine(self, index: int) -> str:
         if self._second is None:
-            return _text_digest(self._texts[index])
-        return _text_digest(self._texts[index], self._second[index])
+            return text_digest(self._texts[index])
+        return text_digest(self._texts[index], self._second[index])
 
     def subset(self, indices: Sequence[int]) -> "Texts":
         return Texts(self._texts.take(indices), None if self._second is None else self._second.take(indices))
@@ -213,7 +213,7 @@ class ImageTexts(Inputs):
         return self._images[index], str(self._texts[index])
 
     def examine(self, index: int) -> str:
-        return _joined_digest(self._images.examine(index), self._texts.examine(index))
+        return joined_digest(self._images.examine(index), self._texts.examine(index))
 
     def subset(self, indices: Sequence[int]) -> "ImageTexts":
         return ImageTexts(self._images.subset(indices), self._texts.subset(indices))
@@ -252,102 +252,13 @@ class Items(Inputs):
                 raise DataError("the array holds NaN or infinity")
             return digest_bytes(str(value.dtype).encode(), repr(value.shape).encode(), value.tobytes())
         if self.modality == IMAGE:
-            return _pixel_digest(value)
+            return pixel_digest(value)
         if self.modality == IMAGE_TEXT:
-            return _joined_digest(_pixel_digest(value[0]), _text_digest(value[1]))
-        return _text_digest(*value) if self.modality == TEXT_PAIR else _text_digest(value)
+            return joined_digest(pixel_digest(value[0]), text_digest(value[1]))
+        return text_digest(*value) if self.modality == TEXT_PAIR else text_digest(value)
 
     def subset(self, indices: Sequence[int]) -> "Items":
         return Items(self._fetch, [self._indices[i] for i in indices], self.modality)
-
-
-def modality_of(value: Any) -> Modality:
-    """Recognise the modality of a raw input.
-
-    Args:
-        value: An input of a map-style dataset.
-
-    Returns:
-        Its modality.
-
-    Raises:
-        DataError: The input has no known modality.
-    """
-    if isinstance(value, str):
-        return TEXT
-    if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(part, str) for part in value):
-        return TEXT_PAIR
-    if _is_image(value):
-        return IMAGE
-    if isinstance(value, tuple | list) and len(value) == 2 and _is_image(value[0]) and isinstance(value[1], str):
-        return IMAGE_TEXT
-    if hasattr(value, "__array__") or isinstance(value, list | int | float):
-        return ARRAY
-    raise DataError(
-        f"an input is a string, two strings, a PIL image, an array, or an image and a string; received {type(value).__name__}; "
-        "convert it"
-    )
-
-
-def digest_of(value: Any) -> str:
-    """The digest of a raw input that belongs to no dataset.
-
-    Args:
-        value: A string, an RGB image, or any other input that a dataset may hold.
-    """
-    return Items(lambda _: value, [0], modality_of(value)).examine(0)
-
-
-def _is_image(value: Any) -> bool:
-    """Whether a value is an image of PIL."""
-    return hasattr(value, "convert") and hasattr(value, "size")
-
-
-#: What a pair of texts looks like in Python.
-PAIR_HINT = ", and a pair is a tuple of two strings"
-
-
-def check_inputs(values: Sequence[Any], modality: Modality, start: int = 0) -> list[Any]:
-    """Check and convert raw inputs that belong to no dataset, as `Inputs` does for those of a dataset.
-
-    Args:
-        values: Inputs. An image may also be the path of a file.
-        modality: What they must be.
-        start: Number of the first one, for messages.
-
-    Returns:
-        Strings, tuples of two strings, RGB images or arrays.
-
-    Raises:
-        DataError: An input of another modality, or one that cannot be used; its number is named.
-    """
-    checked: list[Any] = []
-    for number, value in enumerate(values, start):
-        try:
-            checked.append(_checked(value, modality))
-        except DataError as error:
-            raise DataError(
-                f"the model takes inputs of the modality {modality_name(modality)}; input {number} cannot be used: {error}; "
-                "correct it, or leave it out"
-            ) from error
-    return checked
-
-
-def _checked(value: Any, modality: Modality) -> Any:
-    """One input as `check_inputs` returns it."""
-    if modality == TEXT and isinstance(value, str):
-        _checked_text(value)
-        return value
-    if modality == IMAGE and isinstance(value, str | Path):
-        return ImageFiles([Path(value)])[0]
-    if modality == IMAGE_TEXT and isinstance(value, tuple | list) and len(value) == 2:
-        return _checked(value[0], IMAGE), _checked(value[1], TEXT)
-    found = modality_of(value)
-    if found != modality and not (modality == ARRAY and found == IMAGE):
-        raise DataError(f"it is of the modality {modality_name(found)}" + PAIR_HINT * (modality == TEXT_PAIR))
-    item = Items(lambda _: value, [0], modality)
-    item.examine(0)
-    return item[0]
 
 
 def as_array(value: Any) -> NDArray[Any]:
@@ -366,38 +277,6 @@ def as_array(value: Any) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise DataError(f"an array input holds numbers; received {array.dtype}")
     return np.ascontiguousarray(array, dtype=np.float32 if array.dtype.kind == "f" else array.dtype)
-
-
-def digest_bytes(*parts: bytes) -> str:
-    """A 128-bit digest in hexadecimal. The lengths are hashed too, so that ``ab, c`` and ``a, bc`` differ."""
-    state = hashlib.blake2b(digest_size=16, person=b"aft-input")
-    for part in parts:
-        state.update(len(part).to_bytes(8, "little"))
-        state.update(part)
-    return state.hexdigest()
-
-
-def _joined_digest(*digests: str) -> str:
-    """The digest of an input of several parts, from those of its parts."""
-    return digest_bytes(*(digest.encode() for digest in digests))
-
-
-def _pixel_digest(image: "Image") -> str:
-    return digest_bytes(repr(image.size).encode(), image.tobytes())
-
-
-def _text_digest(*parts: str) -> str:
-    return digest_bytes(*map(_checked_text, parts))
-
-
-def _checked_text(text: str) -> bytes:
-    """A text as bytes, if it can be used."""
-    if not text or text.isspace():
-        raise DataError("the text is empty")
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise DataError("the text holds half of a surrogate pair, which is no character") from error
 
 
 @contextmanager

@@ -1,5 +1,9 @@
 """The modality of a sample: which texts, images or arrays its input consists of."""
 
+from typing import Any
+
+from aft.errors import DataError
+
 Modality = tuple[str, ...]
 
 TEXT: Modality = ("text",)
@@ -29,3 +33,36 @@ def modality_name(modality: Modality) -> str:
 def is_text(modality: Modality) -> bool:
     """Whether inputs of a modality consist of texts alone."""
     return all(part == "text" for part in modality)
+
+
+def modality_of(value: Any) -> Modality:
+    """Recognise the modality of a raw input.
+
+    Args:
+        value: An input of a map-style dataset.
+
+    Returns:
+        Its modality.
+
+    Raises:
+        DataError: The input has no known modality.
+    """
+    if isinstance(value, str):
+        return TEXT
+    if isinstance(value, tuple | list) and len(value) == 2 and all(isinstance(part, str) for part in value):
+        return TEXT_PAIR
+    if _is_image(value):
+        return IMAGE
+    if isinstance(value, tuple | list) and len(value) == 2 and _is_image(value[0]) and isinstance(value[1], str):
+        return IMAGE_TEXT
+    if hasattr(value, "__array__") or isinstance(value, list | int | float):
+        return ARRAY
+    raise DataError(
+        f"an input is a string, two strings, a PIL image, an array, or an image and a string; received {type(value).__name__}; "
+        "convert it"
+    )
+
+
+def _is_image(value: Any) -> bool:
+    """Whether a value is an image of PIL."""
+    return hasattr(value, "convert") and hasattr(value, "size")
