@@ -77,14 +77,14 @@ def _measure(folder: Path, rows: int, dim: int) -> dict[str, float]:
         seconds[name] = round(time.perf_counter() - start, 4)
         return result
 
-    before = _peak()
+    before = peak_memory()
     dataset = timed("table", lambda: Dataset.from_table(folder / "table.parquet", text="text", id="id"))
     samples = Samples(dataset.ids, dataset.digests)
     writer = timed("plan", lambda: StoreWriter.plan(folder / "t", name="t", fingerprint={}, dim=dim, samples=samples))
-    planned = _peak() - before
+    planned = peak_memory() - before
     timed("write", lambda: [writer.commit(shard, block[: writer.rows(shard)]) for shard in writer.pending()])
     timed("finish", writer.finish)
-    finished = _peak() - before
+    finished = peak_memory() - before
     store = timed("open", lambda: FeatureStore.open(folder / "t"))
     rows_of_ids = timed("join", lambda: store.rows(samples.ids, samples.digests))
     order = np.random.default_rng(1).permutation(rows_of_ids)[: 300 * 256].reshape(-1, 256)
@@ -111,7 +111,7 @@ def _write_table(path: Path, rows: int) -> None:
             writer.write_table(pa.table(columns, schema=schema))
 
 
-def _peak() -> int:
+def peak_memory() -> int:
     """The largest memory of this process since it was started; the system's other measure starts with that of its parent."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))

@@ -1,9 +1,12 @@
+import hashlib
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from aft.data import assign_splits, hold_out
+from aft.data import Digests, assign_splits, hold_out
 from aft.errors import DataError, UsageError
 
 
@@ -89,3 +92,56 @@ def test_label_sets_that_hardly_repeat_are_stratified_by_their_rarest_class(clas
 def test_a_few_different_numbers_are_stratified_too():
     held = hold_out([f"d{n}" for n in range(20)], [n / 3 for n in range(20)], fraction=0.2, seed=0)
     assert 3 <= held.sum() <= 5
+
+
+def plainly_held_out(digests, strata, groups, fraction, seed):
+    """The choice, one unit at a time: sorted by a hash, until the next one is too large."""
+    units = []
+    for place, digest in enumerate(digests):
+        keys = {digest} | ({groups[place]} if groups and groups[place] else set())
+        joined = [unit for unit in units if unit[1] & keys]
+        units = [unit for unit in units if not unit[1] & keys]
+        units.append(([place, *(i for unit in joined for i in unit[0])], keys.union(*(unit[1] for unit in joined))))
+    by_stratum = {}
+    for members, _ in units:
+        counts = Counter(strata[i] for i in members if strata[i] is not None)
+        if counts:
+            by_stratum.setdefault(min(counts, key=lambda one: (-counts[one], one)), []).append(members)
+
+    def rank(members):
+        named = [groups[i] for i in members if groups and groups[i]]
+        key = f"group:{min(named)}" if named else "input:" + min(digests[i] for i in members)
+        return hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=16).digest()
+
+    held, carried = set(), 0.0
+    for stratum in sorted(by_stratum):
+        ordered = sorted(by_stratum[stratum], key=rank)
+        sizes = [sum(strata[i] is not None for i in members) for members in ordered]
+        wanted, taken = fraction * sum(sizes) + carried, 0
+        for members, size in list(zip(ordered, sizes, strict=True))[:-1]:
+            if taken + size / 2 > wanted:
+                break
+            held |= set(members)
+            taken += size
+        carried = wanted - taken
+    if not held:
+        largest = max(sorted(by_stratum), key=lambda stratum: len(by_stratum[stratum]))
+        held = set(min(by_stratum[largest], key=rank))
+    return held
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_the_choice_is_that_of_the_plain_rule(data):
+    n = data.draw(st.integers(2, 40))
+    digests = [f"{number:032x}" for number in data.draw(st.lists(st.integers(0, 30), min_size=n, max_size=n))]
+    labels = data.draw(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=n, max_size=n))
+    groups = data.draw(st.none() | st.lists(st.sampled_from(["g", "h", "i", None]), min_size=n, max_size=n))
+    fraction, seed = data.draw(st.sampled_from([0.05, 0.2, 0.5])), data.draw(st.integers(0, 3))
+    try:
+        held = hold_out(digests, labels, fraction=fraction, seed=seed, groups=groups)
+    except DataError:
+        return
+    assert set(np.flatnonzero(held).tolist()) == plainly_held_out(digests, labels, groups, fraction, seed)
+    again = hold_out(Digests.of(digests), labels, fraction=fraction, seed=seed, groups=groups)
+    assert (held == again).all()

@@ -94,3 +94,14 @@ def test_equal_hashes_are_told_apart(values, hashes):
         twice = [word for word in distinct if values.count(word) > 1]
         assert Positions(values).repeated() == twice
     assert places == [distinct.index(word) if word in distinct else -1 for word in "hgfedcba"]
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.lists(st.integers(0, 9), max_size=40))
+def test_equal_values_have_equal_numbers_and_are_found_among_others(values, others):
+    # The last digits and the first ones differ, so that both halves of a digest count.
+    one, two = ([f"{n % 3:016x}{n // 3:016x}" for n in numbers] for numbers in (values, others))
+    for column, among in ((one, two), (Digests.of(one), Digests.of(two))):
+        numbers = _strings.numbered(column).tolist()
+        assert [[a == b for a in numbers] for b in numbers] == [[a == b for a in values] for b in values]
+        assert sorted(set(numbers)) == list(range(len(set(values))))
+        assert _strings.contained(column, among).tolist() == [value in others for value in values]

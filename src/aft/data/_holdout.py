@@ -1,13 +1,14 @@
 """Holding out samples: stratified by label, without dividing groups or equal inputs."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.data._strings import numbered
 from aft.data._targets import SEPARATOR, class_names, guess_task, is_missing
 from aft.errors import DataError, UsageError, did_you_mean
 
@@ -84,30 +85,24 @@ def hold_out(
     """
     if not 0 < fraction < 1:
         raise UsageError(f"a held-out fraction lies between 0 and 1; received {fraction!r}; 0.2 is typical")
-    strata = _strata(labels)
-    by_stratum = _units_by_stratum(_units(digests, groups), strata)
-    if sum(map(len, by_stratum.values())) < 2:
+    units = _Units(digests, groups, _strata(labels))
+    if len(units) < 2:
         raise DataError(
             "a held-out split needs at least two labelled samples, with different inputs and of different groups; received fewer; "
             "label more samples, or add a split column"
         )
-    held = np.zeros(len(digests), dtype=bool)
-    carried = 0.0
-    for stratum in sorted(by_stratum, key=str):
-        ordered = sorted(by_stratum[stratum], key=lambda m: _rank(m, digests, groups, seed))
-        labelled_count = sum(strata[i] is not None for unit in ordered for i in unit)
-        wanted, taken = fraction * labelled_count + carried, 0
-        for unit in ordered[:-1]:  # training keeps at least one unit of every class
-            size = sum(strata[i] is not None for i in unit)
-            if taken + size / 2 > wanted:
-                break
-            held[unit] = True
-            taken += size
-        carried = wanted - taken
+    held, carried = np.zeros(len(digests), dtype=bool), 0.0
+    for members in units.by_stratum:
+        ordered = units.ranked(members, seed)
+        sizes = units.labelled[ordered]
+        wanted = fraction * int(sizes.sum()) + carried
+        too_many = np.cumsum(sizes) - sizes / 2 > wanted
+        too_many[-1] = True  # training keeps at least one unit of every class
+        taken = int(too_many.argmax())
+        held |= units.samples_of(ordered[:taken])
+        carried = wanted - int(sizes[:taken].sum())
     if not held.any():
-        # Ties are broken by name, since the order of the samples must not matter.
-        largest = by_stratum[max(sorted(by_stratum, key=str), key=lambda stratum: len(by_stratum[stratum]))]
-        held[min(largest, key=lambda m: _rank(m, digests, groups, seed))] = True
+        held = units.samples_of(units.ranked(max(units.by_stratum, key=len), seed)[:1])
     if held.all():
         raise DataError(
             "a held-out split must leave samples for training; received too few groups; add samples, or a split column"
@@ -115,8 +110,69 @@ def hold_out(
     return held
 
 
-def _units(digests: Sequence[str], groups: Sequence[str | None] | None) -> list[list[int]]:
-    """Positions of samples that must stay together: those connected by equal inputs or equal groups."""
+class _Units:
+    """Sets of samples that must stay together: those connected by equal inputs or equal groups.
+
+    Args:
+        digests: Digest of each input.
+        groups: Group of each sample; None where it has none.
+        strata: Stratum of each sample; None where it has no label.
+
+    Attributes:
+        labelled: Number of labelled samples of each unit, ``(U,)``.
+        by_stratum: Numbers of the units that have a label, by their most frequent stratum, in the order of the strata's names.
+    """
+
+    def __init__(self, digests: Sequence[str], groups: Sequence[str | None] | None, strata: Sequence[Any]) -> None:
+        self._digests, self._groups = digests, groups
+        self._unit = numbered(digests) if groups is None else _connected(digests, groups)
+        #: Samples by unit, and where each unit begins.
+        self._order = np.argsort(self._unit, kind="stable")
+        self._starts = np.searchsorted(self._unit[self._order], np.arange(self._unit.max(initial=-1) + 2))
+        names = sorted({stratum for stratum in strata if stratum is not None}, key=str)
+        number = {stratum: place for place, stratum in enumerate(names)}
+        stratum = np.fromiter((number.get(one, -1) for one in strata), np.int32, len(strata))
+        known = stratum >= 0
+        self.labelled = np.bincount(self._unit[known], minlength=len(self._starts) - 1)
+        self._stratum = np.full(len(self.labelled), -1, dtype=np.int32)
+        self._stratum[self._unit[known]] = stratum[known]
+        for unit in np.unique(self._unit[known & (stratum != self._stratum[self._unit])]).tolist():
+            counts = np.bincount(stratum[self._members(unit)] + 1, minlength=2)[1:]
+            self._stratum[unit] = counts.argmax()  # of equally frequent ones the first by name
+        self.by_stratum = [units for place in range(len(names)) if len(units := np.flatnonzero(self._stratum == place))]
+
+    def __len__(self) -> int:
+        """Number of units with a label."""
+        return int((self.labelled > 0).sum())
+
+    def samples_of(self, units: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which samples belong to some units, ``(N,)``."""
+        chosen = np.zeros(len(self.labelled), dtype=bool)
+        chosen[units] = True
+        return chosen[self._unit]
+
+    def ranked(self, units: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+        """Units in a pseudo-random order, which depends on the seed and on what they contain."""
+        ranks = b"".join(
+            hashlib.blake2b(f"{seed}:{self._key(unit)}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            for unit in units.tolist()
+        )
+        return units[np.argsort(np.frombuffer(ranks, dtype="S16"))]
+
+    def _members(self, unit: int) -> NDArray[np.int64]:
+        return self._order[self._starts[unit] : self._starts[unit + 1]]
+
+    def _key(self, unit: int) -> str:
+        """What a unit contains: its groups' first name, or without groups the smallest digest."""
+        if self._groups is None:  # then all digests of a unit are equal
+            return f"input:{self._digests[self._order[self._starts[unit]]]}"
+        members = self._members(unit).tolist()
+        named = [str(group) for i in members if (group := self._groups[i]) is not None]
+        return f"group:{min(named)}" if named else "input:" + min(self._digests[i] for i in members)
+
+
+def _connected(digests: Sequence[str], groups: Sequence[str | None]) -> NDArray[np.int64]:
+    """Number of the unit of each sample, ``(N,)``."""
     parent = list(range(len(digests)))
 
     def find(i: int) -> int:
@@ -126,33 +182,11 @@ def _units(digests: Sequence[str], groups: Sequence[str | None] | None) -> list[
         return i
 
     first: dict[tuple[str, str], int] = {}
-    for i, digest in enumerate(digests):
-        keys = [("input", digest)]
-        if groups is not None and groups[i] is not None:
-            keys.append(("group", str(groups[i])))
+    for i, (digest, group) in enumerate(zip(digests, groups, strict=True)):
+        keys = [("input", digest), *([] if group is None else [("group", str(group))])]
         for key in keys:
             parent[find(i)] = find(first.setdefault(key, i))
-    units: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(digests)):
-        units[find(i)].append(i)
-    return list(units.values())
-
-
-def _units_by_stratum(units: list[list[int]], strata: list[Any]) -> dict[Any, list[list[int]]]:
-    """Assign each unit to its most frequent stratum. Units without any label stay in training."""
-    by_stratum: dict[Any, list[list[int]]] = defaultdict(list)
-    for members in units:
-        labelled = Counter(strata[i] for i in members if strata[i] is not None)
-        if labelled:
-            by_stratum[min(labelled, key=lambda s: (-labelled[s], str(s)))].append(members)
-    return by_stratum
-
-
-def _rank(members: list[int], digests: Sequence[str], groups: Sequence[str | None] | None, seed: int) -> bytes:
-    """A pseudo-random sort key that depends on the seed and on what the unit contains."""
-    named = [groups[i] for i in members if groups is not None and groups[i] is not None] if groups is not None else []
-    key = "group:" + min(map(str, named)) if named else "input:" + min(digests[i] for i in members)
-    return hashlib.blake2b(f"{seed}:{key}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return numbered([find(i) for i in range(len(digests))])
 
 
 def _strata(labels: Sequence[Any]) -> list[Any]:

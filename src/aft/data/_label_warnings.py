@@ -5,6 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from aft.data._strings import numbered
 from aft.data._targets import Targets
 from aft.errors import name_some
 
@@ -26,17 +29,17 @@ def sample_warnings(targets: Targets, digests: Sequence[str], labels: Sequence[A
     """
     if targets.kind == "regression":
         return []
-    known = [(digest, label) for digest, label in zip(digests, labels, strict=True) if label is not None]
-    found: dict[str, set[Any]] = defaultdict(set)
-    for digest, label in known:
-        found[digest].add(label)
+    known = np.flatnonzero(np.fromiter((label is not None for label in labels), bool, len(labels)))
+    inputs, label = numbered(digests)[known], numbered([labels[place] for place in known.tolist()])
+    one = np.zeros(inputs.max(initial=-1) + 1, dtype=np.int64)
+    one[inputs] = label  # one of each input's labels
     warnings = []
-    several = sum(len(different) > 1 for different in found.values())
+    several = len(np.unique(inputs[one[inputs] != label]))
     if several:
         warnings.append(
             f"{several} {'input occurs' if several == 1 else 'inputs occur'} with different labels, which nothing can learn; check them"
         )
-    counts = Counter(str(label) for _, label in known)
+    counts = Counter(str(labels[place]) for place in known.tolist())
     single = sorted(name for name, count in counts.items() if count == 1)
     if single and targets.kind == "classification":
         are = "is a class" if len(single) == 1 else "are classes"

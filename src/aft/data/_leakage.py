@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from aft.data._strings import contained
 from aft.errors import LeakageError, name_some
 
 
@@ -30,14 +33,15 @@ def check_leakage(
         LeakageError: The two sides share samples or groups; some of them are named.
     """
     remedy = "remove them from one side, or drop them from training with leakage='drop'"
-    both = sorted(set(train_ids) & set(test_ids))
+    held_ids = set(test_ids)
+    both = sorted({sample_id for sample_id in train_ids if sample_id in held_ids})
     if both:
         raise LeakageError(
             f"no {split} sample may be in training; received {len(both)} ids on both sides, {name_some(both)}; {remedy}"
         )
-    known = set(train_digests)
-    same = [sample_id for sample_id, digest in zip(test_ids, test_digests, strict=True) if digest in known]
-    if same:
+    leaks = np.flatnonzero(contained(test_digests, train_digests))
+    if len(leaks):
+        same = [test_ids[place] for place in leaks.tolist()]
         raise LeakageError(
             f"no {split} sample may be in training; received {len(same)} {split} samples whose content is also in "
             f"training, ids {name_some(same)}; {remedy}"

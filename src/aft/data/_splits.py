@@ -14,6 +14,7 @@ from aft.core import atomic_path
 from aft.data._dataset import Dataset
 from aft.data._holdout import hold_out
 from aft.data._leakage import check_leakage
+from aft.data._strings import contained
 from aft.errors import DataError, LeakageError
 
 log = logging.getLogger("aft")
@@ -48,19 +49,18 @@ class Splits:
             path: The file.
             dataset: The dataset that the positions refer to.
         """
-        held, trained = set(self.validation.tolist()), set(self.train.tolist())
-        rows = [
-            (dataset.ids[i], split, dataset.digests[i], "yes" if i in trained else "no")
-            for split, members in (
-                ("train", [i for i in self.train.tolist() if i not in held]),
-                ("validation", self.validation.tolist()),
-                ("test", self.test.tolist()),
-            )
-            for i in members
-        ]
+        trained = np.zeros(len(dataset), dtype=bool)
+        trained[self.train] = True
+        only_trained = self.train[~np.isin(self.train, self.validation)]
+        parts = (("train", only_trained), ("validation", self.validation), ("test", self.test))
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerows([("id", "split", "digest", "trained"), *rows])
+            writer.writerow(("id", "split", "digest", "trained"))
+            for split, members in parts:
+                writer.writerows(
+                    (dataset.ids[i], split, dataset.digests[i], "yes" if trained[i] else "no")
+                    for i in map(int, members)
+                )
 
 
 def make_splits(
@@ -114,10 +114,10 @@ def make_splits(
         train = train[labelled[train]]
     if len(validation):
         return Splits(train, train, validation, test)
-    samples = dataset.subset(train)
     held = hold_out(
-        samples.digests, samples.labels or [], fraction=validation_fraction, seed=seed + 1, groups=samples.groups
-    )
+        dataset.digests.take(train), _at(labels, train), fraction=validation_fraction, seed=seed + 1,
+        groups=None if dataset.groups is None else _at(dataset.groups, train),
+    )  # fmt: skip
     return Splits(train, train[~held], train[held & labelled[train]], test)
 
 
@@ -143,27 +143,27 @@ def _without_leaks(
 ) -> Positions:
     if not len(held) or not len(train):
         return train
-    ids, digests, groups = dataset.ids, dataset.digests, dataset.groups
-
-    def select(values: Sequence[Any], positions: Positions) -> list[Any]:
-        return [values[i] for i in positions.tolist()]
-
+    digests, held_digests = dataset.digests.take(train), dataset.digests.take(held)
+    groups = held_groups = None
+    if dataset.groups is not None:
+        groups, held_groups = _at(dataset.groups, train), _at(dataset.groups, held)
     try:
         check_leakage(
-            select(ids, train), select(digests, train), select(ids, held), select(digests, held), split=split,
-            train_groups=None if groups is None else select(groups, train),
-            test_groups=None if groups is None else select(groups, held),
+            dataset.ids.take(train), digests, dataset.ids.take(held), held_digests, split=split, train_groups=groups,
+            test_groups=held_groups,
         )  # fmt: skip
     except LeakageError:
         if leakage == "error":
             raise
-        contents = set(select(digests, held))
-        shared = set() if groups is None else set(select(groups, held)) - {None}
-        keep = [i for i in train.tolist() if digests[i] not in contents and (groups is None or groups[i] not in shared)]
+        leaks = contained(digests, held_digests)
+        if groups is not None and held_groups is not None:
+            leaks |= [group is not None for group in groups] & contained(groups, held_groups)
         log.warning(
-            "%d samples are also in the %s split and were dropped from training or validation",
-            len(train) - len(keep),
-            split,
+            "%d samples are also in the %s split and were dropped from training or validation", leaks.sum(), split
         )
-        return np.array(keep, dtype=np.int64)
+        return train[~leaks]
     return train
+
+
+def _at(values: Sequence[Any], positions: Positions) -> list[Any]:
+    return [values[position] for position in positions.tolist()]

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Self, overload
 
@@ -175,3 +175,29 @@ class Digests(StringColumn):
 
     def __len__(self) -> int:
         return len(self.content)
+
+    def numbers(self) -> NDArray[np.int64]:
+        """A number for each digest, ``(n,)``: the same for equal ones, and otherwise another."""
+        halves = np.ascontiguousarray(self.content).view(np.uint64)
+        order = np.lexsort((halves[:, 1], halves[:, 0]))
+        ranked = halves[order]
+        found = np.empty(len(order), dtype=np.int64)
+        found[order] = np.cumsum(np.r_[False, (ranked[1:] != ranked[:-1]).any(axis=1)]) if len(order) else 0
+        return found
+
+
+def contained(values: Sequence[str], others: Sequence[str]) -> NDArray[np.bool_]:
+    """Which values are among some others, ``(n,)``."""
+    if isinstance(values, Digests) and isinstance(others, Digests):
+        numbers = Digests(np.concatenate([values.content, others.content])).numbers()
+        return np.isin(numbers[: len(values)], numbers[len(values) :])
+    known = set(others)
+    return np.fromiter((value in known for value in values), bool, len(values))
+
+
+def numbered(values: Sequence[Hashable]) -> NDArray[np.int64]:
+    """A number for each value, ``(n,)``: the same for equal ones, and otherwise another."""
+    if isinstance(values, Digests):
+        return values.numbers()
+    known: dict[Hashable, int] = {}
+    return np.fromiter((known.setdefault(value, len(known)) for value in values), np.int64, len(values))

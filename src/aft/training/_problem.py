@@ -126,10 +126,8 @@ class Problem:
         )  # fmt: skip
         students.template.backbone.check_deterministic(dataset.inputs)
         used = np.unique(np.concatenate([splits.train, splits.validation]))
-        place = {position: index for index, position in enumerate(used.tolist())}
         train, search_train, validation = (
-            np.array([place[i] for i in part.tolist()], dtype=np.int64)
-            for part in (splits.train, splits.search_train, splits.validation)
+            np.searchsorted(used, part) for part in (splits.train, splits.search_train, splits.validation)
         )
         samples = EncodedDataset(
             dataset.subset(used),

@@ -61,8 +61,9 @@ def hold_out_unlabelled(
     fraction = min(fraction, MOST / max(1, len(unlabelled)))
     if fraction * len(unlabelled) < FEWEST:
         return unlabelled[:0]
-    part = dataset.subset(unlabelled)
-    held = hold_out(part.digests, ["unlabelled"] * len(part), fraction=fraction, seed=seed, groups=part.groups)
+    groups = None if dataset.groups is None else [dataset.groups[place] for place in unlabelled.tolist()]
+    labels = ["unlabelled"] * len(unlabelled)
+    held = hold_out(dataset.digests.take(unlabelled), labels, fraction=fraction, seed=seed, groups=groups)
     return unlabelled[held]
 
 
