@@ -27,7 +27,7 @@ def main() -> None:
     result["labelled_alone"] = harness.validated([study for study in complete if study not in unlabelled], METHODS)
     result["with_unlabelled"] = harness.validated(unlabelled, METHODS)
     result["studies"] = len(complete)
-    result["best"], result["default"] = next(iter(result["validation_loss_ratio"])), DEFAULT_METHOD
+    result["best"], result["default"] = next(iter(result["validation_loss_ratio"]), None), DEFAULT_METHOD
     harness.write("default_method", result)
 
 

@@ -93,7 +93,10 @@ def stores(source: str, *names: str) -> list[FeatureStore]:
     """Open stores. Missing ones are computed first. ``noise3`` has three times as many random numbers as the first one has features."""
     real = [name for name in names if not name.startswith(NOISE)]
     if not all((folder(source) / name / "manifest.json").exists() for name in real):
-        extract(source, real)
+        known = teachers(source)
+        models = {known[name].split(",layer=")[0] for name in real}
+        # With all layers of the same models, which share its forward passes.
+        extract(source, [name for name, spec in known.items() if spec.split(",layer=")[0] in models])
     return [
         FeatureStore.open(folder(source) / name)
         if name in real

@@ -43,6 +43,8 @@ def main() -> None:
         path = RESULTS / f"{name}.json"
         if path.exists():
             result = json.loads(path.read_text(encoding="utf-8"))
+            if not result.get("normalised_error", True):  # no comparison has run to its end yet
+                continue
             figure = figures.FIGURES[name](result)
             if figure is not None:
                 (DOCS / "figures" / f"{name}.svg").write_text(svg(figure), encoding="utf-8")
@@ -268,7 +270,8 @@ def _default(result: Row) -> Lines:
     columns = ("validation_loss_ratio", "labelled_alone", "with_unlabelled")
     lines = table("method", f"all {result['studies']} comparisons", "labelled samples only", "with unlabelled samples")
     for method in result["validation_loss_ratio"]:
-        lines.append(f"| {method} | {' | '.join(f'{result[column][method]:.3f}' for column in columns)} |")
+        cells = [f"{result[column][method]:.3f}" if method in result[column] else "" for column in columns]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
     return [
         f"**Outcome:** over all comparisons in which every method took part, `{result['best']}` has the lowest validation loss. The "
         f"default of `aft train` is `{result['default']}`.", "",

@@ -8,6 +8,7 @@ import aft
 from aft.errors import UsageError
 from aft.models import Student, load_backbone
 from aft.models._joined import JoinedBackbone
+from aft.models._ngrams import NgramText
 from aft.runs import RunLayout
 from tests.conftest import sentences
 
@@ -100,3 +101,12 @@ def test_options_go_to_the_parts_that_have_them():
 def test_a_teacher_is_one_model():
     with pytest.raises(UsageError, match="a teacher is one model.*received 'hf:a.hf:b'; name each"):
         load_backbone("hf:a+hf:b")
+
+
+@pytest.mark.parametrize("name", ["aft:static+aft:ngrams", "aft:ngrams+aft:static"])
+def test_the_linear_model_with_the_most_inputs_is_taken_over(name):
+    joined = load_backbone(name, role="student", texts=texts)
+    ngrams = next(part for part in joined.each() if isinstance(part, NgramText))
+    assert joined.linear_start.start is ngrams
+    assert joined.linear_start.linear_width == len(ngrams.ngrams)
+    assert joined.linear_start.linear_inputs(joined.encode(texts())).shape == (60, len(ngrams.ngrams))

@@ -62,6 +62,15 @@ def test_a_table_that_is_too_narrow_takes_over_the_nearest_linear_model():
     assert torch.allclose(outputs(student, TEXTS), torch.from_numpy(rows @ nearest.T.numpy()), atol=1e-5)
 
 
+@pytest.mark.parametrize(("outputs", "width"), [(None, 64), (2, 64), (100, 100), (500, 128)])
+def test_a_table_is_as_wide_as_there_are_outputs(outputs, width, folders):
+    made = load_backbone("aft:static", role="student", texts=lambda: TEXTS, example=TEXTS[0], outputs=outputs)
+    assert made.table.embedding_dim == width
+    spec = f"aft:static,width=12,init={folders / 'bert'}"
+    made = load_backbone(spec, role="student", texts=lambda: TEXTS, example=TEXTS[0], outputs=outputs)
+    assert made.table.embedding_dim == 12 + min(128, outputs or 0)
+
+
 def test_the_linear_inputs_are_shares_of_tokens_weighted_by_their_rarity():
     backbone = static()
     found = backbone.linear_inputs(backbone.encode(TEXTS)).toarray()

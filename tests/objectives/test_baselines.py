@@ -163,6 +163,13 @@ def test_rkd_passes_gradcheck_with_repeated_samples_and_with_a_teacher_that_lear
     )
 
 
+def test_the_gradient_of_rkd_is_not_differentiated_silently():
+    phi = features(6, 4).double().requires_grad_()
+    value = RKD({"t": 5}, 4)(phi, {"t": features(6, 5, 1).double()})
+    with pytest.raises(UsageError, match="cannot be differentiated again; received create_graph=True"):
+        torch.autograd.grad(value, phi, create_graph=True)
+
+
 def test_rkd_of_one_sample_is_zero_and_cka_rejects_small_batches():
     assert float(RKD({"t": 5}, 4)(features(1, 4), {"t": features(1, 5)})) == 0
     with pytest.raises(UsageError, match="batch of 4 samples or more; received 3"):

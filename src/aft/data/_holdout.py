@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def hold_out(
             "a held-out split needs at least two labelled samples, with different inputs and of different groups; received fewer; "
             "label more samples, or add a split column"
         )
-    held, carried = np.zeros(len(digests), dtype=bool), 0.0
+    chosen, carried = [], 0.0
     for members in units.by_stratum:
         ordered = units.ranked(members, seed)
         sizes = units.labelled[ordered]
@@ -99,8 +100,9 @@ def hold_out(
         too_many = np.cumsum(sizes) - sizes / 2 > wanted
         too_many[-1] = True  # training keeps at least one unit of every class
         taken = int(too_many.argmax())
-        held |= units.samples_of(ordered[:taken])
+        chosen.append(ordered[:taken])
         carried = wanted - int(sizes[:taken].sum())
+    held = units.samples_of(np.concatenate(chosen))
     if not held.any():
         held = units.samples_of(units.ranked(max(units.by_stratum, key=len), seed)[:1])
     if held.all():
@@ -139,7 +141,9 @@ class _Units:
         for unit in np.unique(self._unit[known & (stratum != self._stratum[self._unit])]).tolist():
             counts = np.bincount(stratum[self._members(unit)] + 1, minlength=2)[1:]
             self._stratum[unit] = counts.argmax()  # of equally frequent ones the first by name
-        self.by_stratum = [units for place in range(len(names)) if len(units := np.flatnonzero(self._stratum == place))]
+        order = np.argsort(self._stratum, kind="stable")
+        bounds = np.searchsorted(self._stratum[order], np.arange(len(names) + 1))
+        self.by_stratum = [order[start:end] for start, end in pairwise(bounds) if start < end]
 
     def __len__(self) -> int:
         """Number of units with a label."""

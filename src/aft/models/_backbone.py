@@ -223,6 +223,11 @@ class Backbone(nn.Module, ABC):
 class LinearStart(ABC):
     """Takes over a linear model of the inputs of a backbone before it is trained."""
 
+    @property
+    @abstractmethod
+    def linear_width(self) -> int:
+        """Number V of the linear model's inputs."""
+
     @abstractmethod
     def linear_inputs(self, encoded: Sequence[Any]) -> Any:
         """What the linear model is fitted on, a sparse matrix ``(N, V)`` of scipy.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,13 +55,14 @@ class JoinedBackbone(PartsBackbone):
 
     @property
     def linear_start(self) -> LinearStart | None:
-        """That of the first part that has one."""
-        begin = 0
-        for number, part in enumerate(self.each()):
-            if part.linear_start is not None:
-                return _PartStart(part.linear_start, number, slice(begin, begin + part.dim), len(self.parts))
-            begin += part.dim
-        return None
+        """That of the part whose linear model has the most inputs, as n-grams have more of them than a table of tokens."""
+        ends = np.cumsum([part.dim for part in self.each()]).tolist()
+        found = [
+            _PartStart(part.linear_start, number, slice(end - part.dim, end), len(self.parts))
+            for number, (part, end) in enumerate(zip(self.each(), ends, strict=True))
+            if part.linear_start is not None
+        ]
+        return max(found, key=lambda start: start.linear_width, default=None)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class _PartStart(LinearStart):
     number: int
     columns: slice
     parts: int
+
+    @property
+    def linear_width(self) -> int:
+        """That of the part."""
+        return self.start.linear_width
 
     def linear_inputs(self, encoded: Sequence[Any]) -> Any:
         """Those of the part."""

@@ -187,7 +187,7 @@ def _make_built_in(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
     if spec.name == "static":
         from aft.models._static import make_static
 
-        return make_static(spec, task.all_texts())
+        return make_static(spec, task.all_texts(), task.outputs)
     from aft.models._hf import make_transformer
 
     return make_transformer(spec, task.all_texts())

@@ -73,6 +73,11 @@ class NgramText(Backbone, LinearStart):
         """The backbone itself."""
         return self
 
+    @property
+    def linear_width(self) -> int:
+        """The number of n-grams."""
+        return len(self.ngrams)
+
     def linear_inputs(self, encoded: Sequence[Ngrams]) -> Any:
         """The TF-IDF weights, a sparse matrix ``(N, V)`` of scipy."""
         from scipy import sparse

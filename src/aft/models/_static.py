@@ -29,7 +29,7 @@ class StaticText(TextBackbone, LinearStart):
         tokenizer: A fast tokenizer of transformers.
         tokens: Number of rows of the token table.
         width: Number of columns of the token table.
-        hidden: Width d of the features.
+        hidden: Width of the hidden layer.
         max_length: Largest number of tokens per text; longer texts are truncated.
         dropout: Dropout rate before and after the hidden layer.
         prompt: Text to put before every text.
@@ -74,11 +74,16 @@ class StaticText(TextBackbone, LinearStart):
         """The backbone itself."""
         return self if self.direct else None
 
+    @property
+    def linear_width(self) -> int:
+        """The number of rows."""
+        return self.table.num_embeddings
+
     def linear_inputs(self, encoded: Sequence[Tokens]) -> Any:
         """The share of each token among those of a text, weighted by its rarity: a sparse matrix ``(N, rows)`` of scipy."""
         from scipy import sparse
 
-        counted = [self._counted_rows(text) for text in encoded]
+        counted = self._counted_rows(encoded)
         ends = np.cumsum([0, *(len(rows) for rows in counted)])
         shares = np.repeat([1 / max(1, len(rows)) for rows in counted], np.diff(ends))
         rows = np.concatenate(counted)
@@ -100,14 +105,15 @@ class StaticText(TextBackbone, LinearStart):
         """Set the inverse document frequencies of the tokens to those of some texts."""
         counts = np.zeros(self.table.num_embeddings)
         for start in range(0, len(texts), 1024):
-            for text in self.encode(texts[start : start + 1024]):
-                counts[np.unique(self._counted_rows(text))] += 1
+            for rows in self._counted_rows(self.encode(texts[start : start + 1024])):
+                counts[np.unique(rows)] += 1
         self.rarity.copy_(torch.from_numpy(np.log((1 + len(texts)) / (1 + counts)) + 1))
 
-    def _counted_rows(self, text: Tokens) -> NDArray[np.int64]:
-        """The rows of a text's tokens that the mean counts."""
-        ids = text.ids[self.counted.cpu().numpy()[text.ids] > 0].astype(np.int64)
-        return ids if self.rows is None else self.rows.cpu().numpy()[ids]
+    def _counted_rows(self, encoded: Sequence[Tokens]) -> list[NDArray[np.int64]]:
+        """The rows of the tokens of each text that the mean counts."""
+        counted = self.counted.cpu().numpy() > 0
+        rows = np.arange(len(counted)) if self.rows is None else self.rows.cpu().numpy()
+        return [rows[text.ids[counted[text.ids]]] for text in encoded]
 
     def config(self) -> dict[str, Any]:
         """The sizes; the tokenizer is an asset."""
@@ -129,15 +135,17 @@ class StaticText(TextBackbone, LinearStart):
         )  # fmt: skip
 
 
-def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
+def make_static(spec: ModelSpec, texts: Iterable[str] | None, outputs: int | None = None) -> StaticText:
     """Create ``aft:static``.
 
     Args:
-        spec: The name with its options: ``width`` (64, with ``init`` 256), ``hidden`` (256), ``vocabulary`` (20000),
+        spec: The name with its options: ``width`` (the number of outputs, between 64 and 128; with ``init``
+            256, and as many columns as there are outputs beside them, up to 128), ``hidden`` (256), ``vocabulary`` (20000),
             ``max_length`` (256), ``dropout`` (0.3), ``prompt`` and ``init``. The last is the name or folder of a
             transformers model, for example of the teacher: its tokenizer is used, and the table starts from what
             it makes of every token of the training texts.
         texts: Training texts.
+        outputs: Number of outputs of the task, if it is known.
 
     Returns:
         The backbone.
@@ -147,7 +155,7 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     """
     options = spec.options
     sizes = {
-        "width": options.get("width", 256 if "init" in options else 64), "hidden": options.get("hidden", 256),
+        "width": options.get("width", 256 if "init" in options else min(128, max(64, outputs or 0))), "hidden": options.get("hidden", 256),
         "max_length": options.get("max_length", 256), "dropout": options.get("dropout", 0.3),
         "prompt": options.get("prompt", ""),
     }  # fmt: skip
@@ -166,6 +174,7 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None) -> StaticText:
     name = options["init"].removeprefix("hf:")
     with hub_access(name):
         table = make_token_table(name, tuple(listed), sizes["width"])
+    sizes["width"] += min(128, outputs or 0)  # for the linear model, so that all of the vectors stay
     model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows.clone(), **sizes)
     with torch.no_grad():
         model.table.weight[:, : table.vectors.shape[1]] = table.vectors

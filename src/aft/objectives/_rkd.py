@@ -5,8 +5,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from aft.errors import UsageError
 from aft.objectives._base import Objective
 
 #: Elements of the B x B x B cosines at a time: on a CPU as many as its cache holds, and enough for a GPU to be busy.
@@ -92,8 +92,11 @@ class _Angles(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # the saved gradient would count as a constant
+            raise UsageError(
+                "the gradient of RKD cannot be differentiated again; received create_graph=True; leave it out, or use the objective aft"
+            )
         return tuple(None if found is None else gradient * found for found in ctx.saved_tensors)
 
 
