@@ -106,6 +106,16 @@ def test_forged_documents_with_valid_digests(whole, data):
         use(folder)
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+@pytest.mark.parametrize("name", ["plan.json", "manifest.json"])
+def test_numbers_that_json_has_not_are_corrupt(whole, name, number):
+    with copy_of(whole) as folder:
+        content = json.loads((folder / name).read_bytes())["content"]
+        content["fingerprint"]["layer"] = number
+        (folder / name).write_bytes(sealed(content))
+        use(folder)
+
+
 @slow
 @given(data=st.data())
 def test_arbitrary_bytes_in_any_file(whole, data):

@@ -143,11 +143,12 @@ class _Document(_Strict):
                     f"{content['format']}; upgrade aft"
                 )
             document = cls.model_validate_json(json.dumps(content))
+            same = document.encode() == raw  # no document holds infinity, which cannot be encoded
         except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
             if isinstance(error, StoreError):
                 raise
             raise corrupt(source) from error
-        if document.encode() != raw:
+        if not same:
             raise corrupt(source)
         return document
 
