@@ -119,8 +119,9 @@ class StaticText(TextBackbone, LinearStart):
         """The sizes; the tokenizer is an asset."""
         return {
             "class": "static", "tokens": self.table.num_embeddings, "width": self.table.embedding_dim,
-            "hidden": self.dim - self.table.embedding_dim * self.direct, "max_length": self.max_length, "dropout": self.mlp[0].p, "prompt": self.prompt,
-            "rows": None if self.rows is None else len(self.rows), "counts_special": self.counts_special, "direct": self.direct,
+            "hidden": self.mlp[1].out_features, "max_length": self.max_length, "dropout": self.mlp[0].p,
+            "prompt": self.prompt, "rows": None if self.rows is None else len(self.rows),
+            "counts_special": self.counts_special, "direct": self.direct,
         }  # fmt: skip
 
     @classmethod
@@ -154,8 +155,9 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None, outputs: int | Non
         UsageError: There are no training texts to learn a vocabulary from.
     """
     options = spec.options
+    width = 256 if "init" in options else min(128, max(64, outputs or 0))
     sizes = {
-        "width": options.get("width", 256 if "init" in options else min(128, max(64, outputs or 0))), "hidden": options.get("hidden", 256),
+        "width": options.get("width", width), "hidden": options.get("hidden", 256),
         "max_length": options.get("max_length", 256), "dropout": options.get("dropout", 0.3),
         "prompt": options.get("prompt", ""),
     }  # fmt: skip
