@@ -107,8 +107,9 @@ def test_images_are_read_from_paths_and_bytes(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
+    # The smaller file is ten chunks long, so that chunks are read, predicted and written at the same time in both.
     peaks = []
-    for count in (5_000, 50_000):
+    for count in (20_000, 60_000):
         data = tmp_path / f"{count}.csv"
         with data.open("w") as file:
             file.write("id,text\n")
