@@ -1,5 +1,7 @@
 """Columns of strings, and where each string stands."""
 
+import errno
+import os
 import pickle
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aft.data import Digests, Positions, Strings, _positions, _strings, column_bytes
+from aft.data import Digests, Positions, Strings, _equal, _positions, _spill, _strings, column_bytes
 
 WORDS = st.lists(st.text(st.characters(codec=None), max_size=6), max_size=30)
 DIGESTS = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), max_size=30)
@@ -45,6 +47,43 @@ def test_strings_are_like_a_list(values, data):
 def test_digests_are_like_a_list(values, data):
     check(Digests.of(iter(values)), values, data)
     assert Digests.of(column := Digests.of(values)) is column
+
+
+@given(WORDS, DIGESTS, st.data())
+def test_long_columns_are_like_a_list_and_in_a_file(values, digests, data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_spill, "IN_MEMORY", 8)
+        patch.setattr(_spill, "BUFFER", 3)
+        columns = Strings.of(values), Digests.of(digests)
+        check(columns[0], values, data)
+        check(columns[1], digests, data)
+
+
+def test_the_file_of_a_column_has_no_name_and_lies_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("AFT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(_spill, "IN_MEMORY", 100)
+    opened = []
+    create = _spill.tempfile.TemporaryFile
+    monkeypatch.setattr(_spill.tempfile, "TemporaryFile", lambda dir=None: opened.append(dir) or create(dir=dir))
+    column = Strings.of(f"sample-{number}" for number in range(1000))
+    assert column[999] == "sample-999"
+    assert not column._content.flags.writeable
+    assert opened == [tmp_path / "cache"] * 2  # of the bytes, and of the ends
+    assert list((tmp_path / "cache").iterdir()) == []
+    monkeypatch.setenv("AFT_CACHE", str(tmp_path / "cache" / "file"))
+    (tmp_path / "cache" / "file").write_text("no folder", encoding="utf-8")
+    assert len(Strings.of(["word"] * 1000)) == 1000  # in the directory of temporary files then
+
+
+def test_a_full_disk_is_said(monkeypatch):
+    class Full:
+        def write(self, content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(_spill, "IN_MEMORY", 100)
+    monkeypatch.setattr(_spill, "_unnamed_file", Full)
+    with pytest.raises(OSError, match="No space left"):
+        Strings.of(["word"] * 1000)
 
 
 @given(st.lists(st.none() | st.text(max_size=3) | st.integers() | st.floats() | st.tuples(st.text(max_size=2))))
@@ -101,7 +140,7 @@ def test_equal_values_have_equal_numbers_and_are_found_among_others(values, othe
     # The last digits and the first ones differ, so that both halves of a digest count.
     one, two = ([f"{n % 3:016x}{n // 3:016x}" for n in numbers] for numbers in (values, others))
     for column, among in ((one, two), (Digests.of(one), Digests.of(two))):
-        numbers = _strings.numbered(column).tolist()
+        numbers = _equal.numbered(column).tolist()
         assert [[a == b for a in numbers] for b in numbers] == [[a == b for a in values] for b in values]
         assert sorted(set(numbers)) == list(range(len(set(values))))
-        assert _strings.contained(column, among).tolist() == [value in others for value in values]
+        assert _equal.contained(column, among).tolist() == [value in others for value in values]

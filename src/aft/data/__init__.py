@@ -11,6 +11,8 @@ from aft.data._catalogue import CATALOGUE as CATALOGUE
 from aft.data._catalogue import HubData as HubData
 from aft.data._check_inputs import check_inputs as check_inputs
 from aft.data._check_inputs import digest_of as digest_of
+from aft.data._column import column_bytes as column_bytes
+from aft.data._column import taken as taken
 from aft.data._columns import LONGEST_CELL as LONGEST_CELL
 from aft.data._dataset import Dataset as Dataset
 from aft.data._dataset import OnBad as OnBad
@@ -50,7 +52,6 @@ from aft.data._splits import make_splits as make_splits
 from aft.data._strings import Digests as Digests
 from aft.data._strings import Strings as Strings
 from aft.data._strings import StringsBuilder as StringsBuilder
-from aft.data._strings import column_bytes as column_bytes
 from aft.data._table_file import TableFile as TableFile
 from aft.data._targets import Targets as Targets
 from aft.data._targets import TaskKind as TaskKind

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from aft.data._repeated import CompactBuilder
 from aft.data._strings import StringsBuilder
 
 #: The cells of each column, by its name.
@@ -10,20 +11,22 @@ Columns = dict[str, Sequence[Any]]
 
 
 class Cells:
-    """Collects the cells of a column: a column of strings takes little more memory than their characters."""
+    """Collects the cells of a column, in little more memory than the characters of strings, and than a byte where few are different."""
 
     def __init__(self) -> None:
         self._strings = StringsBuilder()
-        self._values: list[Any] | None = None  # as soon as a cell is no string
+        self._others: CompactBuilder | None = None  # as soon as a cell is no string
 
     def append(self, cell: Any) -> None:
         """Add a cell."""
-        if self._values is None:
+        if self._others is None:
             if type(cell) is str:
                 self._strings.append(cell)
                 return
-            self._values = list(self._strings.build())
-        self._values.append(cell)
+            self._others = CompactBuilder()
+            for string in self._strings.build():
+                self._others.append(string)
+        self._others.append(cell)
 
     def extend(self, cells: Iterable[Any]) -> None:
         """Add cells."""
@@ -32,7 +35,7 @@ class Cells:
 
     def build(self) -> Sequence[Any]:
         """All cells. Nothing can be added afterwards."""
-        return self._strings.build() if self._values is None else self._values
+        return self._strings.build() if self._others is None else self._others.build()
 
 
 def build_all(columns: Mapping[str, Cells]) -> Columns:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,7 @@ def _read_parquet(path: TableFile, wanted: Sequence[str]) -> Columns:
             _require(path, wanted, file.schema_arrow.names)
             columns = {column: Cells() for column in wanted}
             decompressed, most = 0, max(LARGEST_SIZE, LARGEST_RATIO * path.size)
-            for batch in file.iter_batches(128, columns=list(wanted)):
+            for batch in _batches(file, wanted):
                 cells = [batch.column(column) for column in wanted]
                 cells = [c.dictionary_decode() if pyarrow.types.is_dictionary(c.type) else c for c in cells]
                 decompressed += sum(part.nbytes for part in cells)
@@ -225,6 +225,12 @@ def _read_parquet(path: TableFile, wanted: Sequence[str]) -> Columns:
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from error
     return _with_class_names(build_all(columns), metadata)
+
+
+def _batches(file: Any, wanted: Sequence[str]) -> Iterator[Any]:
+    """The rows of a Parquet file in small batches. Each row group is fetched when the one before is read: all at once fill the memory."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(128, row_groups=[group], columns=list(wanted))
 
 
 def _with_class_names(columns: Columns, metadata: Any) -> Columns:

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, SupportsIndex
 
 import numpy as np
 
+from aft.data._column import taken
 from aft.data._contents import Contents
 from aft.data._from_folder import read_folder
 from aft.data._from_hub import read_hub
@@ -14,7 +15,8 @@ from aft.data._from_map import Columns, read_map
 from aft.data._from_table import MISSING_LABELS, read_table
 from aft.data._inputs import Inputs
 from aft.data._modality import Modality, modality_name
-from aft.data._positions import Positions
+from aft.data._positions import repeated
+from aft.data._repeated import compact
 from aft.data._strings import Digests, Strings
 from aft.data._targets import clean_labels, is_missing
 from aft.errors import DataError, UsageError, name_some
@@ -106,14 +108,16 @@ class Dataset:
             after = f" after {len(skipped)} were left out, {name_some(skipped)}" if skipped else ""
             raise DataError(f"a dataset needs at least one sample; received none{after}; check the data")
         self.ids = Strings.of(ids)
-        if repeated := Positions(self.ids).repeated():
+        if twice := repeated(self.ids):
             raise DataError(
-                f"ids must be unique; received duplicates of {name_some(repeated)}; name a unique column with id="
+                f"ids must be unique; received duplicates of {name_some(twice)}; name a unique column with id="
             )
         self.inputs = inputs
         self.labels = None if labels is None else clean_labels(labels)
-        self.splits = None if splits is None else list(splits)
-        self.groups = None if groups is None else [None if is_missing(g) or g == "" else str(g) for g in groups]
+        self.splits: Sequence[str] | None = None if splits is None else compact(splits)
+        self.groups: Sequence[str | None] | None = (
+            None if groups is None else compact(None if is_missing(g) or g == "" else str(g) for g in groups)
+        )
         self.source = dict(source or {})
         self.missing = dict(missing or {})
         self.skipped = list(skipped)
@@ -387,12 +391,12 @@ class Dataset:
             DataError: The selection is empty.
         """
         array = np.asarray(indices)
-        chosen = [int(i) for i in (np.flatnonzero(array) if array.dtype == bool else array)]
+        chosen = np.flatnonzero(array) if array.dtype == bool else array.astype(np.int64)
 
-        def select(values: Sequence[Any] | None) -> list[Any] | None:
-            return None if values is None else [values[i] for i in chosen]
+        def select(values: Sequence[Any] | None) -> Sequence[Any] | None:
+            return None if values is None else taken(values, chosen)
 
-        if not chosen:
+        if not len(chosen):
             raise DataError(
                 "a dataset needs at least one sample; received an empty selection; check the splits and the labels"
             )

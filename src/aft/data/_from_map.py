@@ -90,7 +90,7 @@ def read_map(
     return Contents(ids, inputs, labels, splits, groups, source, digests=digests)
 
 
-def _labels(dataset: Any, key: Key) -> list[Any] | None:
+def _labels(dataset: Any, key: Key) -> Sequence[Any] | None:
     """The label of each item; None if no item has one."""
     found = {i: item[key] for i in range(len(dataset)) if _has(item := dataset[i], key)}
     if not found:

@@ -15,6 +15,7 @@ from aft.data._holdout import assign_splits
 from aft.data._ids import content_ids
 from aft.data._inputs import ImageBytes, ImageFiles, ImageTexts, Inputs, Texts
 from aft.data._modality import modality_name
+from aft.data._repeated import CompactBuilder
 from aft.data._strings import Strings
 from aft.errors import DataError, UsageError, name_some
 
@@ -141,16 +142,13 @@ def _path(cell: Any) -> str:
     return str((cell.get("path") if isinstance(cell, dict) else cell) or "")
 
 
-def _labels(cells: Sequence[Any] | None, missing: frozenset[str]) -> tuple[list[Any] | None, dict[str, int]]:
+def _labels(cells: Sequence[Any] | None, missing: frozenset[str]) -> tuple[Sequence[Any] | None, dict[str, int]]:
     """The labels, None where one is missing; and how often each of the words for that occurs."""
     if cells is None:
         return None, {}
     found: Counter[str] = Counter()
-    labels = []
-    known: dict[str, str] = {}  # equal strings are kept once
+    labels = CompactBuilder()
     for cell in cells:
-        if isinstance(cell, str):
-            cell = known.setdefault(cell, cell)
         whole = isinstance(cell, float) and cell.is_integer()
         word = "" if cell is None else str(int(cell) if whole else cell).strip()
         if word in missing:
@@ -161,7 +159,7 @@ def _labels(cells: Sequence[Any] | None, missing: frozenset[str]) -> tuple[list[
     if found:
         words = ", ".join(f"{word!r} {count} times" for word, count in found.items())
         log.warning("these labels are read as missing: %s; missing= names other words for that", words)
-    return labels, dict(found)
+    return labels.build(), dict(found)
 
 
 def _ids(cells: Columns, inputs: Inputs, *, row_ids: bool) -> tuple[Sequence[str], Sequence[str] | None]:

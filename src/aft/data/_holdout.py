@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data._strings import numbered
+from aft.data._equal import numbered
+from aft.data._repeated import CompactBuilder
 from aft.data._targets import SEPARATOR, class_names, guess_task, is_missing
 from aft.errors import DataError, UsageError, did_you_mean
 
@@ -28,7 +29,7 @@ _SPELLINGS = {
 }
 
 
-def assign_splits(values: Sequence[Any]) -> list[str]:
+def assign_splits(values: Sequence[Any]) -> Sequence[str]:
     """Normalise the names of splits in a table or folder.
 
     Args:
@@ -41,7 +42,7 @@ def assign_splits(values: Sequence[Any]) -> list[str]:
     Raises:
         DataError: An unknown name or an empty cell.
     """
-    result = []
+    result = CompactBuilder()
     for row, value in enumerate(values, start=1):
         word = "" if is_missing(value) else str(value).strip().lower()
         if word not in _SPELLINGS:
@@ -49,7 +50,7 @@ def assign_splits(values: Sequence[Any]) -> list[str]:
                 f"a split is train, validation or test; received {value!r} in row {row}{did_you_mean(word, _SPELLINGS)}"
             )
         result.append(_SPELLINGS[word])
-    return result
+    return result.build()
 
 
 def is_split_name(word: str) -> bool:

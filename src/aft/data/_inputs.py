@@ -55,7 +55,7 @@ class Inputs(ABC):
         """
 
     @abstractmethod
-    def subset(self, indices: Sequence[int]) -> "Inputs":
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "Inputs":
         """The inputs at some positions, in the given order."""
 
     def __iter__(self) -> Iterator[Any]:
@@ -132,7 +132,7 @@ class Texts(Inputs):
             return text_digest(self._texts[index])
         return text_digest(self._texts[index], self._second[index])
 
-    def subset(self, indices: Sequence[int]) -> "Texts":
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "Texts":
         return Texts(self._texts.take(indices), None if self._second is None else self._second.take(indices))
 
 
@@ -164,7 +164,7 @@ class ImageBytes(_EncodedImages):
     def __len__(self) -> int:
         return len(self._images)
 
-    def subset(self, indices: Sequence[int]) -> "ImageBytes":
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "ImageBytes":
         return ImageBytes([self._images[i] for i in indices])
 
     def _read(self, index: int) -> bytes:
@@ -182,7 +182,7 @@ class ImageFiles(_EncodedImages):
     def __len__(self) -> int:
         return len(self._paths)
 
-    def subset(self, indices: Sequence[int]) -> "ImageFiles":
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "ImageFiles":
         return ImageFiles([self._paths[i] for i in indices])
 
     def _read(self, index: int) -> bytes:
@@ -215,7 +215,7 @@ class ImageTexts(Inputs):
     def examine(self, index: int) -> str:
         return joined_digest(self._images.examine(index), self._texts.examine(index))
 
-    def subset(self, indices: Sequence[int]) -> "ImageTexts":
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "ImageTexts":
         return ImageTexts(self._images.subset(indices), self._texts.subset(indices))
 
 
@@ -257,8 +257,8 @@ class Items(Inputs):
             return joined_digest(pixel_digest(value[0]), text_digest(value[1]))
         return text_digest(*value) if self.modality == TEXT_PAIR else text_digest(value)
 
-    def subset(self, indices: Sequence[int]) -> "Items":
-        return Items(self._fetch, [self._indices[i] for i in indices], self.modality)
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> "Items":
+        return Items(self._fetch, [self._indices[int(i)] for i in indices], self.modality)
 
 
 def as_array(value: Any) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aft.data._strings import numbered
+from aft.data._equal import numbered
 from aft.data._targets import Targets
 from aft.errors import name_some
 

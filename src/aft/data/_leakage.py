@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aft.data._strings import contained
+from aft.data._equal import contained
 from aft.errors import LeakageError, name_some
 
 

@@ -25,11 +25,7 @@ class Positions:
 
     def __init__(self, strings: Sequence[str]) -> None:
         self._strings = strings
-        hashes = np.empty(len(strings), dtype=np.uint64)
-        start = 0
-        for chunk in _chunks(strings):
-            hashes[start : start + len(chunk)] = _hashes(chunk)
-            start += len(chunk)
+        hashes = _all_hashes(strings)
         smallest = np.uint32 if len(strings) < 1 << 32 else np.uint64
         self._order: NDArray[np.unsignedinteger] = np.argsort(hashes).astype(smallest)
         hashes.sort()
@@ -49,10 +45,7 @@ class Positions:
 
     def repeated(self) -> list[str]:
         """The strings that occur more than once, in the order of their first occurrence."""
-        places = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
-        again = np.unique(np.concatenate([self._order[places], self._order[places + 1]])).tolist()
-        counts = Counter(self._strings[position] for position in again)
-        return [string for string, count in counts.items() if count > 1]
+        return _repeated(self._strings, self._hashes)
 
     def _find(self, wanted: list[str]) -> NDArray[np.int64]:
         hashes = _hashes(wanted)
@@ -70,6 +63,35 @@ class Positions:
             left = left[~same]
             places += 1
         return result
+
+
+def repeated(strings: Sequence[str]) -> list[str]:
+    """The strings that occur more than once, in the order of their first occurrence, with less memory than all `Positions` take."""
+    hashes = _all_hashes(strings)
+    hashes.sort()
+    return _repeated(strings, hashes)
+
+
+def _repeated(strings: Sequence[str], hashes: NDArray[np.uint64]) -> list[str]:
+    """The strings that occur more than once, from the sorted hashes of all."""
+    again = hashes[1:][hashes[1:] == hashes[:-1]]
+    if not len(again):
+        return []
+    counts = Counter(
+        string
+        for chunk in _chunks(strings)
+        for string, twice in zip(chunk, np.isin(_hashes(chunk), again).tolist(), strict=True)
+        if twice
+    )
+    return [string for string, count in counts.items() if count > 1]
+
+
+def _all_hashes(strings: Sequence[str]) -> NDArray[np.uint64]:
+    hashes, start = np.empty(len(strings), dtype=np.uint64), 0
+    for chunk in _chunks(strings):
+        hashes[start : start + len(chunk)] = _hashes(chunk)
+        start += len(chunk)
+    return hashes
 
 
 def _hashes(strings: Iterable[str]) -> NDArray[np.uint64]:

@@ -5,16 +5,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aft.core import atomic_path
+from aft.data._column import taken
 from aft.data._dataset import Dataset
+from aft.data._equal import contained
 from aft.data._holdout import hold_out
 from aft.data._leakage import check_leakage
-from aft.data._strings import contained
 from aft.errors import DataError, LeakageError
 
 log = logging.getLogger("aft")
@@ -115,8 +116,8 @@ def make_splits(
     if len(validation):
         return Splits(train, train, validation, test)
     held = hold_out(
-        dataset.digests.take(train), _at(labels, train), fraction=validation_fraction, seed=seed + 1,
-        groups=None if dataset.groups is None else _at(dataset.groups, train),
+        dataset.digests.take(train), taken(labels, train), fraction=validation_fraction, seed=seed + 1,
+        groups=None if dataset.groups is None else taken(dataset.groups, train),
     )  # fmt: skip
     return Splits(train, train[~held], train[held & labelled[train]], test)
 
@@ -146,7 +147,7 @@ def _without_leaks(
     digests, held_digests = dataset.digests.take(train), dataset.digests.take(held)
     groups = held_groups = None
     if dataset.groups is not None:
-        groups, held_groups = _at(dataset.groups, train), _at(dataset.groups, held)
+        groups, held_groups = taken(dataset.groups, train), taken(dataset.groups, held)
     try:
         check_leakage(
             dataset.ids.take(train), digests, dataset.ids.take(held), held_digests, split=split, train_groups=groups,
@@ -163,7 +164,3 @@ def _without_leaks(
         )
         return train[~leaks]
     return train
-
-
-def _at(values: Sequence[Any], positions: Positions) -> list[Any]:
-    return [values[position] for position in positions.tolist()]

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.data._repeated import compact
 from aft.errors import DataError, UsageError, did_you_mean, name_some
 
 TaskKind = Literal["classification", "multilabel", "regression"]
@@ -22,7 +23,7 @@ SEPARATOR = "|"
 MISSING_TYPES = ("NAType", "NaTType")
 
 
-def clean_labels(values: Sequence[Any]) -> list[Any]:
+def clean_labels(values: Sequence[Any]) -> Sequence[Any]:
     """Normalise labels: strip strings, unwrap scalars, and turn collections into tuples of class names.
 
     Collections of zeros and ones that are all of one length, from two on, hold a 0 or 1 for each class. Other lists, sets and
@@ -55,7 +56,7 @@ def clean_labels(values: Sequence[Any]) -> list[Any]:
         lists = {place: tuple(str(n) for n, item in enumerate(items) if item) for place, items in lists.items()}
     else:
         lists = {place: _class_tuple(items) for place, items in lists.items()}
-    return [lists[place] if place in lists else _clean(value) for place, value in enumerate(values)]
+    return compact(lists[place] if place in lists else _clean(value) for place, value in enumerate(values))
 
 
 def _is_collection(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data import Dataset, Targets, hold_out
+from aft.data import Dataset, Targets, hold_out, taken
 from aft.evaluation import calibrated_loss, soft_labels
 from aft.training._encoded import EncodedDataset
 from aft.training._teacher_probes import TeacherProbes
@@ -61,7 +61,7 @@ def hold_out_unlabelled(
     fraction = min(fraction, MOST / max(1, len(unlabelled)))
     if fraction * len(unlabelled) < FEWEST:
         return unlabelled[:0]
-    groups = None if dataset.groups is None else [dataset.groups[place] for place in unlabelled.tolist()]
+    groups = None if dataset.groups is None else taken(dataset.groups, unlabelled)
     labels = ["unlabelled"] * len(unlabelled)
     held = hold_out(dataset.digests.take(unlabelled), labels, fraction=fraction, seed=seed, groups=groups)
     return unlabelled[held]

@@ -1,0 +1,89 @@
+"""Columns in which few values are different, as labels and splits are: one or two bytes for each, where a list takes eight."""
+
+from array import array
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aft.data._column import Column
+
+#: The most different values.
+MOST = 1 << 16
+#: What a column holds whose values are told apart; others go into a list.
+PLAIN = (str, int, float, bool, type(None))
+
+
+class Repeated(Column[Any]):
+    """Values of which few are different.
+
+    Args:
+        distinct: The different values.
+        numbers: Which of them stands at each position, ``(n,)``.
+    """
+
+    def __init__(self, distinct: Sequence[Any], numbers: NDArray[np.unsignedinteger]) -> None:
+        self.distinct, self.numbers = distinct, numbers
+
+    def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Repeated":
+        return Repeated(self.distinct, self.numbers[np.asarray(positions, dtype=np.int64)])
+
+    def _one(self, position: int) -> Any:
+        return self.distinct[self.numbers[position]]
+
+    def _chunk(self, start: int, stop: int) -> list[Any]:
+        return [self.distinct[number] for number in self.numbers[start:stop].tolist()]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class CompactBuilder:
+    """Collects values one by one."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, int] = {}
+        self._distinct: list[Any] = []
+        self._numbers = array("H")
+        self._values: list[Any] | None = None  # as soon as there are too many different ones
+
+    def append(self, value: Any) -> None:
+        """Add a value."""
+        if self._values is not None:
+            self._values.append(value)
+            return
+        key = _key(value)
+        if key is None or (key not in self._known and len(self._known) == MOST):
+            self._values = [*Repeated(self._distinct, np.frombuffer(self._numbers, np.uint16)), value]
+            return
+        number = self._known.setdefault(key, len(self._known))
+        if number == len(self._distinct):
+            self._distinct.append(value)
+        self._numbers.append(number)
+
+    def build(self) -> Sequence[Any]:
+        """All values: a list if too many are different. Nothing can be added afterwards."""
+        if self._values is not None:
+            return self._values
+        numbers = np.frombuffer(self._numbers, np.uint16)
+        return Repeated(self._distinct, numbers.astype(np.uint8) if len(self._distinct) <= 1 << 8 else numbers)
+
+
+def compact(values: Iterable[Any]) -> Sequence[Any]:
+    """The same values in fewer bytes, if few of them are different; else a list."""
+    if isinstance(values, Repeated):
+        return values
+    builder = CompactBuilder()
+    for value in values:
+        builder.append(value)
+    return builder.build()
+
+
+def _key(value: Any) -> Hashable:
+    """What tells a value from others that are equal to it, as 1, 1.0 and True are; None if nothing does."""
+    if isinstance(value, tuple):
+        return (tuple, value) if all(type(item) is str for item in value) else None
+    if type(value) not in PLAIN:
+        return None
+    return (float, repr(value)) if type(value) is float else (type(value), value)
