@@ -5,6 +5,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.data._column import CHUNK
 from aft.data._repeated import Repeated
 from aft.data._strings import Digests
 
@@ -12,10 +13,26 @@ from aft.data._strings import Digests
 def contained(values: Sequence[Hashable], others: Sequence[Hashable]) -> NDArray[np.bool_]:
     """Which values are among some others, ``(n,)``."""
     if isinstance(values, Digests) and isinstance(others, Digests):
-        numbers = Digests(np.concatenate([values.content, others.content])).numbers()
-        return np.isin(numbers[: len(values)], numbers[len(values) :])
+        return _contained_digests(values, others)
     known = set(others)
     return np.fromiter((value in known for value in values), bool, len(values))
+
+
+def _contained_digests(values: Digests, others: Digests) -> NDArray[np.bool_]:
+    found = np.zeros(len(values), dtype=bool)
+    halves = np.sort(others.halves[:, 0])
+    if not len(halves):
+        return found
+    # The first halves are compared in sorted order, and what is left, which is little, as a whole.
+    for start in range(0, len(values), CHUNK):
+        wanted = values.halves[start : start + CHUNK, 0]
+        places = np.minimum(np.searchsorted(halves, wanted), len(halves) - 1)
+        found[start : start + CHUNK] = halves[places] == wanted
+    perhaps = np.flatnonzero(found)
+    if len(perhaps):
+        known = set(others.take(np.flatnonzero(np.isin(others.halves[:, 0], values.halves[perhaps, 0]))))
+        found[perhaps] = [value in known for value in values.take(perhaps)]
+    return found
 
 
 def numbered(values: Sequence[Hashable]) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data._equal import numbered
-from aft.data._repeated import CompactBuilder
+from aft.data._repeated import CompactBuilder, array_of, counted, mapped
 from aft.data._targets import SEPARATOR, class_names, guess_task, is_missing
 from aft.errors import DataError, UsageError, did_you_mean
 
@@ -132,9 +132,9 @@ class _Units:
         #: Samples by unit, and where each unit begins.
         self._order = np.argsort(self._unit, kind="stable")
         self._starts = np.searchsorted(self._unit[self._order], np.arange(self._unit.max(initial=-1) + 2))
-        names = sorted({stratum for stratum in strata if stratum is not None}, key=str)
+        names = sorted({stratum for stratum, _ in counted(strata) if stratum is not None}, key=str)
         number = {stratum: place for place, stratum in enumerate(names)}
-        stratum = np.fromiter((number.get(one, -1) for one in strata), np.int32, len(strata))
+        stratum = array_of(strata, lambda one: number.get(one, -1), np.int32)
         known = stratum >= 0
         self.labelled = np.bincount(self._unit[known], minlength=len(self._starts) - 1)
         self._stratum = np.full(len(self.labelled), -1, dtype=np.int32)
@@ -194,31 +194,37 @@ def _connected(digests: Sequence[str], groups: Sequence[str | None]) -> NDArray[
     return numbered([find(i) for i in range(len(digests))])
 
 
-def _strata(labels: Sequence[Any]) -> list[Any]:
+def _strata(labels: Sequence[Any]) -> Sequence[Any]:
     """Stratum of each sample: its class, the rarest of its classes, or the decile of its number.
 
     Numbers are classes if they repeat, and deciles otherwise.
     """
-    present = [label for label in labels if label is not None]
+    present = [(label, count) for label, count in counted(labels) if label is not None]
+    counts = [count for _, count in present]
     task = guess_task(labels)
-    joined = any(isinstance(label, str) and SEPARATOR in label for label in present)
-    if task == "multilabel" or (joined and len(present) < REPEATED * len(set(present))):
+    joined = any(isinstance(label, str) and SEPARATOR in label for label, _ in present)
+    if task == "multilabel" or (joined and sum(counts) < REPEATED * len({label for label, _ in present})):
         return _rarest(labels)
     numbers: list[float] = []
     try:
-        numbers = [float(label) for label in present]
+        numbers = [float(label) for label, _ in present]
     except (TypeError, ValueError):
         numbers = []
     distinct = len(set(numbers))
-    repeated = len(numbers) >= REPEATED * distinct
+    repeated = not numbers or sum(counts) >= REPEATED * distinct
     if (distinct > 20 or task == "regression") and not (repeated and (task == "classification" or distinct <= 20)):
-        edges = np.quantile(numbers, np.linspace(0, 1, 11)[1:-1])
-        return [None if label is None else int(np.searchsorted(edges, float(label))) for label in labels]
-    return [None if label is None else str(label) for label in labels]
+        edges = np.quantile(np.repeat(numbers, counts), np.linspace(0, 1, 11)[1:-1])
+        return mapped(labels, lambda label: None if label is None else int(np.searchsorted(edges, float(label))))
+    return mapped(labels, lambda label: None if label is None else str(label))
 
 
-def _rarest(labels: Sequence[Any]) -> list[Any]:
+def _rarest(labels: Sequence[Any]) -> Sequence[Any]:
     """The rarest class of each sample, so that few strata are small, and each class is on both sides if it can be."""
-    sets = [None if label is None else class_names(label) for label in labels]
-    counts = Counter(name for names in sets for name in names or ())
-    return [None if names is None else min(names, key=lambda n: (counts[n], n), default="") for names in sets]
+    sets = mapped(labels, lambda label: None if label is None else class_names(label))
+    counts: Counter[str] = Counter()
+    for names, count in counted(sets):
+        for name in names or ():
+            counts[name] += count
+    return mapped(
+        sets, lambda names: None if names is None else min(names, key=lambda name: (counts[name], name), default="")
+    )

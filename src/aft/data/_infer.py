@@ -1,11 +1,16 @@
 """The task of a dataset, from its labels."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from aft.data._column import taken
 from aft.data._dataset import Dataset
 from aft.data._label_warnings import label_warnings
+from aft.data._repeated import counted
 from aft.data._targets import Targets, TaskName, guess_task
 from aft.errors import DataError, name_some
 
@@ -14,7 +19,7 @@ log = logging.getLogger("aft")
 
 def infer_targets(
     dataset: Dataset,
-    positions: Iterable[int],
+    positions: Sequence[int] | NDArray[np.int64],
     task: TaskName | Literal["auto"] = "auto",
     order: Sequence[str] | None = None,
 ) -> Targets:
@@ -36,13 +41,13 @@ def infer_targets(
     if task == "auto" and not order and dataset.source.get("labels") == "folders":
         task = "classification"  # folders named 000 to 101 are classes, not numbers
     every = dataset.labels or []
-    labels = [every[position] for position in positions]
+    labels = taken(every, positions)
     kind = task
-    if task == "auto" and not order and any(label is not None for label in labels):
+    if task == "auto" and not order and any(label is not None for label, _ in counted(labels)):
         # Missing labels anywhere in a column widen its integers, not only those in training.
-        kind = guess_task(labels, complete=all(label is not None for label in every))
+        kind = guess_task(labels, complete=all(label is not None for label, _ in counted(every)))
     targets = Targets.infer(labels, kind, order)
-    labelled = sum(label is not None for label in labels)
+    labelled = sum(count for label, count in counted(labels) if label is not None)
     if task == "auto" and targets.kind == "classification" and len(targets.classes) > max(20, 0.9 * labelled):
         raise DataError(
             f"classification needs several samples per class; received {len(targets.classes)} classes for {labelled} "

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from aft.data._column import taken
 from aft.data._equal import numbered
+from aft.data._repeated import array_of, counted, is_present
 from aft.data._targets import Targets
 from aft.errors import name_some
 
@@ -29,8 +31,9 @@ def sample_warnings(targets: Targets, digests: Sequence[str], labels: Sequence[A
     """
     if targets.kind == "regression":
         return []
-    known = np.flatnonzero(np.fromiter((label is not None for label in labels), bool, len(labels)))
-    inputs, label = numbered(digests)[known], numbered([labels[place] for place in known.tolist()])
+    known = np.flatnonzero(array_of(labels, is_present, bool))
+    present = taken(labels, known)
+    inputs, label = numbered(digests)[known], numbered(present)
     one = np.zeros(inputs.max(initial=-1) + 1, dtype=np.int64)
     one[inputs] = label  # one of each input's labels
     warnings = []
@@ -39,7 +42,9 @@ def sample_warnings(targets: Targets, digests: Sequence[str], labels: Sequence[A
         warnings.append(
             f"{several} {'input occurs' if several == 1 else 'inputs occur'} with different labels, which nothing can learn; check them"
         )
-    counts = Counter(str(labels[place]) for place in known.tolist())
+    counts: Counter[str] = Counter()
+    for value, count in counted(present):
+        counts[str(value)] += count
     single = sorted(name for name, count in counts.items() if count == 1)
     if single and targets.kind == "classification":
         are = "is a class" if len(single) == 1 else "are classes"

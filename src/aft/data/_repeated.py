@@ -1,7 +1,7 @@
 """Columns in which few values are different, as labels and splits are: one or two bytes for each, where a list takes eight."""
 
 from array import array
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,34 @@ def compact(values: Iterable[Any]) -> Sequence[Any]:
     for value in values:
         builder.append(value)
     return builder.build()
+
+
+def counted(values: Sequence[Any]) -> list[tuple[Any, int]]:
+    """Values and how often each occurs: those of a list once for each time, and others once."""
+    if not isinstance(values, Repeated):
+        return [(value, 1) for value in values]
+    counts = np.bincount(values.numbers, minlength=len(values.distinct)).tolist()
+    return [(value, count) for value, count in zip(values.distinct, counts, strict=True) if count]
+
+
+def mapped(values: Sequence[Any], function: Callable[[Any], Any]) -> Sequence[Any]:
+    """The results of a function of each value."""
+    if isinstance(values, Repeated):
+        return Repeated([function(value) for value in values.distinct], values.numbers)
+    return [function(value) for value in values]
+
+
+def array_of(values: Sequence[Any], function: Callable[[Any], Any], dtype: type) -> NDArray[Any]:
+    """The results of a function of each value, as an array ``(n,)``."""
+    if isinstance(values, Repeated):
+        results: NDArray[Any] = array_of(list(values.distinct), function, dtype)[values.numbers]
+        return results
+    return np.fromiter(map(function, values), dtype, len(values))
+
+
+def is_present(value: Any) -> bool:
+    """Whether a value is not None."""
+    return value is not None
 
 
 def _key(value: Any) -> Hashable:

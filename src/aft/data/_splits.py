@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import atomic_path
+from aft.core import atomic_path, spilled
 from aft.data._column import taken
 from aft.data._dataset import Dataset
 from aft.data._equal import contained
-from aft.data._holdout import hold_out
+from aft.data._holdout import SPLITS, hold_out
 from aft.data._leakage import check_leakage
-from aft.errors import DataError, LeakageError
+from aft.data._repeated import array_of, is_present
+from aft.errors import DataError
 
 log = logging.getLogger("aft")
 
@@ -94,7 +95,7 @@ def make_splits(
         LeakageError: Held-out samples are also in training.
     """
     labels = dataset.labels if dataset.labels is not None else [None] * len(dataset)
-    labelled = np.array([label is not None for label in labels])
+    labelled = array_of(labels, is_present, bool)
     everything = np.arange(len(dataset))
     if not labelled.any():
         raise DataError(f"training needs labels; none of {len(dataset)} samples has one; name the column with label=")
@@ -114,24 +115,25 @@ def make_splits(
     if len(without_label) and unlabelled == "skip":
         train = train[labelled[train]]
     if len(validation):
-        return Splits(train, train, validation, test)
+        return Splits(*map(spilled, (train, train, validation, test)))
     held = hold_out(
         dataset.digests.take(train), taken(labels, train), fraction=validation_fraction, seed=seed + 1,
         groups=None if dataset.groups is None else taken(dataset.groups, train),
     )  # fmt: skip
-    return Splits(train, train[~held], train[held & labelled[train]], test)
+    return Splits(*map(spilled, (train, train[~held], train[held & labelled[train]], test)))
 
 
 def _given_splits(
     dataset: Dataset, splits: Sequence[str], labelled: NDArray[np.bool_], leakage: Literal["error", "drop"]
 ) -> tuple[Positions, Positions, Positions]:
     """The training, validation and test samples of a dataset that defines splits."""
-    given, everything = np.array(splits), np.arange(len(dataset))
-    train, test = everything[given == "train"], everything[(given == "test") & labelled]
-    validation = everything[(given == "validation") & labelled]
+    given = {name: array_of(splits, name.__eq__, bool) for name in SPLITS}
+    train, validation, test = (
+        np.flatnonzero(given[name] if name == "train" else given[name] & labelled) for name in SPLITS
+    )
     if not len(train):
         raise DataError(
-            f"training needs training samples; none of the {len(given)} samples has the split 'train'; check the "
+            f"training needs training samples; none of the {len(splits)} samples has the split 'train'; check the "
             "split column"
         )
     validation = _without_leaks(dataset, validation, test, leakage, "test")
@@ -148,19 +150,15 @@ def _without_leaks(
     groups = held_groups = None
     if dataset.groups is not None:
         groups, held_groups = taken(dataset.groups, train), taken(dataset.groups, held)
-    try:
+    leaks = contained(digests, held_digests)
+    if groups is not None and held_groups is not None:
+        leaks |= array_of(groups, is_present, bool) & contained(groups, held_groups)
+    if not leaks.any():
+        return train
+    if leakage == "error":
         check_leakage(
             dataset.ids.take(train), digests, dataset.ids.take(held), held_digests, split=split, train_groups=groups,
             test_groups=held_groups,
         )  # fmt: skip
-    except LeakageError:
-        if leakage == "error":
-            raise
-        leaks = contained(digests, held_digests)
-        if groups is not None and held_groups is not None:
-            leaks |= [group is not None for group in groups] & contained(groups, held_groups)
-        log.warning(
-            "%d samples are also in the %s split and were dropped from training or validation", leaks.sum(), split
-        )
-        return train[~leaks]
-    return train
+    log.warning("%d samples are also in the %s split and were dropped from training or validation", leaks.sum(), split)
+    return train[~leaks]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.core import GrowingBytes, spilled
 from aft.data._column import CHUNK, Column
-from aft.data._spill import GrowingBytes, spilled
 
 #: Bytes up to which four are enough for the end of a string.
 LARGEST = (1 << 32) - 1
@@ -130,11 +130,24 @@ class Digests(Column[str]):
     def __len__(self) -> int:
         return len(self.content)
 
+    @property
+    def halves(self) -> NDArray[np.uint64]:
+        """The two halves of each digest, ``(n, 2)``."""
+        return np.ascontiguousarray(self.content).view(np.uint64)
+
     def numbers(self) -> NDArray[np.int64]:
         """A number for each digest, ``(n,)``: the same for equal ones, and otherwise another."""
-        halves = np.ascontiguousarray(self.content).view(np.uint64)
-        order = np.lexsort((halves[:, 1], halves[:, 0]))
-        ranked = halves[order]
+        halves = self.halves
+        order = np.argsort(halves[:, 0])
+        first = halves[order, 0]
+        new = np.empty(len(order), dtype=bool)
+        new[:1], new[1:] = True, first[1:] != first[:-1]
+        # Those that share the first half with a neighbour, which are few, are sorted by the second one too.
+        shared = np.flatnonzero(~new | ~np.append(new[1:], True))
+        again = order[shared]
+        again = again[np.lexsort((halves[again, 1], halves[again, 0]))]
+        order[shared] = again
+        new[shared[1:]] |= halves[again[1:], 1] != halves[again[:-1], 1]
         found = np.empty(len(order), dtype=np.int64)
-        found[order] = np.cumsum(np.r_[False, (ranked[1:] != ranked[:-1]).any(axis=1)]) if len(order) else 0
+        found[order] = np.cumsum(new) - 1
         return found

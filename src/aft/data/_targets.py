@@ -1,7 +1,6 @@
 """Labels as written in the data, and the numbers that a loss takes."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -9,7 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data._repeated import compact
+from aft.data._column import taken
+from aft.data._repeated import Repeated, compact, counted
 from aft.errors import DataError, UsageError, did_you_mean, name_some
 
 TaskKind = Literal["classification", "multilabel", "regression"]
@@ -158,7 +158,7 @@ class Targets:
             raise UsageError(f"unknown task {kind!r}{did_you_mean(str(kind), [*get_args(TaskName), 'auto'])}")
         if order and kind not in ("auto", "ordinal"):
             raise UsageError(f"order= is for ordinal tasks; received it for task={kind!r}; leave one of them out")
-        present = [label for label in labels if label is not None]
+        present = [label for label, _ in counted(labels) if label is not None]
         if not present:
             raise DataError(
                 f"training needs labels; received {len(labels)} training samples without any; name the column with "
@@ -169,7 +169,7 @@ class Targets:
         if kind == "auto":
             kind = guess_task(labels)
         if kind == "regression":
-            values = np.array([_number(label) for label in present])
+            values = np.array([_number(label) for label in labels if label is not None])
             scale = float(values.std())
             if scale == 0:
                 raise DataError(
@@ -177,19 +177,19 @@ class Targets:
                     "check the label column"
                 )
             return cls("regression", (), float(values.mean()), scale)
-        counts = Counter(
+        names = {
             name for label in present for name in (class_names(label) if kind == "multilabel" else [_class_name(label)])
-        )
-        if len(counts) < 2 and kind == "classification":
+        }
+        if len(names) < 2 and kind == "classification":
             raise DataError(
-                f"classification needs at least two classes; received only {name_some(counts)}; check the labels, or the class "
+                f"classification needs at least two classes; received only {name_some(sorted(names))}; check the labels, or the class "
                 "folders, and the split"
             )
-        if not counts:
+        if not names:
             raise DataError(
                 "a multilabel task needs at least one label; received only empty lists; check the label column"
             )
-        return cls(kind, tuple(sorted(counts, key=_class_order)))
+        return cls(kind, tuple(sorted(names, key=_class_order)))
 
     def encode(self, labels: Sequence[Any], ids: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Convert labels to numbers.
@@ -206,6 +206,8 @@ class Targets:
             DataError: A class does not occur in the training labels, or a regression label is not a finite
                 number.
         """
+        if isinstance(labels, Repeated):
+            return self._encode_repeated(labels, ids)
         has = np.array([label is not None for label in labels], dtype=bool)
         if self.kind == "regression":
             values = np.zeros(len(labels), dtype=np.float32)
@@ -238,6 +240,18 @@ class Targets:
             )
         return encoded, has
 
+    def _encode_repeated(self, labels: Repeated, ids: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Encode each different label once, in the order in which they occur."""
+        first = np.full(len(labels.distinct), len(labels))
+        first[labels.numbers[::-1]] = np.arange(len(labels))[::-1]
+        order = np.argsort(first)
+        order = order[first[order] < len(labels)]
+        encoded, has = self.encode([labels.distinct[number] for number in order], taken(ids, first[order]))
+        place = np.empty(len(first), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        places = place[labels.numbers]
+        return encoded[places], has[places]
+
 
 def guess_task(labels: Sequence[Any], *, complete: bool | None = None) -> TaskKind:
     """The task that labels look like; see `Targets.infer`.
@@ -249,7 +263,8 @@ def guess_task(labels: Sequence[Any], *, complete: bool | None = None) -> TaskKi
     Returns:
         The task. Integers are classes, however many there are.
     """
-    present = [label for label in labels if label is not None]
+    every = [label for label, _ in counted(labels)]
+    present = [label for label in every if label is not None]
     if any(isinstance(label, tuple) for label in present):
         return "multilabel"
     try:
@@ -257,7 +272,7 @@ def guess_task(labels: Sequence[Any], *, complete: bool | None = None) -> TaskKi
     except DataError:
         return "classification"
     if complete is None:
-        complete = len(present) == len(labels)
+        complete = len(present) == len(every)
     floats = complete and any(isinstance(label, float) for label in present)
     return "regression" if fractional or floats else "classification"
 

@@ -102,7 +102,7 @@ def rank(
         dataset, validation_fraction=validation_fraction, test_fraction=test_fraction, seed=split_seed, unlabelled="skip",
         leakage=leakage,
     )  # fmt: skip
-    targets = infer_targets(dataset, splits.train.tolist(), task, order)
+    targets = infer_targets(dataset, splits.train, task, order)
 
     def ids_and_labels(positions: NDArray[np.int64]) -> tuple[Sequence[str], NDArray[np.generic]]:
         samples = dataset.subset(positions)

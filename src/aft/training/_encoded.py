@@ -1,7 +1,7 @@
 """Samples as training uses them: encoded inputs, encoded labels and the teachers' features."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -10,14 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aft.core import spilled
 from aft.data import Dataset, Targets, Views, augment
 from aft.features import FeatureStore
 from aft.models import Backbone, kept_random_state, seed_all
 from aft.training._augment import Augment
+from aft.training._packed import is_packable, packed
 from aft.training._sampler import Step
 
-#: Encoded inputs are kept in memory up to this many bytes. Larger datasets are encoded again for every batch.
+#: Encoded inputs are kept up to this many bytes. Larger datasets are encoded again for every batch.
 CACHE_BYTES = 2 << 30
+#: Those of texts are packed from this many bytes on: reading them takes a little longer, and a fraction of the memory.
+PACKED_BYTES = 128 << 20
 
 
 class EncodedDataset:
@@ -60,22 +64,29 @@ class EncodedDataset:
         ids, digests = dataset.ids.take(joined), dataset.digests.take(joined)
         self._rows: dict[str, NDArray[np.int64]] = {}
         for store in stores:
-            self._rows[store.name] = np.full(len(dataset), -1, dtype=np.int64)
-            self._rows[store.name][joined] = store.rows(ids, digests)
+            rows = np.full(len(dataset), -1, dtype=np.int64)
+            rows[joined] = store.rows(ids, digests)
+            self._rows[store.name] = spilled(rows)
         labels = dataset.labels if dataset.labels is not None else [None] * len(dataset)
-        self.labels, self.labelled = targets.encode(labels, dataset.ids)
-        self._cache: list[Any] | None = None
+        encoded, self.labelled = targets.encode(labels, dataset.ids)
+        self.labels = spilled(encoded)
+        self._cache: Sequence[Any] | None = None
         self._cached_views: dict[tuple[int, int], Any] = {}
         self.truncated = 0
+        first = backbone.encode([dataset.inputs[0]])[0]
         #: Size of all encoded inputs, roughly.
-        self.bytes = _size(backbone.encode([dataset.inputs[0]])[0]) * len(dataset)
+        self.bytes = _size(first) * len(dataset)
         if self.bytes <= CACHE_BYTES and not backbone.augments:
-            self._cache = [
-                item
-                for start in range(0, len(dataset), 1024)
-                for item in backbone.encode([dataset.inputs[i] for i in range(start, min(start + 1024, len(dataset)))])
-            ]
-            self.truncated = sum(backbone.truncated(item) for item in self._cache)
+            pack = self.bytes > PACKED_BYTES and is_packable(first)
+            self._cache = packed(self._encode_all(), first) if pack else list(self._encode_all())
+
+    def _encode_all(self) -> Iterator[Any]:
+        """All inputs, encoded; truncated texts are counted."""
+        for start in range(0, len(self), 1024):
+            places = range(start, min(start + 1024, len(self)))
+            for item in self.backbone.encode([self.dataset.inputs[place] for place in places]):
+                self.truncated += self.backbone.truncated(item)
+                yield item
 
     def with_stores(self, stores: Sequence[FeatureStore]) -> "EncodedDataset":
         """The same samples with only some of the stores. Nothing is encoded again."""

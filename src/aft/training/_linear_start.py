@@ -12,6 +12,7 @@ from aft.data import Targets
 from aft.evaluation import soft_labels
 from aft.models import Student
 from aft.training._encoded import EncodedDataset
+from aft.training._spread import MOST_TEXTS, spread
 from aft.training._teacher_probes import TeacherProbes
 
 #: How much smaller than all other biases the one of a class is that has no sample.
@@ -46,11 +47,12 @@ class LinearStarts:
         student.start_from(*self._fitted[key])
 
     def _fit(self, student: Student, samples: EncodedDataset, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        outputs = samples.labels[positions]
+        chosen = spread(positions, MOST_TEXTS)
+        outputs = samples.labels[chosen]
         if samples.stores:
-            outputs = soft_labels(self._targets, self._probe.predict(samples, positions, positions))
+            outputs = soft_labels(self._targets, self._probe.predict(samples, positions, chosen))
         assert student.backbone.linear_start is not None
-        features = student.backbone.linear_start.linear_inputs(samples.encoded(positions.tolist()))
+        features = student.backbone.linear_start.linear_inputs(samples.encoded(chosen.tolist()))
         penalty = choose_penalty(self._targets, features, outputs)
         weight, bias = fit_linear(self._targets, features, outputs, penalty)
         # What training has always or never seen is likely or unlikely, and not certain: training could not leave such a bias.

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from aft.core import spilled
 from aft.data import Dataset, Splits, Targets, check_dataset, column_bytes, infer_targets, make_splits, sample_warnings
 from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
@@ -33,6 +34,8 @@ log = logging.getLogger("aft")
 UNLABELLED_EPOCHS = 0.5
 #: Encoded samples are sent to other processes up to this many bytes. Larger ones are encoded there again.
 SENT_BYTES = 64 << 20
+#: Encoded test samples are kept up to this many bytes. Larger ones are encoded for every student, so many samples at a time.
+KEPT_BYTES, PART = 128 << 20, 1 << 15
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Problem:
         )
         if config.patience is not None:
             splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
-        targets = infer_targets(dataset, splits.train.tolist(), config.task, config.order)
+        targets = infer_targets(dataset, splits.train, config.task, config.order)
         for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
             log.warning("%s", warning)
         students = StudentFactory(
@@ -125,9 +128,9 @@ class Problem:
             device=device,
         )  # fmt: skip
         students.template.backbone.check_deterministic(dataset.inputs)
-        used = np.unique(np.concatenate([splits.train, splits.validation]))
+        used = spilled(np.unique(np.concatenate([splits.train, splits.validation])))
         train, search_train, validation = (
-            np.searchsorted(used, part) for part in (splits.train, splits.search_train, splits.validation)
+            spilled(np.searchsorted(used, part)) for part in (splits.train, splits.search_train, splits.validation)
         )
         samples = EncodedDataset(
             dataset.subset(used),
@@ -296,11 +299,20 @@ class Problem:
 
     def test_logits(self, student: Student) -> NDArray[np.float32] | None:
         """A student's outputs ``(N, C)`` for the test split; None without one."""
-        return forward_all(student, self._encoded_test).logits if len(self.splits.test) else None
+        test = self.splits.test
+        if not len(test):
+            return None
+        if self.samples.bytes * len(test) <= KEPT_BYTES * len(self.samples):
+            return forward_all(student, self._encoded_test).logits
+        parts = np.split(test, range(PART, len(test), PART))
+        return np.concatenate([forward_all(student, self._encode(part)).logits for part in parts])
 
     @cached_property
     def _encoded_test(self) -> list[Any]:
-        return self.template.backbone.encode([self.dataset.inputs[i] for i in self.splits.test.tolist()])
+        return self._encode(self.splits.test)
+
+    def _encode(self, positions: NDArray[np.int64]) -> list[Any]:
+        return self.template.backbone.encode([self.dataset.inputs[position] for position in positions.tolist()])
 
     @cached_property
     def digest(self) -> str:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.core import spilled
+
 Stream = tuple[NDArray[np.int64], int]
 
 #: The smallest share of labelled samples in a batch.
@@ -62,7 +64,7 @@ class BatchSchedule:
             if len(self._orders) > 8:
                 self._orders.clear()
             generator = np.random.default_rng([self.seed, number, epoch])
-            self._orders[key] = generator.permutation(self._streams[number][0])
+            self._orders[key] = spilled(generator.permutation(self._streams[number][0]))
         return self._orders[key]
 
 

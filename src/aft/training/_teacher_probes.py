@@ -11,6 +11,7 @@ from aft.data import Targets
 from aft.features import factors_of
 from aft.probing import TeacherProbe, fit_teacher_probe
 from aft.training._encoded import EncodedDataset
+from aft.training._spread import MOST_FEATURES, spread
 
 
 class TeacherProbes:
@@ -31,13 +32,13 @@ class TeacherProbes:
 
         Args:
             samples: The samples, with the teachers' features.
-            train: Positions of the training samples. The probe is fitted on those with a label.
+            train: Positions of the training samples. The probe is fitted on those with a label, or on many of them.
             positions: Positions of the samples to predict.
 
         Returns:
             ``(n, C)``.
         """
-        known = train[samples.labelled[train]]
+        known = spread(train[samples.labelled[train]], MOST_FEATURES)
         names = repr([store.name for store in samples.stores])
         key = hashlib.sha256(names.encode() + known.tobytes()).hexdigest()
         if key not in self._fitted:
@@ -46,5 +47,6 @@ class TeacherProbes:
                 samples.features(known), labels, self._targets.kind, factors=factors_of(samples.stores),
                 outputs=self._targets.outputs,
             )  # fmt: skip
-        outputs: NDArray[Any] = self._fitted[key](samples.features(positions)).numpy()
-        return outputs
+        probe = self._fitted[key]
+        parts = np.split(positions, range(MOST_FEATURES, len(positions), MOST_FEATURES))
+        return np.concatenate([probe(samples.features(part)).numpy() for part in parts])

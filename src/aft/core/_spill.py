@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import cache_dir
+from aft.core._cache import cache_dir
 
-#: Bytes up to which a column stays in memory.
+#: Bytes up to which they stay in memory.
 IN_MEMORY = 32 << 20
 #: Bytes that are written to a file at a time.
 BUFFER = 1 << 20

@@ -1,0 +1,105 @@
+"""Encoded inputs in few bytes."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+import aft
+from aft.features import FeatureStore
+from aft.preprocessing import Ngrams, Tokens
+from aft.runs import RunLayout
+from aft.training import Problem, TrainConfig, _encoded, _packed
+from aft.training._packed import is_packable, packed
+from aft.training._spread import spread
+
+ARRAYS = st.lists(st.lists(st.integers(0, 9), max_size=5), min_size=1, max_size=20)
+
+
+def equal(one, other):
+    return all(
+        np.array_equal(a, b) and a.dtype == b.dtype if isinstance(a, np.ndarray) else a is b
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@given(ARRAYS, st.booleans(), st.data())
+def test_packed_inputs_are_like_a_list(arrays, segments, data):
+    items = [
+        Tokens(np.array(a, np.int32), np.array(a, np.int32) % 2 if segments else None, data.draw(st.booleans()))
+        for a in arrays
+    ]
+    column = packed(iter(items), items[0])
+    assert len(column) == len(items)
+    assert all(equal(*pair) for pair in zip(column, items, strict=True))
+    assert equal(column[-1], items[-1])
+    assert all(equal(*pair) for pair in zip(column[1:3], items[1:3], strict=True))
+    assert all(equal(*pair) for pair in zip(pickle.loads(pickle.dumps(column)), items, strict=True))
+    with pytest.raises(IndexError):
+        column[len(items)]
+
+
+def test_only_named_tuples_of_arrays_are_packed():
+    assert is_packable(Ngrams(np.zeros(2, np.int32), np.zeros(2, np.float32)))
+    assert not is_packable(torch.zeros(3))
+    assert not is_packable((Tokens(np.zeros(2, np.int32), None, False), torch.zeros(3)))
+
+
+@pytest.mark.parametrize("student", ["aft:ngrams", "aft:static,width=16,vocabulary=200", "aft:transformer,width=16"])
+def test_a_training_with_packed_inputs_is_the_same(dataset, store, tmp_path, monkeypatch, student):
+    def trained(name):
+        run = aft.train(dataset, student, store, out=tmp_path / name, beta=1.0, steps=10, batch_size=16, progress=False)
+        return load_file(RunLayout(run.path).weights)
+
+    plain = trained("plain")
+    made = []
+    monkeypatch.setattr(_encoded, "PACKED_BYTES", 0)
+    monkeypatch.setattr(_encoded, "packed", lambda *args: made.append(_packed.packed(*args)) or made[-1])
+    again = trained("packed")
+    assert made
+    assert plain.keys() == again.keys()
+    assert all(torch.equal(plain[name], again[name]) for name in plain)
+
+
+def test_what_is_fitted_before_training_sees_at_most_so_many_samples(dataset, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("aft.training._teacher_probes.MOST_FEATURES", 20)
+    monkeypatch.setattr("aft.training._objectives.MOST_FEATURES", 20)
+    monkeypatch.setattr("aft.training._students.MOST_TEXTS", 30)
+    monkeypatch.setattr("aft.training._linear_start.MOST_TEXTS", 30)
+    seen = []
+    take = FeatureStore.take
+    monkeypatch.setattr(FeatureStore, "take", lambda self, rows, *a: seen.append(len(rows)) or take(self, rows, *a))
+    run = aft.train(
+        dataset,
+        "aft:ngrams",
+        store,
+        out=tmp_path / "run",
+        method="aft+probe-kd",
+        beta=1.0,
+        steps=30,
+        batch_size=16,
+        progress=False,
+    )
+    assert run.error < 0.45
+    assert max(seen) <= 30
+
+
+def test_positions_are_spread_over_all():
+    positions = np.arange(5, 105)
+    assert spread(positions, 100) is positions
+    assert spread(positions, 5).tolist() == [5, 29, 54, 79, 104]
+
+
+def test_a_large_test_split_is_predicted_in_parts(dataset, store, tmp_path, monkeypatch):
+    def logits():
+        problem = Problem.build(dataset, "aft:ngrams", [store], TrainConfig(method="finetune"))
+        return problem.test_logits(problem.students.new(0))
+
+    whole = logits()
+    monkeypatch.setattr("aft.training._problem.KEPT_BYTES", 0)
+    monkeypatch.setattr("aft.training._problem.PART", 7)
+    np.testing.assert_allclose(logits(), whole, atol=1e-6)
