@@ -10,12 +10,12 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 import numpy as np
 
 from aft.features import Sample, StoreWriter
+from resident import Resident
 
 DIM, TRAINED, STEPS = 768, 20_000, 60
 
@@ -78,25 +78,10 @@ def _train(folder: Path, rows: int) -> dict[str, float]:
     )
     config = TrainConfig(method="aft", batch_size=256, test_fraction=0.05)
     problem = Problem.build(dataset, "aft:static", [aft.FeatureStore.open(folder / "t")], config)
-    samples, finished = [_resident()], threading.Event()
-    watcher = threading.Thread(
-        target=lambda: [samples.append(_resident()) for _ in iter(lambda: finished.wait(0.02), True)]
-    )
-    watcher.start()
-    fit(problem, HParams(4e-3, STEPS, 0.01, "balanced", 1.0), 0)
-    finished.set()
-    watcher.join()
-    return {
-        "anonymous_mb": max(anonymous for anonymous, _ in samples), "mapped_mb": max(mapped for _, mapped in samples),
-        "read_mb": round(STEPS * problem.batch_size(objective=True) * DIM * 2 / 1e6, 1),
-    }  # fmt: skip
-
-
-def _resident() -> tuple[float, float]:
-    """Return the memory of this process in MB: its own, and that of mapped files."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in status.splitlines() if line.startswith("Rss")}
-    return round(kilobytes["RssAnon"] / 1024, 1), round(kilobytes["RssFile"] / 1024, 1)
+    with Resident() as memory:
+        fit(problem, HParams(4e-3, STEPS, 0.01, "balanced", 1.0), 0)
+        largest = memory.largest()
+    return {**largest, "read_mb": round(STEPS * problem.batch_size(objective=True) * DIM * 2 / 1e6, 1)}
 
 
 if __name__ == "__main__":
