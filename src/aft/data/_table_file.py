@@ -100,7 +100,7 @@ class TableFile:
             ) from error
         except Exception as error:  # every kind of storage has its own exceptions
             raise DataError(
-                f"object storage must respond; received {type(error).__name__}: {error}, for {self._location!r}; check the address, the "
+                f"object storage must respond; received {type(error).__name__}: {next(iter(str(error).splitlines()), '')}, for {self._location!r}; check the address, the "
                 "credentials and the network"
             ) from error
 
