@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.data._column import taken
-from aft.data._repeated import Repeated, compact, counted
+from aft.data._repeated import Repeated, compact, counted, mapped
 from aft.errors import DataError, UsageError, did_you_mean, name_some
 
 TaskKind = Literal["classification", "multilabel", "regression"]
@@ -39,6 +39,8 @@ def clean_labels(values: Sequence[Any]) -> Sequence[Any]:
         DataError: Arrays of one length that are neither one number nor a 0/1 vector of classes, or a collection with a missing
             class.
     """
+    if isinstance(values, Repeated):  # whose collections are tuples of strings
+        return mapped(values, lambda value: _class_tuple(list(value)) if isinstance(value, tuple) else _clean(value))
     lists: dict[int, Any] = {place: _items(value) for place, value in enumerate(values) if _is_collection(value)}
     lengths = {len(items) for items in lists.values()}
     arrays = all(hasattr(values[place], "tolist") for place in lists)
