@@ -96,8 +96,10 @@ TARGETS = (
     Target("aft --help", "", ("startup.py",), lambda result: result["help_seconds"], 0.3, unit="s"),
     Target("import aft", "bare Python", ("startup.py",), lambda result: result["import_aft_seconds"], 0.2, unit="s more"),
     Target("opening a store of 10 M rows of 768", "", ("opening.py",), lambda result: 1000 * result["seconds"], 50, unit="ms"),
-    Target("memory of planning a table, a row", "", ("scaling.py", "--dim", "8", "--rows", "3000000"),
+    Target("memory of planning a table, a row", "", ("scaling.py", "--dim", "8", "--rows", "4000000"),
            lambda result: result["rates"]["planning_memory_per_row"], 64, unit="bytes"),
+    Target("memory of training on 1 M texts instead of 10,000", "", ("dataset_memory.py",), lambda result: result["difference_mb"], 300,
+           unit="MB more"),
     Target("memory of training with 2 M instead of 20,000 stored rows", "", ("memory.py",), lambda result: result["difference_mb"], 300,
            unit="MB more"),
 )  # fmt: skip

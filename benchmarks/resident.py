@@ -33,4 +33,4 @@ class Resident:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in status.splitlines() if line.startswith("Rss")}
         for name, part in (("anonymous_mb", "RssAnon"), ("mapped_mb", "RssFile")):
-            self._largest[name] = max(self._largest[name], round(kilobytes[part] / 1024, 1))
+            self._largest[name] = max(self._largest[name], round(1024 * kilobytes[part] / 1e6, 1))

@@ -29,8 +29,10 @@ def test_a_column_is_like_a_list_of_the_same_values(values, data):
     assert repr(list(pickle.loads(pickle.dumps(column)))) == repr(values)
     start, stop = data.draw(st.integers(-35, 35)), data.draw(st.integers(-35, 35))
     assert repr(column[start:stop]) == repr(values[start:stop])
-    places = data.draw(st.lists(st.integers(0, len(values) - 1))) if values else []
-    assert repr(list(taken(column, places))) == repr([values[place] for place in places])
+    places = data.draw(st.lists(st.integers(-len(values), len(values) - 1))) if values else []
+    part = taken(column, places)
+    assert repr(list(part)) == repr([values[place] for place in places]) == repr(taken(values, places))
+    assert {repr(value) for value in part.distinct} == {repr(value) for value in part}
     assert compact(column) is column
 
 
@@ -49,7 +51,9 @@ def test_other_values_stay_in_a_list(value):
 
 def test_many_different_values_are_a_list(monkeypatch):
     monkeypatch.setattr(_repeated, "MOST", 300)
-    values = [number % 300 for number in range(1000)]
+    monkeypatch.setattr(_repeated, "FIRST", 400)
+    assert isinstance(compact(range(250)), list)
+    values = [number // 2 % 300 for number in range(1000)]
     assert compact(values).numbers.dtype == np.uint16
     assert compact(values) == values
     assert compact([*values, "another", 1]) == [*values, "another", 1]

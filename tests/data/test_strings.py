@@ -1,6 +1,7 @@
 """Columns of strings, and where each string stands."""
 
 import errno
+import io
 import os
 import pickle
 
@@ -23,6 +24,7 @@ def check(column, values, data):
     assert len(column) == len(values)
     assert column != [*values, "another"]
     assert column != "".join(values)
+    assert (column + values, values + column) == (values + values, values + values)
     for _ in range(4):
         start, stop = (data.draw(st.integers(-35, 35)) for _ in range(2))
         step = data.draw(st.sampled_from([1, 2, -1]))
@@ -32,7 +34,9 @@ def check(column, values, data):
         else:
             with pytest.raises(IndexError, match="has no position"):
                 column[start]
-    places = data.draw(st.lists(st.integers(0, len(values) - 1))) if values else []
+    places = data.draw(st.lists(st.integers(-len(values), len(values) - 1))) if values else []
+    with pytest.raises(IndexError, match="has no position"):
+        column.take([*places, len(values)])
     assert column.take(places) == [values[place] for place in places]
     assert column.take(np.array(places, dtype=np.int64)) == [values[place] for place in places]
     assert pickle.loads(pickle.dumps(column)) == values
@@ -65,7 +69,9 @@ def test_the_file_of_a_column_has_no_name_and_lies_in_the_cache(tmp_path, monkey
     monkeypatch.setattr(_spill, "IN_MEMORY", 100)
     opened = []
     create = _spill.tempfile.TemporaryFile
-    monkeypatch.setattr(_spill.tempfile, "TemporaryFile", lambda dir=None: opened.append(dir) or create(dir=dir))
+    monkeypatch.setattr(
+        _spill.tempfile, "TemporaryFile", lambda **arguments: opened.append(arguments.get("dir")) or create(**arguments)
+    )
     column = Strings.of(f"sample-{number}" for number in range(1000))
     assert column[999] == "sample-999"
     assert not column._content.flags.writeable
@@ -76,15 +82,33 @@ def test_the_file_of_a_column_has_no_name_and_lies_in_the_cache(tmp_path, monkey
     assert len(Strings.of(["word"] * 1000)) == 1000  # in the directory of temporary files then
 
 
-def test_a_full_disk_is_said(monkeypatch):
-    class Full:
+@pytest.mark.parametrize("room", [0, 150, 1000])
+def test_on_a_full_disk_columns_stay_in_memory(tmp_path, monkeypatch, room):
+    class SmallDisk(io.FileIO):
+        def __init__(self):
+            super().__init__(tmp_path / "file", "w+b")
+
         def write(self, content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if self.tell() + 7 > room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(content[:7])  # a file may write less than it is asked to
 
     monkeypatch.setattr(_spill, "IN_MEMORY", 100)
-    monkeypatch.setattr(_spill, "_unnamed_file", Full)
-    with pytest.raises(OSError, match="No space left"):
-        Strings.of(["word"] * 1000)
+    monkeypatch.setattr(_spill, "BUFFER", 30)
+    monkeypatch.setattr(_strings, "CHUNK", 5)
+    monkeypatch.setattr(_spill, "_unnamed_file", SmallDisk)
+    values = [f"sample-{number}" for number in range(200)]
+    assert Strings.of(values) == values
+
+
+def test_without_a_home_directory_columns_go_to_the_directory_of_temporary_files(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(_spill, "cache_dir", no_home)
+    monkeypatch.setattr(_spill, "IN_MEMORY", 100)
+    values = [f"sample-{number}" for number in range(200)]
+    assert Strings.of(values) == values
 
 
 @given(st.lists(st.none() | st.text(max_size=3) | st.integers() | st.floats() | st.tuples(st.text(max_size=2))))

@@ -43,13 +43,21 @@ def test_packed_inputs_are_like_a_list(arrays, segments, data):
         column[len(items)]
 
 
-def test_only_named_tuples_of_arrays_are_packed():
+def test_only_tuples_of_arrays_are_packed():
     assert is_packable(Ngrams(np.zeros(2, np.int32), np.zeros(2, np.float32)))
     assert not is_packable(torch.zeros(3))
+    assert is_packable((Tokens(np.zeros(2, np.int32), None, False), Ngrams(np.zeros(2, np.int32), np.zeros(2))))
     assert not is_packable((Tokens(np.zeros(2, np.int32), None, False), torch.zeros(3)))
+    assert not is_packable((np.zeros(2), np.zeros((2, 2))))
+    assert not is_packable((1, "a"))
+    with pytest.raises(TypeError, match="int64 after int32"):
+        packed([Tokens(np.zeros(2, np.int64), None, False)], Tokens(np.zeros(2, np.int32), None, False))
 
 
-@pytest.mark.parametrize("student", ["aft:ngrams", "aft:static,width=16,vocabulary=200", "aft:transformer,width=16"])
+@pytest.mark.parametrize(
+    "student",
+    ["aft:ngrams", "aft:static,width=16,vocabulary=200", "aft:transformer,width=16", "aft:static,width=16+aft:ngrams"],
+)
 def test_a_training_with_packed_inputs_is_the_same(dataset, store, tmp_path, monkeypatch, student):
     def trained(name):
         run = aft.train(dataset, student, store, out=tmp_path / name, beta=1.0, steps=10, batch_size=16, progress=False)
@@ -91,7 +99,11 @@ def test_what_is_fitted_before_training_sees_at_most_so_many_samples(dataset, st
 def test_positions_are_spread_over_all():
     positions = np.arange(5, 105)
     assert spread(positions, 100) is positions
-    assert spread(positions, 5).tolist() == [5, 29, 54, 79, 104]
+    chosen = spread(positions, 50)
+    assert (np.diff(chosen) > 0).all()
+    assert ((chosen - 5) // 2 == np.arange(50)).all()
+    assert 15 < (chosen % 2).sum() < 35  # where classes take turns, both are chosen
+    assert np.array_equal(chosen, spread(positions, 50))
 
 
 def test_a_large_test_split_is_predicted_in_parts(dataset, store, tmp_path, monkeypatch):
@@ -100,6 +112,6 @@ def test_a_large_test_split_is_predicted_in_parts(dataset, store, tmp_path, monk
         return problem.test_logits(problem.students.new(0))
 
     whole = logits()
-    monkeypatch.setattr("aft.training._problem.KEPT_BYTES", 0)
-    monkeypatch.setattr("aft.training._problem.PART", 7)
+    monkeypatch.setattr("aft.training._problem.CACHE_BYTES", 0)
+    monkeypatch.setattr("aft.training._problem.PART_BYTES", 5000)
     np.testing.assert_allclose(logits(), whole, atol=1e-6)

@@ -2,7 +2,8 @@
 
 import mmap
 import tempfile
-from typing import Any, BinaryIO
+from contextlib import suppress
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,47 +20,62 @@ class GrowingBytes:
     """Collects bytes.
 
     The file has no name, so that it goes with the process, however that ends. It lies in the cache directory, as the directory for
-    temporary files often is memory itself.
+    temporary files often is memory itself. Where no file can be written, because the disk is full, everything stays in memory.
     """
 
     def __init__(self) -> None:
         self._memory = bytearray()
-        self._file: BinaryIO | None = None
+        self._file: IO[bytes] | None = None
         self._written = 0
+        self._writable = True
 
     def __len__(self) -> int:
         return self._written + len(self._memory)
 
-    def append(self, content: bytes | memoryview) -> None:
-        """Add bytes.
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
-        Raises:
-            OSError: The file cannot be written, for example because the disk is full.
-        """
+    def append(self, content: bytes | memoryview) -> None:
+        """Add bytes."""
         self._memory += content
-        if len(self._memory) > (IN_MEMORY if self._file is None else BUFFER):
+        if self._writable and len(self._memory) > (IN_MEMORY if self._file is None else BUFFER):
             self._flush()
 
     def build(self) -> NDArray[np.uint8]:
         """All bytes, ``(n,)``, which cannot be written to. Nothing can be added afterwards."""
+        if self._file is not None:
+            self._flush()
         if self._file is None:
-            return np.frombuffer(self._memory, np.uint8)
-        self._flush()
-        self._file.flush()
-        content = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._file.close()
-        return np.frombuffer(content, np.uint8)
+            content = np.frombuffer(self._memory, np.uint8)
+            content.flags.writeable = False
+            return content
+        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
 
     def _flush(self) -> None:
-        if self._file is None:
-            self._file = _unnamed_file()
-        self._file.write(self._memory)
+        try:
+            if self._file is None:
+                self._file = _unnamed_file()
+            left = memoryview(self._memory)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError:
+            self._return_to_memory()
+            return
         self._written += len(self._memory)
         self._memory = bytearray()
 
+    def _return_to_memory(self) -> None:
+        self._writable = False
+        if self._file is not None:
+            self._file.seek(0)
+            self._memory = bytearray(self._file.read(self._written)) + self._memory
+            self._file.close()
+            self._file, self._written = None, 0
+
 
 def spilled(array: NDArray[Any]) -> NDArray[Any]:
-    """The same array, in a file if it is large."""
+    """The same numbers, in a file if they are many. The result must not be written to."""
     if array.nbytes <= IN_MEMORY:
         return array
     content, flat = GrowingBytes(), np.ascontiguousarray(array).reshape(-1).view(np.uint8)
@@ -68,10 +84,9 @@ def spilled(array: NDArray[Any]) -> NDArray[Any]:
     return content.build().view(array.dtype).reshape(array.shape)
 
 
-def _unnamed_file() -> Any:
-    folder = cache_dir()
-    try:
+def _unnamed_file() -> IO[bytes]:
+    with suppress(OSError, RuntimeError):  # a home directory that cannot be written, or none
+        folder = cache_dir()
         folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=folder)
-    except OSError:  # a home directory that cannot be written
-        return tempfile.TemporaryFile()
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
+    return tempfile.TemporaryFile(buffering=0)

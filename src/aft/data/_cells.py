@@ -30,7 +30,11 @@ class Cells:
 
     def extend(self, cells: Iterable[Any]) -> None:
         """Add cells."""
-        for cell in cells:
+        several = list(cells)
+        if self._others is None and all(type(cell) is str for cell in several):
+            self._strings.extend(several)
+            return
+        for cell in several:
             self.append(cell)
 
     def build(self) -> Sequence[Any]:

@@ -1,7 +1,7 @@
 """What is common to the columns of a dataset, which take fewer bytes than lists."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Self, TypeVar, overload
 
@@ -53,6 +53,12 @@ class Column(Sequence[T]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __add__(self, other: Iterable[T]) -> list[T]:
+        return [*self, *other]
+
+    def __radd__(self, other: Iterable[T]) -> list[T]:
+        return [*other, *self]
+
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, islice(self, 3)))
         return f"[{shown}{', ...' if len(self) > 3 else ''}] ({len(self):,} in all)"
@@ -62,7 +68,24 @@ def taken(values: Sequence[T], positions: Sequence[int] | NDArray[np.int64]) -> 
     """The values at some positions, in the given order: a list of a list, and a column of a column."""
     if isinstance(values, Column):
         return values.take(positions)
-    return [values[position] for position in np.asarray(positions, dtype=np.int64).tolist()]
+    return [values[position] for position in places(positions, len(values)).tolist()]
+
+
+def places(positions: Sequence[int] | NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    """Positions in a sequence, counted from its start, ``(n,)``.
+
+    Args:
+        positions: Any positions; negative ones count from the end.
+        length: Length of the sequence.
+
+    Raises:
+        IndexError: The sequence has no such position.
+    """
+    found = np.asarray(positions, dtype=np.int64)
+    if len(found) and not -length <= found.min() <= found.max() < length:
+        wrong = found[(found < -length) | (found >= length)][0]
+        raise IndexError(f"a column of {length:,} values has no position {wrong}")
+    return np.where(found < 0, found + length, found) if (found < 0).any() else found
 
 
 def column_bytes(column: Sequence[Any] | None) -> Iterator[bytes]:

@@ -19,6 +19,8 @@ LONGEST_CELL = 10_000_000
 #: A Parquet file is rejected as a decompression bomb if it decompresses to more than this many bytes and, at
 #: the same time, to more than this many times its own size.
 LARGEST_SIZE, LARGEST_RATIO = 1 << 30, 200
+#: Row groups of a Parquet file are fetched together up to this many bytes, of all columns.
+FETCHED = 64 << 20
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
@@ -228,9 +230,15 @@ def _read_parquet(path: TableFile, wanted: Sequence[str]) -> Columns:
 
 
 def _batches(file: Any, wanted: Sequence[str]) -> Iterator[Any]:
-    """The rows of a Parquet file in small batches. Each row group is fetched when the one before is read: all at once fill the memory."""
+    """The rows of a Parquet file in small batches. Some row groups are fetched at a time: all at once fill the memory."""
+    groups: list[int] = []
+    size = 0
     for group in range(file.num_row_groups):
-        yield from file.iter_batches(128, row_groups=[group], columns=list(wanted))
+        groups.append(group)
+        size += file.metadata.row_group(group).total_byte_size
+        if size > FETCHED or group == file.num_row_groups - 1:
+            yield from file.iter_batches(128, row_groups=groups, columns=list(wanted))
+            groups, size = [], 0
 
 
 def _with_class_names(columns: Columns, metadata: Any) -> Columns:

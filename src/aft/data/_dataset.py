@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, SupportsIndex
 
 import numpy as np
 
-from aft.data._column import taken
+from aft.data._column import places, taken
 from aft.data._contents import Contents
 from aft.data._from_folder import read_folder
 from aft.data._from_hub import read_hub
@@ -391,7 +391,7 @@ class Dataset:
             DataError: The selection is empty.
         """
         array = np.asarray(indices)
-        chosen = np.flatnonzero(array) if array.dtype == bool else array.astype(np.int64)
+        chosen = np.flatnonzero(array) if array.dtype == bool else places(array, len(self))
 
         def select(values: Sequence[Any] | None) -> Sequence[Any] | None:
             return None if values is None else taken(values, chosen)

@@ -100,9 +100,9 @@ def hold_out(
         wanted = fraction * int(sizes.sum()) + carried
         too_many = np.cumsum(sizes) - sizes / 2 > wanted
         too_many[-1] = True  # training keeps at least one unit of every class
-        taken = int(too_many.argmax())
-        chosen.append(ordered[:taken])
-        carried = wanted - int(sizes[:taken].sum())
+        count = int(too_many.argmax())
+        chosen.append(ordered[:count])
+        carried = wanted - int(sizes[:count].sum())
     held = units.samples_of(np.concatenate(chosen))
     if not held.any():
         held = units.samples_of(units.ranked(max(units.by_stratum, key=len), seed)[:1])

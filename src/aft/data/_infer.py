@@ -1,7 +1,7 @@
 """The task of a dataset, from its labels."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ log = logging.getLogger("aft")
 
 def infer_targets(
     dataset: Dataset,
-    positions: Sequence[int] | NDArray[np.int64],
+    positions: Iterable[int] | NDArray[np.int64],
     task: TaskName | Literal["auto"] = "auto",
     order: Sequence[str] | None = None,
 ) -> Targets:
@@ -41,7 +41,7 @@ def infer_targets(
     if task == "auto" and not order and dataset.source.get("labels") == "folders":
         task = "classification"  # folders named 000 to 101 are classes, not numbers
     every = dataset.labels or []
-    labels = taken(every, positions)
+    labels = taken(every, positions if isinstance(positions, np.ndarray) else list(positions))
     kind = task
     if task == "auto" and not order and any(label is not None for label, _ in counted(labels)):
         # Missing labels anywhere in a column widen its integers, not only those in training.

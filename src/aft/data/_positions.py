@@ -8,6 +8,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from aft.core import spilled
+
 #: Strings that are looked up at a time.
 CHUNK = 1 << 14
 
@@ -27,9 +29,9 @@ class Positions:
         self._strings = strings
         hashes = _all_hashes(strings)
         smallest = np.uint32 if len(strings) < 1 << 32 else np.uint64
-        self._order: NDArray[np.unsignedinteger] = np.argsort(hashes).astype(smallest)
+        self._order: NDArray[np.unsignedinteger] = spilled(np.argsort(hashes).astype(smallest))
         hashes.sort()
-        self._hashes = hashes
+        self._hashes = spilled(hashes)
 
     def find(self, wanted: Iterable[str]) -> NDArray[np.int64]:
         """Look up strings.

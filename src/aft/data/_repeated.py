@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.data._column import Column
+from aft.data._column import Column, places
 
 #: The most different values.
 MOST = 1 << 16
-#: What a column holds whose values are told apart; others go into a list.
+#: A column is a list if half of its first values are different, so many of them.
+FIRST = 2000
+#: Types of values that are looked up; a column with others, except tuples of strings, is a list.
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -19,7 +21,7 @@ class Repeated(Column[Any]):
     """Values of which few are different.
 
     Args:
-        distinct: The different values.
+        distinct: The values that occur. Some of them may be equal, as 1 and 1.0 are.
         numbers: Which of them stands at each position, ``(n,)``.
     """
 
@@ -27,7 +29,12 @@ class Repeated(Column[Any]):
         self.distinct, self.numbers = distinct, numbers
 
     def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Repeated":
-        return Repeated(self.distinct, self.numbers[np.asarray(positions, dtype=np.int64)])
+        numbers = self.numbers[places(positions, len(self))]
+        occurs = np.bincount(numbers, minlength=len(self.distinct)) > 0
+        if occurs.all():
+            return Repeated(self.distinct, numbers)
+        kept = [value for value, there in zip(self.distinct, occurs.tolist(), strict=True) if there]
+        return Repeated(kept, (np.cumsum(occurs) - 1).astype(numbers.dtype)[numbers])
 
     def _one(self, position: int) -> Any:
         return self.distinct[self.numbers[position]]
@@ -54,13 +61,17 @@ class CompactBuilder:
             self._values.append(value)
             return
         key = _key(value)
-        if key is None or (key not in self._known and len(self._known) == MOST):
+        if key is None or (key not in self._known and self._are_many()):
             self._values = [*Repeated(self._distinct, np.frombuffer(self._numbers, np.uint16)), value]
             return
         number = self._known.setdefault(key, len(self._known))
         if number == len(self._distinct):
             self._distinct.append(value)
         self._numbers.append(number)
+
+    def _are_many(self) -> bool:
+        """Whether too many values are different for another one."""
+        return len(self._known) == MOST or (len(self._known) == FIRST // 2 and len(self._numbers) < FIRST)
 
     def build(self) -> Sequence[Any]:
         """All values: a list if too many are different. Nothing can be added afterwards."""
@@ -81,11 +92,10 @@ def compact(values: Iterable[Any]) -> Sequence[Any]:
 
 
 def counted(values: Sequence[Any]) -> list[tuple[Any, int]]:
-    """Values and how often each occurs: those of a list once for each time, and others once."""
+    """Values, and how often each occurs; a list has a 1 for every item."""
     if not isinstance(values, Repeated):
         return [(value, 1) for value in values]
-    counts = np.bincount(values.numbers, minlength=len(values.distinct)).tolist()
-    return [(value, count) for value, count in zip(values.distinct, counts, strict=True) if count]
+    return list(zip(values.distinct, np.bincount(values.numbers, minlength=len(values.distinct)).tolist(), strict=True))
 
 
 def mapped(values: Sequence[Any], function: Callable[[Any], Any]) -> Sequence[Any]:

@@ -4,6 +4,8 @@ import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from pathlib import Path
 from typing import Literal
 
@@ -127,7 +129,7 @@ def _given_splits(
     dataset: Dataset, splits: Sequence[str], labelled: NDArray[np.bool_], leakage: Literal["error", "drop"]
 ) -> tuple[Positions, Positions, Positions]:
     """The training, validation and test samples of a dataset that defines splits."""
-    given = {name: array_of(splits, name.__eq__, bool) for name in SPLITS}
+    given = {name: array_of(splits, partial(eq, name), bool) for name in SPLITS}
     train, validation, test = (
         np.flatnonzero(given[name] if name == "train" else given[name] & labelled) for name in SPLITS
     )

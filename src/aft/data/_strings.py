@@ -2,14 +2,14 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aft.core import GrowingBytes, spilled
-from aft.data._column import CHUNK, Column
+from aft.data._column import CHUNK, Column, places
 
 #: Bytes up to which four are enough for the end of a string.
 LARGEST = (1 << 32) - 1
@@ -37,18 +37,18 @@ class Strings(Column[str]):
         """The strings of an iterable, which is read once; the same column if it is one."""
         if isinstance(values, Strings):
             return values
-        builder = StringsBuilder()
-        for value in values:
-            builder.append(value)
+        builder, iterator = StringsBuilder(), iter(values)
+        while chunk := list(islice(iterator, CHUNK)):
+            builder.extend(chunk)
         return builder.build()
 
     def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Strings":
-        builder, places = StringsBuilder(), np.asarray(positions, dtype=np.int64)
-        for start in range(0, len(places), CHUNK):
-            chosen = places[start : start + CHUNK]
+        builder, wanted = StringsBuilder(), places(positions, len(self))
+        for start in range(0, len(wanted), CHUNK):
+            chosen = wanted[start : start + CHUNK]
             ends = self._ends[chosen].tolist()
             starts = np.where(chosen > 0, self._ends[chosen - 1], 0).tolist()
-            builder.extend([self._bytes[a:b] for a, b in zip(starts, ends, strict=True)])
+            builder.extend_encoded([self._bytes[a:b] for a, b in zip(starts, ends, strict=True)])
         return builder.build()
 
     def _one(self, position: int) -> str:
@@ -78,15 +78,19 @@ class StringsBuilder:
 
     def append(self, value: str) -> None:
         """Add a string."""
-        self.extend([value.encode("utf-8", "surrogatepass")])
+        self.extend([value])
 
-    def extend(self, values: Iterable[bytes | memoryview]) -> None:
+    def extend(self, values: Iterable[str]) -> None:
+        """Add strings."""
+        self.extend_encoded([value.encode("utf-8", "surrogatepass") for value in values])
+
+    def extend_encoded(self, values: Sequence[bytes | memoryview]) -> None:
         """Add strings in UTF-8."""
-        for value in values:
-            self._content.append(value)
-            if len(self._content) > LARGEST and self._ends.typecode == "I":
-                self._ends = array("Q", self._ends)
-            self._ends.append(len(self._content))
+        size = len(self._content)
+        self._content.append(b"".join(values))
+        if len(self._content) > LARGEST and self._ends.typecode == "I":
+            self._ends = array("Q", self._ends)
+        self._ends.extend(islice(accumulate(map(len, values), initial=size), 1, None))
 
     def build(self) -> Strings:
         """The strings. Nothing can be added afterwards."""
@@ -114,9 +118,9 @@ class Digests(Column[str]):
         return cls(content.build().reshape(-1, 16))
 
     def take(self, positions: Sequence[int] | NDArray[np.int64]) -> "Digests":
-        places, content = np.asarray(positions, dtype=np.int64), GrowingBytes()
-        for start in range(0, len(places), CHUNK):
-            content.append(self.content[places[start : start + CHUNK]].tobytes())
+        wanted, content = places(positions, len(self)), GrowingBytes()
+        for start in range(0, len(wanted), CHUNK):
+            content.append(self.content[wanted[start : start + CHUNK]].tobytes())
         return Digests(content.build().reshape(-1, 16))
 
     def _one(self, position: int) -> str:

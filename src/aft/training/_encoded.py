@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aft.core import spilled
-from aft.data import Dataset, Targets, Views, augment
+from aft.data import Dataset, Inputs, Targets, Views, augment
 from aft.features import FeatureStore
 from aft.models import Backbone, kept_random_state, seed_all
 from aft.training._augment import Augment
@@ -20,7 +20,7 @@ from aft.training._sampler import Step
 
 #: Encoded inputs are kept up to this many bytes. Larger datasets are encoded again for every batch.
 CACHE_BYTES = 2 << 30
-#: Those of texts are packed from this many bytes on: reading them takes a little longer, and a fraction of the memory.
+#: Those of texts are packed from this many bytes on: they take a fraction of the memory then, and longer to read.
 PACKED_BYTES = 128 << 20
 
 
@@ -77,16 +77,8 @@ class EncodedDataset:
         #: Size of all encoded inputs, roughly.
         self.bytes = _size(first) * len(dataset)
         if self.bytes <= CACHE_BYTES and not backbone.augments:
-            pack = self.bytes > PACKED_BYTES and is_packable(first)
-            self._cache = packed(self._encode_all(), first) if pack else list(self._encode_all())
-
-    def _encode_all(self) -> Iterator[Any]:
-        """All inputs, encoded; truncated texts are counted."""
-        for start in range(0, len(self), 1024):
-            places = range(start, min(start + 1024, len(self)))
-            for item in self.backbone.encode([self.dataset.inputs[place] for place in places]):
-                self.truncated += self.backbone.truncated(item)
-                yield item
+            self._cache = encode_all(backbone, dataset.inputs, np.arange(len(dataset)))
+            self.truncated = sum(map(backbone.truncated, self._cache))
 
     def with_stores(self, stores: Sequence[FeatureStore]) -> "EncodedDataset":
         """The same samples with only some of the stores. Nothing is encoded again."""
@@ -186,6 +178,20 @@ class EncodedDataset:
 def identity(batch: Any) -> Any:
     """The data loader's collate function: batches come collated."""
     return batch
+
+
+def encode_all(backbone: Backbone, inputs: Inputs, positions: NDArray[np.int64]) -> Sequence[Any]:
+    """Encode some inputs, and pack them if they are large and can be packed."""
+
+    def encoded() -> Iterator[Any]:
+        for start in range(0, len(positions), 1024):
+            yield from backbone.encode([inputs[place] for place in positions[start : start + 1024].tolist()])
+
+    if not len(positions):
+        return []
+    first = backbone.encode([inputs[int(positions[0])]])[0]
+    large = _size(first) * len(positions) > PACKED_BYTES
+    return packed(encoded(), first) if large and is_packable(first) else list(encoded())
 
 
 def _size(encoded: Any) -> int:

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,31 +11,84 @@ from aft.core import GrowingBytes, spilled
 from aft.data import compact
 
 
-class Packed(Sequence[Any]):
-    """An immutable sequence of named tuples of one type, whose fields are arrays or repeat few values.
+def is_packable(item: Any) -> bool:
+    """Whether an encoded input consists of arrays of one dimension and single values, in tuples."""
+    if isinstance(item, tuple):
+        return any(isinstance(part, tuple | np.ndarray) for part in item) and all(map(is_packable, item))
+    return item.ndim == 1 if isinstance(item, np.ndarray) else item is None or isinstance(item, bool | int | float)
+
+
+def packed(items: Iterable[Any], like: Any) -> Sequence[Any]:
+    """Pack encoded inputs.
 
     Args:
-        kind: The type.
-        columns: For each field its values.
+        items: Tuples, which are read once.
+        like: One of them. In all others the same fields are arrays, and of the same types.
+
+    Returns:
+        The same inputs, in files if they are large.
     """
+    column = _column(like)
+    for item in items:
+        column.append(item)
+    found: Sequence[Any] = column.build()
+    return found
 
-    def __init__(self, kind: Any, columns: "Sequence[Sequence[Any] | _Arrays]") -> None:
-        self._kind, self._columns = kind, columns
 
-    @overload
-    def __getitem__(self, key: int) -> Any: ...
-    @overload
-    def __getitem__(self, key: slice) -> list[Any]: ...
-    def __getitem__(self, key: int | slice) -> Any:
-        if isinstance(key, slice):
-            return [self[place] for place in range(len(self))[key]]
-        return self._kind._make(column[key] for column in self._columns)
+class _Column(Protocol):
+    """Collects the values of a field."""
 
-    def __len__(self) -> int:
-        return len(self._columns[0])
+    def append(self, value: Any) -> None: ...
+    def build(self) -> Any: ...
+
+
+def _column(like: Any) -> _Column:
+    if isinstance(like, tuple):
+        return _Tuples(like)
+    return _Arrays(like.dtype) if isinstance(like, np.ndarray) else _Values()
+
+
+class _Tuples:
+    def __init__(self, like: Any) -> None:
+        self._make = getattr(type(like), "_make", tuple)
+        self._columns = [_column(value) for value in like]
+
+    def append(self, value: Any) -> None:
+        for column, part in zip(self._columns, value, strict=True):
+            column.append(part)
+
+    def build(self) -> "PackedTuples":
+        return PackedTuples(self._make, [column.build() for column in self._columns])
 
 
 class _Arrays:
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+        self._content, self._ends, self._size = GrowingBytes(), array("Q"), 0
+
+    def append(self, value: NDArray[Any]) -> None:
+        if value.dtype != self._dtype:
+            raise TypeError(f"the arrays of a field have one type; received {value.dtype} after {self._dtype}")
+        self._content.append(np.ascontiguousarray(value).data.cast("B"))
+        self._size += len(value)
+        self._ends.append(self._size)
+
+    def build(self) -> "PackedArrays":
+        return PackedArrays(self._content.build().view(self._dtype), spilled(np.frombuffer(self._ends, np.uint64)))
+
+
+class _Values:
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+
+    def append(self, value: Any) -> None:
+        self._values.append(value)
+
+    def build(self) -> Sequence[Any]:
+        return compact(self._values)
+
+
+class PackedArrays:
     """Arrays of one dimension, one after the other, and where each ends."""
 
     def __init__(self, content: NDArray[Any], ends: NDArray[np.uint64]) -> None:
@@ -50,50 +103,19 @@ class _Arrays:
         return len(self._ends)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Arrays, (self._content, self._ends)
+        return PackedArrays, (self._content, self._ends)
 
 
-def is_packable(item: Any) -> bool:
-    """Whether an encoded input is a named tuple with an array of one dimension."""
-    return hasattr(item, "_fields") and any(isinstance(value, np.ndarray) and value.ndim == 1 for value in item)
+class PackedTuples(Sequence[Any]):
+    """Tuples of one type, each of whose fields is a column."""
 
+    def __init__(self, make: Any, columns: Sequence[Any]) -> None:
+        self._make, self._columns = make, columns
 
-def packed(items: Iterable[Any], like: Any) -> Packed:
-    """Pack encoded inputs.
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return [self[place] for place in range(len(self))[key]]
+        return self._make([column[key] for column in self._columns])
 
-    Args:
-        items: Named tuples, which are read once.
-        like: One of them: which of its fields are arrays, those of all are.
-
-    Returns:
-        The same inputs, in a file if they are large.
-    """
-    fields = [_Field(value) for value in like]
-    for item in items:
-        for field, value in zip(fields, item, strict=True):
-            field.append(value)
-    return Packed(type(like), [field.build() for field in fields])
-
-
-class _Field:
-    """Collects the values of a field."""
-
-    def __init__(self, like: Any) -> None:
-        self._dtype = like.dtype if isinstance(like, np.ndarray) else None
-        self._content, self._ends, self._size = GrowingBytes(), array("Q"), 0
-        self._values: list[Any] = []
-
-    def append(self, value: Any) -> None:
-        """Add a value."""
-        if self._dtype is None:
-            self._values.append(value)
-            return
-        self._content.append(np.ascontiguousarray(value, dtype=self._dtype).data.cast("B"))
-        self._size += len(value)
-        self._ends.append(self._size)
-
-    def build(self) -> "Sequence[Any] | _Arrays":
-        """All values."""
-        if self._dtype is None:
-            return compact(self._values)
-        return _Arrays(self._content.build().view(self._dtype), spilled(np.frombuffer(self._ends, np.uint64)))
+    def __len__(self) -> int:
+        return len(self._columns[0])

@@ -19,7 +19,7 @@ from aft.features import FeatureStore
 from aft.models import Recipe, Student, choose_device, forward_all, slow_precision
 from aft.runs import DataConfig, HParams, RunConfig, SampleCounts, StudentConfig, TeacherConfig, TrainConfig
 from aft.training._augment import choose_augment
-from aft.training._encoded import EncodedDataset
+from aft.training._encoded import CACHE_BYTES, EncodedDataset, encode_all
 from aft.training._linear_start import LinearStarts
 from aft.training._objectives import ObjectiveFactory
 from aft.training._sampler import steps_per_epoch
@@ -34,8 +34,8 @@ log = logging.getLogger("aft")
 UNLABELLED_EPOCHS = 0.5
 #: Encoded samples are sent to other processes up to this many bytes. Larger ones are encoded there again.
 SENT_BYTES = 64 << 20
-#: Encoded test samples are kept up to this many bytes. Larger ones are encoded for every student, so many samples at a time.
-KEPT_BYTES, PART = 128 << 20, 1 << 15
+#: Test samples that are too large to be kept are encoded for every student, this many bytes at a time.
+PART_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)
@@ -302,17 +302,19 @@ class Problem:
         test = self.splits.test
         if not len(test):
             return None
-        if self.samples.bytes * len(test) <= KEPT_BYTES * len(self.samples):
+        of_one = self.samples.bytes // len(self.samples)
+        if of_one * len(test) <= CACHE_BYTES:
             return forward_all(student, self._encoded_test).logits
-        parts = np.split(test, range(PART, len(test), PART))
+        count = max(1, PART_BYTES // of_one)
+        parts = np.split(test, range(count, len(test), count))
         return np.concatenate([forward_all(student, self._encode(part)).logits for part in parts])
 
     @cached_property
-    def _encoded_test(self) -> list[Any]:
+    def _encoded_test(self) -> Sequence[Any]:
         return self._encode(self.splits.test)
 
-    def _encode(self, positions: NDArray[np.int64]) -> list[Any]:
-        return self.template.backbone.encode([self.dataset.inputs[position] for position in positions.tolist()])
+    def _encode(self, positions: NDArray[np.int64]) -> Sequence[Any]:
+        return encode_all(self.template.backbone, self.dataset.inputs, positions)
 
     @cached_property
     def digest(self) -> str:
