@@ -13,6 +13,8 @@ from aft.data._column import CHUNK, Column, places
 
 #: Bytes up to which four are enough for the end of a string.
 LARGEST = (1 << 32) - 1
+#: Strings that are encoded together where they come one by one: each alone takes twice as long.
+TOGETHER = 64
 
 
 class Strings(Column[str]):
@@ -75,17 +77,26 @@ class StringsBuilder:
 
     def __init__(self) -> None:
         self._content, self._ends = GrowingBytes(), array("I")
+        self._waiting: list[str] = []
 
     def append(self, value: str) -> None:
         """Add a string."""
-        self.extend([value])
+        self._waiting.append(value)
+        if len(self._waiting) == TOGETHER:
+            self._add_waiting()
 
     def extend(self, values: Iterable[str]) -> None:
         """Add strings."""
         self.extend_encoded([value.encode("utf-8", "surrogatepass") for value in values])
 
+    def _add_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self.extend(waiting)
+
     def extend_encoded(self, values: Sequence[bytes | memoryview]) -> None:
         """Add strings in UTF-8."""
+        self._add_waiting()
         size = len(self._content)
         self._content.append(b"".join(values))
         if len(self._content) > LARGEST and self._ends.typecode == "I":
@@ -94,6 +105,7 @@ class StringsBuilder:
 
     def build(self) -> Strings:
         """The strings. Nothing can be added afterwards."""
+        self._add_waiting()
         return Strings(self._content.build(), spilled(np.frombuffer(self._ends, self._ends.typecode)))
 
 
