@@ -233,6 +233,7 @@ class Problem:
     def search_space(self, config: TrainConfig) -> SearchSpace:
         """What a hyperparameter search may choose under the given settings."""
         default = self.default_hparams(config)
+        searched = config.lr is None or config.beta == "auto"
         return SearchSpace(
             lr=default.lr,
             weight_decay=default.weight_decay,
@@ -241,7 +242,7 @@ class Problem:
             fixed_lr=config.lr is not None,
             beta=None if config.beta == "auto" else config.beta,
             weighting=None if config.weighting == "auto" else config.weighting,
-            probe_loss=self.probe_loss,
+            probe_loss=self.probe_loss if searched else None,  # with many classes the probe takes a minute
         )
 
     def measure_validation(self, student: Student) -> tuple[float, float]:
