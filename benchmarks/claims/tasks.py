@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -126,11 +126,23 @@ def load(task: str, variation: Variation = Variation()) -> Dataset:
     if TASKS[task].source != "movie":  # those are in a random order already
         train = np.random.default_rng(SPLIT_SEED).permutation(train).tolist()
     count = round(variation.labelled * len(train)) if variation.labelled < 1 else int(variation.labelled)
+    train = _with_every_class(train, whole.labels, count)
     hidden = set(train[count:])
     kept = [place for place in range(len(whole)) if variation.unlabelled or place not in hidden]
     chosen = whole.subset(kept)
     labels = [None if place in hidden else whole.labels[place] for place in kept]
     return Dataset(chosen.ids, chosen.inputs, labels=labels, splits=chosen.splits, source=chosen.source)
+
+
+def _with_every_class(train: list[int], labels: Sequence[Any], count: int) -> list[int]:
+    """Training samples in an order whose first ones have all classes: those that lack a class take its first sample first."""
+    first: dict[Any, int] = {}
+    for place in train:
+        first.setdefault(labels[place], place)
+    if any(isinstance(label, float) for label in first):  # a regression
+        return train
+    missing = sorted(set(first.values()) - set(train[:count]), key=train.index)
+    return missing + [place for place in train if place not in missing]
 
 
 def _movie(task: Task) -> Dataset:

@@ -1,11 +1,13 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
-from aft.core import is_picklable, process_pool
+from aft.core import _pool, is_picklable, process_pool
 
 
 class Counter:
@@ -87,3 +89,26 @@ def test_code_that_a_process_cannot_import_is_named(tmp_path):
     done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=False)
     assert "UsageError: work in several processes needs code that each of them can import" in done.stderr
     assert "pass processes=1" in done.stderr
+
+
+class Stubborn:
+    """Does not end when it is told to."""
+
+    def __init__(self):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def work(self, number):
+        time.sleep(0.1)
+        return os.getpid()
+
+
+def test_processes_that_do_not_end_are_killed_after_an_error(monkeypatch):
+    monkeypatch.setattr(_pool, "GRACE", 0.5)
+    pids = set()
+    with pytest.raises(ValueError, match="something else"), process_pool(Stubborn, 2, 1) as call:
+        pids = {future.result() for future in [call("work", number) for number in range(4)]}
+        raise ValueError("something else")
+    assert pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

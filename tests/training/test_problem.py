@@ -3,9 +3,12 @@
 import pickle
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from aft.data import Dataset
+from aft.errors import DataError
 from aft.models import weights_digest
 from aft.runs import HParams, TrainConfig
 from aft.training import Problem, fit
@@ -119,3 +122,14 @@ def test_large_samples_are_encoded_again_instead_of_sent(dataset, store, monkeyp
     sent = pickle.loads(pickle.dumps(problem))
     assert sent.digest == problem.digest
     assert np.array_equal(sent.samples.labels, problem.samples.labels)
+
+
+def test_labels_of_the_test_split_are_checked_before_anything_is_encoded(monkeypatch):
+    def encode(*_):
+        raise AssertionError("encoded")
+
+    monkeypatch.setattr("aft.training._problem.EncodedDataset", encode)
+    labels = ["a", "b"] * 10 + ["c"]
+    dataset = Dataset.from_arrays([f"text {number}" for number in range(21)], labels, splits=["train"] * 20 + ["test"])
+    with pytest.raises(DataError, match="every label must occur in training; received 'c'"):
+        Problem.build(dataset, "aft:ngrams", [], TrainConfig(method="finetune"))

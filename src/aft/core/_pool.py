@@ -7,14 +7,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from aft.errors import UsageError
+
+#: Seconds that terminated processes have to end.
+GRACE = 10.0
 
 Call = Callable[..., "Future[Any]"]
 
@@ -41,11 +45,21 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
             with _hidden_main():
                 yield lambda method, *arguments: executor.submit(_call, method, *arguments)
         except BaseException:
-            for process in list((executor._processes or {}).values()):
-                process.terminate()
+            _stop(list((executor._processes or {}).values()))
             executor.shutdown(wait=True, cancel_futures=True)
             raise
         executor.shutdown()
+
+
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    """Terminate processes, and kill those that do not end: a program in them may catch the signal, and a debugger may swallow it."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + GRACE
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
 
 
 @contextmanager

@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from aft.core import spilled
-from aft.data import Dataset, Splits, Targets, check_dataset, column_bytes, infer_targets, make_splits, sample_warnings
+from aft.data import (
+    Dataset,
+    Splits,
+    Targets,
+    check_dataset,
+    column_bytes,
+    infer_targets,
+    make_splits,
+    sample_warnings,
+    taken,
+)
 from aft.evaluation import calibrated_loss, measure
 from aft.features import FeatureStore
 from aft.models import Recipe, Student, choose_device, forward_all, slow_precision
@@ -121,6 +131,7 @@ class Problem:
         if config.patience is not None:
             splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
         targets = infer_targets(dataset, splits.train, config.task, config.order)
+        _labels_of(dataset, targets, splits.test)  # what is wrong with them must not be found out after training
         for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
             log.warning("%s", warning)
         students = StudentFactory(
@@ -295,8 +306,7 @@ class Problem:
     @cached_property
     def test_labels(self) -> NDArray[Any]:
         """Encoded labels of the test split, ``(N,)`` or ``(N, C)``."""
-        labels, test = self.dataset.labels or [], self.splits.test.tolist()
-        return self.targets.encode([labels[i] for i in test], [self.dataset.ids[i] for i in test])[0]
+        return _labels_of(self.dataset, self.targets, self.splits.test)
 
     def test_logits(self, student: Student) -> NDArray[np.float32] | None:
         """A student's outputs ``(N, C)`` for the test split; None without one."""
@@ -354,3 +364,8 @@ class Problem:
                 train_preprocessing=backbone.train_preprocessing(), module=module, code=code,
             ),
         )  # fmt: skip
+
+
+def _labels_of(dataset: Dataset, targets: Targets, positions: NDArray[np.int64]) -> NDArray[Any]:
+    """Encoded labels of some samples, all of which have one."""
+    return targets.encode(taken(dataset.labels or [], positions), dataset.ids.take(positions))[0]
