@@ -17,7 +17,7 @@ FAMILIES = {
         "mpnet", "mpnet-layer10", "mpnet-layer8", "mpnet-layer6", "mpnet-layer4", "mpnet-layer2",
         "minilm", "minilm-layer4", "minilm-layer2",
     ),
-    ("caltech101", "mobilenet"): ("lite2", "lite1", "lite0", "lite2-block14", "lite0-block10"),
+    ("caltech101", "mobilenet"): ("lite2", "lite1", "lite0"),
 }  # fmt: skip
 
 

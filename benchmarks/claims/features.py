@@ -25,7 +25,7 @@ IMAGES = ("cifar10", "caltech101")
 SOURCES = ("movie", "trec", "sst2", "cola", "mrpc", "imdb", *IMAGES)
 #: What the names of teachers begin with that know nothing.
 NOISE = "noise"
-#: The texts whose teachers include layers of one model, and the pictures.
+#: The texts whose teachers include layers of one model, and the pictures that have one more.
 DEEP = ("movie", "caltech101")
 
 
@@ -33,14 +33,8 @@ def teachers(source: str) -> dict[str, str]:
     """Teachers of a source. Layers of one model share its forward pass; the last one has the name of the model."""
     deep = source in DEEP
     if source in IMAGES:
-        layers = {
-            "lite0-block5": "python:aft.demo:lite0,layer=network._blocks.5",
-            "lite0-block10": "python:aft.demo:lite0,layer=network._blocks.10",
-            "lite1": "python:aft.demo:lite1",
-            "lite2-block7": "python:aft.demo:lite2,layer=network._blocks.7",
-            "lite2-block14": "python:aft.demo:lite2,layer=network._blocks.14",
-        }
-        return {"lite0": "python:aft.demo:lite0", "lite2": "python:aft.demo:lite2", **(layers if deep else {})}
+        between = {"lite1": "python:aft.demo:lite1"} if deep else {}
+        return {"lite0": "python:aft.demo:lite0", "lite2": "python:aft.demo:lite2", **between}
     mpnet, minilm = f"hf:{unpack_mpnet()}", f"hf:{minilm_folder()}"
     layers = {
         **{f"mpnet-layer{n}": f"{mpnet},layer=encoder.layer.{n - 1}" for n in (2, 4, 6, 8, 10)},
