@@ -1,4 +1,6 @@
-"""Which method should be the default of ``aft train``? The one with the lowest validation loss over all tasks.
+"""Which method should be the default of ``aft train``? The present one, unless another has a lower validation loss over all tasks.
+
+Lower means by more than two standard errors over the comparisons, since a change of the default should be for more than noise.
 
 It covers the comparisons of the first claim in which every method was searched, and one of their pairs of task and student with other
 numbers of labels. Test data plays no part.
@@ -26,6 +28,8 @@ def main() -> None:
     result["validation_loss_ratio"] = harness.validated(complete, METHODS)
     result["labelled_alone"] = harness.validated([study for study in complete if study not in unlabelled], METHODS)
     result["with_unlabelled"] = harness.validated(unlabelled, METHODS)
+    if result["validation_loss_ratio"]:
+        result["behind_best"] = harness.behind(complete, next(iter(result["validation_loss_ratio"])), METHODS)
     result["studies"] = len(complete)
     result["best"], result["default"] = next(iter(result["validation_loss_ratio"]), None), DEFAULT_METHOD
     harness.write("default_method", result)

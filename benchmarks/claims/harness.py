@@ -171,14 +171,30 @@ def validated(studies: Sequence[Study], methods: Sequence[str]) -> dict[str, flo
     """
     found = {}
     for method in methods:
-        ratios = [
-            min(1.0, lowest_loss(study.found.trials[method]) / lowest_loss(study.found.trials["finetune"]))
-            for study in studies
-            if method in study.found.trials
-        ]
-        if ratios:
-            found[method] = math.exp(statistics.mean(math.log(ratio) for ratio in ratios))
+        logarithms = [_log_ratio(study, method) for study in studies if method in study.found.trials]
+        if logarithms:
+            found[method] = math.exp(statistics.mean(logarithms))
     return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def behind(studies: Sequence[Study], best: str, methods: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return how far each method's validation loss is behind that of the best one, on average over studies: as a share of it.
+
+    The standard error is that of a mean of paired differences over the studies.
+    """
+    found = {}
+    for method in methods:
+        differences = [_log_ratio(study, method) - _log_ratio(study, best) for study in studies]
+        found[method] = {
+            "mean": statistics.mean(differences),
+            "standard_error": statistics.stdev(differences) / math.sqrt(len(differences)),
+        }
+    return found
+
+
+def _log_ratio(study: Study, method: str) -> float:
+    trials = study.found.trials
+    return math.log(min(1.0, lowest_loss(trials[method]) / lowest_loss(trials["finetune"])))
 
 
 def lowest_loss(trials: Sequence[Trial]) -> float:
