@@ -51,17 +51,23 @@ def run(claim: str, studies: Sequence[Study], arguments: argparse.Namespace, *, 
     start = time.monotonic()
     limit = None if arguments.minutes is None else 60 * arguments.minutes
     scheduler = Scheduler(Journal(JOURNAL, made_by=made_by()), limit=limit, processes=arguments.processes)
-    complete = scheduler.run(studies)
+    complete = scheduler.run(
+        [one for one in studies if arguments.students is None or _student(one) in arguments.students]
+    )
     names = [study.name for study in complete]
     return {
         "claim": claim, "complete": len(complete) == len(studies), "missing": [s.name for s in studies if s.name not in names],
-        "tasks": sorted({name.split("/")[0] for name in names}), "students": sorted({name.split("/")[1] for name in names}),
+        "tasks": sorted({name.split("/")[0] for name in names}), "students": sorted(set(map(_student, complete))),
         "seeds": max((study.seeds for study in studies), default=0),
         "rows": [row for study in complete for row in rows(study)] if tested else [],
         "trained_now": scheduler.trained, "seconds_now": round(time.monotonic() - start, 1),
         "machine": {"processes": arguments.processes, "torch": str(torch.__version__), "python": platform.python_version()},
         "_studies": complete,
     }  # fmt: skip
+
+
+def _student(study: Study) -> str:
+    return study.name.split("/")[1]
 
 
 def made_by() -> str:
@@ -217,6 +223,9 @@ def parse(description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--minutes", type=float, help="start no training after this time; run the script again to continue"
+    )
+    parser.add_argument(
+        "--students", nargs="+", help="leave out comparisons with other students; they count as missing"
     )
     parser.add_argument("--processes", type=int, default=2, help="number of trainings side by side")
     return parser.parse_args()
