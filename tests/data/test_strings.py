@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aft.core import _spill
-from aft.data import Digests, Positions, Strings, _equal, _positions, _strings, column_bytes
+from aft.data import Digests, Positions, Strings, _equal, _positions, _spill, _strings, column_bytes
 
 WORDS = st.lists(st.text(st.characters(codec=None), max_size=6), max_size=30)
 DIGESTS = st.lists(st.binary(min_size=16, max_size=16).map(bytes.hex), max_size=30)

@@ -37,8 +37,6 @@ from aft.core._progress import format_duration as format_duration
 from aft.core._progress import format_size as format_size
 from aft.core._remote import file_system as file_system
 from aft.core._remote import is_url as is_url
-from aft.core._spill import GrowingBytes as GrowingBytes
-from aft.core._spill import spilled as spilled
 from aft.core._threads import one_ahead as one_ahead
 from aft.core._threads import side_by_side as side_by_side
 from aft.core._version import __version__ as __version__

@@ -48,6 +48,8 @@ from aft.data._open import HUB as HUB
 from aft.data._open import open_dataset as open_dataset
 from aft.data._positions import Positions as Positions
 from aft.data._repeated import compact as compact
+from aft.data._spill import GrowingBytes as GrowingBytes
+from aft.data._spill import spilled as spilled
 from aft.data._splits import Splits as Splits
 from aft.data._splits import make_splits as make_splits
 from aft.data._strings import Digests as Digests

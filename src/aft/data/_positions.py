@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import spilled
+from aft.data._spill import spilled
 
 #: Strings that are looked up at a time.
 CHUNK = 1 << 14

@@ -12,13 +12,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import atomic_path, spilled
+from aft.core import atomic_path
 from aft.data._column import taken
 from aft.data._dataset import Dataset
 from aft.data._equal import contained
 from aft.data._holdout import SPLITS, hold_out
 from aft.data._leakage import check_leakage
 from aft.data._repeated import array_of, is_present
+from aft.data._spill import spilled
 from aft.errors import DataError
 
 log = logging.getLogger("aft")

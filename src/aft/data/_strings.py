@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import GrowingBytes, spilled
 from aft.data._column import CHUNK, Column, places
+from aft.data._spill import GrowingBytes, spilled
 
 #: Bytes up to which four are enough for the end of a string.
 LARGEST = (1 << 32) - 1

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aft.core import spilled
-from aft.data import Dataset, Inputs, Targets, Views, augment
+from aft.data import Dataset, Inputs, Targets, Views, augment, spilled
 from aft.features import FeatureStore
 from aft.models import Backbone, kept_random_state, seed_all
 from aft.training._augment import Augment

@@ -7,8 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import GrowingBytes, spilled
-from aft.data import compact
+from aft.data import GrowingBytes, compact, spilled
 
 
 def is_packable(item: Any) -> bool:

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from aft.core import spilled
 from aft.data import (
     Dataset,
     Splits,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import spilled
+from aft.data import spilled
 
 Stream = tuple[NDArray[np.int64], int]
 

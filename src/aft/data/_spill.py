@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core._cache import cache_dir
+from aft.core import cache_dir
 
 #: Bytes up to which they stay in memory.
 IN_MEMORY = 32 << 20
