@@ -21,6 +21,7 @@ from aft.data import (
     infer_targets,
     make_splits,
     sample_warnings,
+    spilled,
     taken,
 )
 from aft.evaluation import calibrated_loss, measure
