@@ -1,7 +1,8 @@
 """Samples as training uses them: encoded inputs, encoded labels and the teachers' features."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -181,16 +182,14 @@ def identity(batch: Any) -> Any:
 
 def encode_all(backbone: Backbone, inputs: Inputs, positions: NDArray[np.int64]) -> Sequence[Any]:
     """Encode some inputs, and pack them if they are large and can be packed."""
-
-    def encoded() -> Iterator[Any]:
-        for start in range(0, len(positions), 1024):
-            yield from backbone.encode([inputs[place] for place in positions[start : start + 1024].tolist()])
-
-    if not len(positions):
-        return []
-    first = backbone.encode([inputs[int(positions[0])]])[0]
-    large = _size(first) * len(positions) > PACKED_BYTES
-    return packed(encoded(), first) if large and is_packable(first) else list(encoded())
+    chunks = (
+        backbone.encode([inputs[place] for place in positions[start : start + 1024].tolist()])
+        for start in range(0, len(positions), 1024)
+    )
+    beginning = next(chunks, [])
+    items = chain(beginning, chain.from_iterable(chunks))
+    large = len(beginning) > 0 and _size(beginning[0]) * len(positions) > PACKED_BYTES
+    return packed(items, beginning[0]) if large and is_packable(beginning[0]) else list(items)
 
 
 def _size(encoded: Any) -> int:
