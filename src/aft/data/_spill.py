@@ -68,8 +68,9 @@ class GrowingBytes:
     def _return_to_memory(self) -> None:
         self._writable = False
         if self._file is not None:
-            self._file.seek(0)
-            self._memory = bytearray(self._file.read(self._written)) + self._memory
+            if self._written:  # mapped, as a single read returns at most two gigabytes
+                with mmap.mmap(self._file.fileno(), self._written, access=mmap.ACCESS_READ) as written:
+                    self._memory = bytearray(written) + self._memory
             self._file.close()
             self._file, self._written = None, 0
 
