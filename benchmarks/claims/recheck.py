@@ -48,7 +48,6 @@ def main() -> None:
     items = [item for item in Journal(harness.JOURNAL).items() if item[1].spec.problem in studies]
     chosen = random.Random(arguments.seed).sample(items, min(arguments.sample, len(items)))
     names = {row.spec.problem for _, row in chosen}
-    digests = {name: studies[name].digest for name in sorted(names)}
     different, unknown, differences = [], [], [0.0]
     with process_pool(partial(Worker, {name: studies[name].source for name in names}), arguments.processes, 1) as call:
         running: list[tuple[str, FinishedTraining, Future[FinishedTraining]]] = [
@@ -56,7 +55,7 @@ def main() -> None:
         ]
         for number, (key, row, future) in enumerate(running, 1):
             again = future.result()
-            if training_key(row.spec, digests[row.spec.problem]) != key:
+            if training_key(row.spec, studies[row.spec.problem].digest_for(row.spec)) != key:
                 unknown.append(row.spec.problem)  # samples, features or settings have changed since
             if _numbers(again) != _numbers(row):
                 different.append([row.spec.problem, row.spec.method, row.spec.stage])

@@ -13,7 +13,10 @@ from torch import nn
 import aft
 from aft.comparison import (
     FinishedTraining,
+    Journal,
+    Scheduler,
     Study,
+    Worker,
     sample_losses,
     unpack_predictions,
 )
@@ -277,3 +280,22 @@ def test_a_comparison_with_unlabelled_validation_samples_resumes_to_the_same_cho
     again = aft.compare(data, STUDENT, teacher, **given)
     assert journal.read_text() == before
     assert [m.errors for m in again.methods] == [m.errors for m in first.methods]
+
+
+def test_fine_tuning_is_shared_by_studies_with_other_teachers(dataset, store, tmp_path):
+    other = aft.extract(
+        dataset, "python:tests.conftest:half_of_the_letters", name="half", out=tmp_path / "half", progress=False
+    )
+    space = SearchSpace(1e-2, 0.0, 20, 20, fixed_lr=True, beta=1.0)
+    one, two = (
+        Study(name, Problem.build(dataset, STUDENT, [teacher], TrainConfig(batch_size=16)), ("kd",), 2, space)
+        for name, teacher in (("one", store), ("two", other))
+    )
+    assert Scheduler(Journal(tmp_path / "trainings.jsonl"), processes=1, progress=False).run([one, two]) == [one, two]
+    trained = [(row["problem"], row["method"]) for row in rows_of(tmp_path) if row["stage"] == "final"]
+    assert trained.count(("one", "finetune")) == trained.count(("one", "kd")) == trained.count(("two", "kd")) == 2
+    assert ("two", "finetune") not in trained
+    # It is the very same training there.
+    for final in two.finals["finetune"]:
+        assert Worker({"two": two.problem}).work(final.spec).test == final.test
+    assert two.finals["kd"][0].test != one.finals["kd"][0].test

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -81,22 +82,27 @@ class Scheduler:
                 for running in running_studies:
                     while running.queue and len(futures) < self.processes and not late:
                         spec = running.queue.pop(0)
-                        futures[submit(spec)] = running, spec
+                        if (
+                            shared := self._find(running.study, spec)
+                        ) is not None:  # trained for an earlier study meanwhile
+                            bar.skip(running.finish(replace(shared, spec=spec)) + running.advance())
+                        else:
+                            futures[submit(spec)] = running, spec
                 if not futures:
                     break
                 done, _ = wait(futures, return_when=FIRST_COMPLETED)
                 for future in done:
                     running, spec = futures.pop(future)
                     finished = _result(future, spec)
-                    self.journal.add(finished, running.study.digest)
+                    self.journal.add(finished, running.study.digest_for(spec))
                     self.trained += 1
                     bar(running.finish(finished))
                     bar.skip(running.advance())
         return [running.study for running in running_studies if running.complete]
 
-    def _find(self, spec: TrainingSpec, problem_digest: str) -> FinishedTraining | None:
+    def _find(self, study: Study, spec: TrainingSpec) -> FinishedTraining | None:
         """The finished training of a spec, if its run is still there and has not been overwritten by another one."""
-        finished = self.journal.find(spec, problem_digest)
+        finished = self.journal.find(spec, study.digest_for(spec))
         if finished is None or self._runs is None or spec.stage == "trial":
             return finished
         return finished if holds_run(self._runs, spec) else None
@@ -138,7 +144,7 @@ class _RunningStudy:
         complete: Whether the study has ended.
     """
 
-    def __init__(self, study: Study, find: Callable[[TrainingSpec, str], FinishedTraining | None]) -> None:
+    def __init__(self, study: Study, find: Callable[[Study, TrainingSpec], FinishedTraining | None]) -> None:
         self.study = study
         self.queue: list[TrainingSpec] = []
         self.complete = False
@@ -164,7 +170,7 @@ class _RunningStudy:
             except StopIteration:
                 self.complete = True
                 break
-            self._finished = [self._find(spec, self.study.digest) for spec in self._requested]
+            self._finished = [self._find(self.study, spec) for spec in self._requested]
             known += sum(training is not None for training in self._finished)
             missing = [s for s, training in zip(self._requested, self._finished, strict=True) if training is None]
             # Methods that chose beta 0 share a training: it is run once.

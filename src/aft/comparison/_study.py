@@ -11,6 +11,7 @@ from typing import Any
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._training_spec import TrainingSpec
 from aft.data import column_bytes
+from aft.features import FeatureStore
 from aft.models import ModelSpec, ModuleBackbone, join_sign, parse_parts, weights_digest
 from aft.runs import OPERATIONAL
 from aft.training import SEARCH_SEED, Problem, SearchResult, SearchSpace, Trial, expected_trials, search
@@ -72,9 +73,24 @@ class Study:
         """What the search may choose."""
         return self.space or self.problem.search_space(self.problem.config)
 
+    def digest_for(self, spec: TrainingSpec) -> str:
+        """What a finished training belongs to: a digest of samples, splits, student and settings, and of the teachers.
+
+        Teachers play no part in fine-tuning, so that studies with other teachers share its final trainings. They do where the stores
+        say which views it sees, and in its trials, which are also judged by the teachers' predictions.
+        """
+        alone = spec.stage == "final" and not spec.hparams.beta and self.problem.samples.views == 1
+        return self._digest_alone if alone else self._digest
+
     @cached_property
-    def digest(self) -> str:
-        """What a finished training belongs to: a digest of samples, splits, teachers, student and settings."""
+    def _digest(self) -> str:
+        return self._digest_of(self.problem.stores)
+
+    @cached_property
+    def _digest_alone(self) -> str:
+        return self._digest_of([])
+
+    def _digest_of(self, stores: Sequence[FeatureStore]) -> str:
         problem, state = self.problem, hashlib.sha256()
         splits, dataset = problem.splits, problem.dataset
         for split in (splits.train, splits.search_train, splits.validation, splits.test):
@@ -88,7 +104,7 @@ class Study:
             student: Any = [weights_digest(problem.template), *backbone.identity()]
         else:
             student = _without_folders(name)
-        teachers = [(store.name, store.fingerprint) for store in problem.stores]
+        teachers = [(store.name, store.fingerprint) for store in stores]
         settings = problem.config.model_dump(mode="json", exclude_defaults=True, exclude=TRAINED_WITH)
         if len(problem.unlabelled_validation):
             state.update(problem.unlabelled_validation.astype("<i8").tobytes())
