@@ -43,15 +43,39 @@ def test_packed_inputs_are_like_a_list(arrays, segments, data):
         column[len(items)]
 
 
-def test_only_tuples_of_arrays_are_packed():
+def test_what_is_packed():
     assert is_packable(Ngrams(np.zeros(2, np.int32), np.zeros(2, np.float32)))
-    assert not is_packable(torch.zeros(3))
+    assert is_packable(torch.zeros(3))
     assert is_packable((Tokens(np.zeros(2, np.int32), None, False), Ngrams(np.zeros(2, np.int32), np.zeros(2))))
-    assert not is_packable((Tokens(np.zeros(2, np.int32), None, False), torch.zeros(3)))
+    assert is_packable((Tokens(np.zeros(2, np.int32), None, False), torch.zeros(3)))
     assert not is_packable((np.zeros(2), np.zeros((2, 2))))
     assert not is_packable((1, "a"))
+    for tensor in (
+        torch.tensor(1.0),
+        torch.zeros(0, 3),
+        torch.zeros(2, dtype=torch.bfloat16),
+        torch.zeros(2).to_sparse(),
+    ):
+        assert not is_packable(tensor)
+    assert not is_packable(torch.nn.Parameter(torch.zeros(3)))
     with pytest.raises(TypeError, match="int64 after int32"):
         packed([Tokens(np.zeros(2, np.int64), None, False)], Tokens(np.zeros(2, np.int32), None, False))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.uint8, torch.int64, torch.bool])
+def test_packed_tensors_are_like_a_list(dtype):
+    """One of another shape, of another type and nothing at all among them."""
+    items = [(torch.rand(3, 4, 5) * 9).to(dtype).transpose(0, 1) for _ in range(6)]
+    items[2], items[4] = torch.rand(2, 2), None
+    column = packed(iter(items), items[0])
+    for found in (column, pickle.loads(pickle.dumps(column))):
+        assert len(found) == 6
+        for one, other in zip([*found, *found[1:3], found[-1]], [*items, *items[1:3], items[-1]], strict=True):
+            assert one is other is None or (torch.equal(one, other) and one.dtype == other.dtype)
+    column[0].fill_(1)
+    assert torch.equal(column[0], items[0])
+    with pytest.raises(IndexError):
+        column[6]
 
 
 @pytest.mark.parametrize(

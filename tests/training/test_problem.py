@@ -9,7 +9,7 @@ from torch import nn
 
 from aft.data import Dataset
 from aft.errors import DataError
-from aft.models import weights_digest
+from aft.models import Backbone, weights_digest
 from aft.runs import HParams, TrainConfig
 from aft.training import Problem, fit
 from tests.conftest import letters
@@ -114,14 +114,26 @@ def test_a_student_of_a_factory_is_built_again_in_another_process(dataset, store
     assert same(one, two)
 
 
-def test_large_samples_are_encoded_again_instead_of_sent(dataset, store, monkeypatch):
-    problem = build(dataset, store)
-    small = len(pickle.dumps(problem))
-    monkeypatch.setattr("aft.training._problem.SENT_BYTES", 0)
-    assert len(pickle.dumps(problem)) < small
-    sent = pickle.loads(pickle.dumps(problem))
-    assert sent.digest == problem.digest
-    assert np.array_equal(sent.samples.labels, problem.samples.labels)
+@pytest.mark.parametrize("student", [STUDENT, "python:tests.training.test_problem:counted"])
+def test_another_process_encodes_nothing_again(dataset, store, monkeypatch, student):
+    problem = build(dataset, store, student=student)
+    problem.encode_test()
+    trained = fit(problem, HPARAMS, 0, method="aft").student
+    sent = pickle.dumps(problem)
+
+    plain = Backbone.encode
+
+    def encode(self, inputs):
+        assert len(inputs) == 1, "encoded again"  # one sample shows a factory's module what it reads
+        return plain(self, inputs)
+
+    monkeypatch.setattr(Backbone, "encode", encode)
+    arrived = pickle.loads(sent)
+    assert arrived.digest == problem.digest
+    again = fit(arrived, HPARAMS, 0, method="aft").student
+    assert same(again.state_dict(), trained.state_dict())
+    assert np.array_equal(arrived.test_logits(again), problem.test_logits(trained))
+    assert arrived.measure_search(again) == problem.measure_search(trained)
 
 
 def test_labels_of_the_test_split_are_checked_before_anything_is_encoded(monkeypatch):

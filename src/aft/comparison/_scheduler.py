@@ -18,6 +18,7 @@ from aft.comparison._training_spec import TrainingSpec
 from aft.comparison._worker import Worker, holds_run
 from aft.core import Progress, cores, is_picklable, process_pool
 from aft.errors import TrainingError
+from aft.training import Problem
 
 log = logging.getLogger("aft")
 
@@ -120,6 +121,9 @@ class Scheduler:
             with limited_threads(self.threads):
                 yield partial(_run_here, worker)
             return
+        for source in sources.values():
+            if isinstance(source, Problem):
+                source.encode_test()
         with process_pool(partial(Worker, sources, self._runs), self.processes, self.threads) as call:
             yield partial(call, "work")
 

@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from aft.core._parcel import pickled, read_parcel, write_parcel
 from aft.errors import UsageError
 
 #: Seconds that terminated processes have to end.
@@ -37,10 +38,15 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
         terminated at once. They also end when this process is killed.
     """
     with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "make"
-        path.write_bytes(_pickled(make))
+        try:
+            write_parcel(make, Path(directory))
+        except OSError as error:
+            raise UsageError(
+                f"several processes share their data through a file in {tempfile.gettempdir()!r}; it could not be written "
+                f"({error.strerror or error}); free space there, set TMPDIR to another directory, or pass processes=1"
+            ) from error
         context = multiprocessing.get_context("spawn")  # forking a multi-threaded process may deadlock
-        executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(str(path), threads))
+        executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(directory, threads))
         try:
             with _hidden_main():
                 yield lambda method, *arguments: executor.submit(_call, method, *arguments)
@@ -87,30 +93,24 @@ def is_picklable(value: Any) -> bool:
     is imported again there.
     """
     try:
-        _pickled(value)
+        pickled(value, lambda _: False)
     except (pickle.PicklingError, AttributeError, TypeError):
         return False
     return True
-
-
-def _pickled(value: Any) -> bytes:
-    import cloudpickle  # here, because the command line starts without it
-
-    return bytes(cloudpickle.dumps(value))
 
 
 _make: Callable[[], Any] | None = None
 _made: Any = None
 
 
-def _start(path: str, threads: int) -> None:
+def _start(directory: str, threads: int) -> None:
     global _make  # noqa: PLW0603 - a worker process has no other place for the state that its calls share
     import torch
 
     torch.set_num_threads(threads)
     _watch_parent()
     try:
-        _make = pickle.loads(Path(path).read_bytes())  # noqa: S301 - written by the parent a moment ago
+        _make = read_parcel(Path(directory))
     except Exception as error:  # whatever a user's code raises; an exception here would be lost
         _make = partial(_fail, f"{type(error).__name__}: {error}")
 

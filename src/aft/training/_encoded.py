@@ -86,6 +86,12 @@ class EncodedDataset:
         other.stores = list(stores)
         return other
 
+    def without_backbone(self) -> "EncodedDataset":
+        """The same samples, to be sent to a process that has a backbone of its own for them."""
+        other = copy.copy(self)
+        del other.backbone
+        return other
+
     def __getstate__(self) -> dict[str, Any]:
         """Without encoded views: another process encodes those that it sees."""
         return {**self.__dict__, "_cached_views": {}}

@@ -1,19 +1,26 @@
 """Encoded inputs of many samples in few bytes: their arrays one after the other, where lists take a hundred bytes more for each."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from aft.data import GrowingBytes, compact, spilled
 
+#: Types of tensors that are packed.
+PLAIN = (torch.float32, torch.float16, torch.float64, torch.uint8, torch.int32, torch.int64, torch.bool)
+
 
 def is_packable(item: Any) -> bool:
-    """Whether an encoded input consists of arrays of one dimension and single values, in tuples."""
+    """Whether an encoded input is a tensor, or arrays of one dimension and single values in tuples, or tuples of these."""
     if isinstance(item, tuple):
-        return any(isinstance(part, tuple | np.ndarray) for part in item) and all(map(is_packable, item))
+        return any(isinstance(part, tuple | np.ndarray | Tensor) for part in item) and all(map(is_packable, item))
+    if isinstance(item, Tensor):
+        return _fits(item, item)
     return item.ndim == 1 if isinstance(item, np.ndarray) else item is None or isinstance(item, bool | int | float)
 
 
@@ -25,7 +32,7 @@ def packed(items: Iterable[Any], like: Any) -> Sequence[Any]:
         like: One of them. In all others the same fields are arrays, and of the same types.
 
     Returns:
-        The same inputs, in files if they are large.
+        The same inputs, in files if they are large. Tensors are copies at each use, as those in a file cannot be written to.
     """
     column = _column(like)
     for item in items:
@@ -44,6 +51,8 @@ class _Column(Protocol):
 def _column(like: Any) -> _Column:
     if isinstance(like, tuple):
         return _Tuples(like)
+    if isinstance(like, Tensor):
+        return _Tensors(like)
     return _Arrays(like.dtype) if isinstance(like, np.ndarray) else _Values()
 
 
@@ -76,6 +85,36 @@ class _Arrays:
         return PackedArrays(self._content.build().view(self._dtype), spilled(np.frombuffer(self._ends, np.uint64)))
 
 
+class _Tensors:
+    def __init__(self, like: Tensor) -> None:
+        self._like, self._size = like, 0
+        self._content, self._others = GrowingBytes(), dict[int, Any]()
+
+    def append(self, value: Any) -> None:
+        if _fits(value, self._like):
+            self._content.append(value.contiguous().numpy().reshape(-1).view(np.uint8).data)
+        else:  # such as a picture that a user's preprocessing leaves at another size
+            self._others[self._size] = value
+            self._content.append(bytes(self._like.numel() * self._like.element_size()))
+        self._size += 1
+
+    def build(self) -> "PackedTensors":
+        content = self._content.build().view(self._like.numpy().dtype)
+        return PackedTensors(content.reshape(self._size, *self._like.shape), self._others)
+
+
+def _fits(value: Any, like: Tensor) -> bool:
+    """Whether a value is a tensor of plain numbers in memory, with the shape and type of another one."""
+    if type(value) is not Tensor or value.requires_grad or value.device.type != "cpu" or value.layout != torch.strided:
+        return False
+    return (
+        value.dtype in PLAIN
+        and value.ndim > 0
+        and value.numel() > 0
+        and (value.shape, value.dtype) == (like.shape, like.dtype)
+    )
+
+
 class _Values:
     def __init__(self) -> None:
         self._values: list[Any] = []
@@ -103,6 +142,22 @@ class PackedArrays:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PackedArrays, (self._content, self._ends)
+
+
+class PackedTensors(Sequence[Any]):
+    """Tensors of one shape, one after the other, and those of other shapes by their positions."""
+
+    def __init__(self, content: NDArray[Any], others: Mapping[int, Any]) -> None:
+        self._content, self._others = content, others
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return [self[place] for place in range(len(self))[key]]
+        position = range(len(self))[key]
+        return self._others[position] if position in self._others else torch.from_numpy(self._content[position].copy())
+
+    def __len__(self) -> int:
+        return len(self._content)
 
 
 class PackedTuples(Sequence[Any]):

@@ -42,8 +42,6 @@ log = logging.getLogger("aft")
 
 #: With unlabelled samples, a student needs fewer passes over all samples than it usually makes over the labelled ones.
 UNLABELLED_EPOCHS = 0.5
-#: Encoded samples are sent to other processes up to this many bytes. Larger ones are encoded there again.
-SENT_BYTES = 64 << 20
 #: Test samples that are too large to be kept are encoded for every student, this many bytes at a time.
 PART_BYTES = 128 << 20
 
@@ -169,24 +167,17 @@ class Problem:
         )  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
-        """What another process is sent: everything, or what it takes to build the problem again.
-
-        The problem is built again if its samples are large, or if the student comes from a factory of the user's.
-        """
-        if self.samples.bytes <= SENT_BYTES and not self.students.by_factory:
-            return {
-                name: value
-                for name, value in self.__dict__.items()
-                if name not in ("_encoded_test", "_encoded_validation", "_encoded_unlabelled")
-            }
-        arguments = (self.dataset, self.students.student, self.stores, self.config)
-        return {"build": (arguments, self.students.preprocess)}
+        """What another process is sent: all but parts of the samples, and modules of a user's factory, which may not bear it."""
+        state = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("_encoded_validation", "_encoded_unlabelled")
+        }
+        return {**state, "samples": self.samples.without_backbone()} if self.students.by_factory else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "build" in state:
-            arguments, preprocess = state["build"]
-            state = Problem.build(*arguments, **preprocess).__dict__
         self.__dict__.update(state)
+        self.samples.backbone = self.template.backbone
 
     @property
     def template(self) -> Student:
@@ -313,12 +304,20 @@ class Problem:
         test = self.splits.test
         if not len(test):
             return None
-        of_one = self.samples.bytes // len(self.samples)
-        if of_one * len(test) <= CACHE_BYTES:
+        if self._keeps_test:
             return forward_all(student, self._encoded_test).logits
-        count = max(1, PART_BYTES // of_one)
+        count = max(1, PART_BYTES // (self.samples.bytes // len(self.samples)))
         parts = np.split(test, range(count, len(test), count))
         return np.concatenate([forward_all(student, self._encode(part)).logits for part in parts])
+
+    def encode_test(self) -> None:
+        """Encode the samples of the test split now, so that processes that are sent the problem need not."""
+        if self._keeps_test:
+            _ = self._encoded_test
+
+    @property
+    def _keeps_test(self) -> bool:
+        return self.samples.bytes // len(self.samples) * len(self.splits.test) <= CACHE_BYTES
 
     @cached_property
     def _encoded_test(self) -> Sequence[Any]:

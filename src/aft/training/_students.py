@@ -81,9 +81,26 @@ class StudentFactory:
         self._dataset, self._train, self._targets = dataset, splits.train, targets
         self._config, self._device = config, device
         self._preprocess = {"preprocess": preprocess, "train_preprocess": train_preprocess}
-        self._initial: dict[int, tuple[dict[str, Tensor], str]] = {}
-        self.template = self._build(config.seed)
-        self._initial[config.seed] = _initial_state(self.template)
+        self._initial: dict[int, tuple[dict[str, Tensor], str]]
+        self.template: Student
+        self._begin()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the modules of a user's factory, which is called again where this arrives."""
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if not (self.by_factory and name in ("template", "_initial"))
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "template" not in state:
+            self._begin()
+
+    def _begin(self) -> None:
+        self.template = self._build(self._config.seed)
+        self._initial = {self._config.seed: _initial_state(self.template)}
 
     @property
     def name(self) -> str:
