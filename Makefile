@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EXTRAS := train,text,gguf,open-clip,vision,tables,hub,st,report,ray,s3,export,runtime,serve
 
-.PHONY: help setup demo demo-short test test-browser claims bench bench-gpu bench-compare faults faults-short check format docs lock clean
+.PHONY: help setup demo demo-short test test-browser claims claims-gpu bench bench-gpu bench-compare faults faults-short check format docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ claims: $(READY)  ## train what is missing for the benchmark claims, and regener
 	for claim in better_than_alternatives better_teachers_better_students teachers_complement fifty_times_smaller scarce_labels default_method noise_dimensions little_overhead; do \
 		$(BIN)/python benchmarks/claims/$$claim.py || exit 1; done
 	$(BIN)/python benchmarks/claims/page.py
+
+claims-gpu:  ## train the claims about images at full size on a GPU: PARTS= from benchmarks/claims/images_on_a_gpu.py
+	PYTHONPATH=src $(PYTHON) benchmarks/claims/images_on_a_gpu.py run $(PARTS)
 
 bench: $(READY)  ## measure every performance target, alone on this machine, and write bench.json
 	$(BIN)/python benchmarks/bench.py

@@ -48,13 +48,18 @@ def main() -> None:
         studies(),
         arguments,
     )
-    # Averages over comparisons in which every method took part, so that all are averages over the same ones.
-    whole = [study for study in result["_studies"] if set(METHODS) <= set(study.methods)]
-    result["normalised_error"] = harness.averaged(whole, ("finetune", *METHODS))
-    result["against_best_baseline"] = harness.averaged(whole, ("finetune", *METHODS), against="best")
-    result["validation_loss_ratio"] = harness.validated(whole, METHODS)
-    result["groups"] = _groups(result["_studies"])
-    harness.write("better_than_alternatives", result)
+    harness.write("better_than_alternatives", {**result, **averages(result["_studies"])})
+
+
+def averages(complete: Sequence[Study]) -> dict[str, Any]:
+    """Return the averages over complete studies: those over the ones in which every method took part, and those by student."""
+    whole = [study for study in complete if set(METHODS) <= set(study.methods)]
+    return {
+        "normalised_error": harness.averaged(whole, ("finetune", *METHODS)),
+        "against_best_baseline": harness.averaged(whole, ("finetune", *METHODS), against="best"),
+        "validation_loss_ratio": harness.validated(whole, METHODS),
+        "groups": _groups(complete),
+    }
 
 
 def _groups(complete: Sequence[Study]) -> list[dict[str, Any]]:

@@ -146,6 +146,7 @@ def _figure(result: Row, name: str, drawing: Any) -> Figure:
 
 FIGURES: dict[str, Callable[[Row], Figure | None]] = {
     "better_than_alternatives": better_than_alternatives,
+    "images_on_a_gpu": better_than_alternatives,
     "better_teachers_better_students": better_teachers_better_students,
     "teachers_complement": teachers_complement,
     "fifty_times_smaller": fifty_times_smaller,

@@ -320,6 +320,7 @@ def _default(result: Row) -> Lines:
 
 CLAIMS: dict[str, Callable[[Row], Sequence[str]]] = {
     "better_than_alternatives": _normalised,
+    "images_on_a_gpu": _normalised,
     "better_teachers_better_students": _relation,
     "teachers_complement": _pairs,
     "fifty_times_smaller": _cost,

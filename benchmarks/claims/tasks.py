@@ -76,6 +76,8 @@ def students() -> dict[str, Student]:
             "python:aft.demo:mobilenetv2_64",
             TrainSettings(lr=3e-4, beta=1.0, weighting="balanced", steps=300),
         ),
+        # For images_on_a_gpu.py, where everything is searched.
+        Student("mobilenet96", "python:aft.demo:mobilenetv2_96", TrainSettings()),
         Student(
             "resnet",
             "timm:resnet10t,image_size=32,weights=random",
