@@ -1,4 +1,4 @@
-"""Every data set at hand, by one command each: what a small student reaches, beside fine-tuning, baselines and the teacher's probe.
+"""Every dataset at hand, by one command each: what a small student reaches, beside fine-tuning, baselines and the teacher's probe.
 
 The sets are those of the folder that ``AFT_DATA`` names. Each is one ``aft compare NAME``: the teachers are MiniLM for texts and
 EfficientNet-Lite0 for images, and three seeds are trained. Texts are compared at the default settings, which search the strength; sets of
@@ -110,8 +110,8 @@ def main() -> None:
             continue  # not compared yet
     if arguments.write:
         text = PAGE.read_text(encoding="utf-8")
-        made = f"<!-- data sets -->\n{table(rows)}<!-- /data sets -->"
-        PAGE.write_text(re.sub(r"<!-- data sets -->.*<!-- /data sets -->", lambda _: made, text, flags=re.DOTALL))
+        made = f"<!-- datasets -->\n{table(rows)}<!-- /datasets -->"
+        PAGE.write_text(re.sub(r"<!-- datasets -->.*<!-- /datasets -->", lambda _: made, text, flags=re.DOTALL))
     print(table(rows))
     print(json.dumps({"rows": rows, "seconds": seconds}))
 

@@ -1,6 +1,6 @@
 """The samples of the claims and the teachers' features: real models over real data, computed once and kept in the cache.
 
-Public data sets are read by name: from the folder that ``AFT_DATA`` names if it is set, else from Hugging Face's hub.
+Public datasets are read by name: from the folder that ``AFT_DATA`` names if it is set, else from the Hugging Face Hub.
 """
 
 import argparse

@@ -22,7 +22,7 @@ def classes(*names):
 
 
 def write(folder, splits, **features):
-    """Write the splits of a data set as the hub does: with the names of its classes in the metadata."""
+    """Write the splits of a dataset as the hub does: with the names of its classes in the metadata."""
     folder.mkdir(parents=True, exist_ok=True)
     values = {"_type": "Value", "dtype": "string"}
     for name, columns in splits.items():
@@ -34,7 +34,7 @@ def write(folder, splits, **features):
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """A folder for data sets in the hub's layout."""
+    """A folder for datasets in the hub's layout."""
     monkeypatch.setenv("AFT_DATA", str(tmp_path / "hub"))
     return tmp_path / "hub"
 

@@ -1,4 +1,4 @@
-"""Tables at addresses of Hugging Face's hub, of which only parts are fetched: a stand-in for the hub on this machine."""
+"""Tables at addresses of the Hugging Face Hub, of which only parts are fetched: a stand-in for the hub on this machine."""
 
 import json
 import os

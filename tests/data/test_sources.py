@@ -22,7 +22,7 @@ def encoded(shade, image_format="PNG"):
 
 
 def hub_table(names=("cat", "dog")):
-    """A table in the layout of Hugging Face's hub."""
+    """A table in the layout of the Hugging Face Hub."""
     cells = [{"bytes": encoded(n * 10), "path": f"{n}.png"} for n in range(6)]
     table = pyarrow.table({"image": cells, "label": [n % 2 for n in range(5)] + [-1]})
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(names)}}

@@ -4,7 +4,7 @@ import typer
 
 
 def data() -> None:
-    """List the data sets that are known by name: aft train NAME."""
+    """List the datasets that are known by name: aft train NAME."""
     from aft.data import CATALOGUE, find_local
 
     rows = [("name", "inputs", "training", "test", "what it is", "read from")]

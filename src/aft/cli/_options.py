@@ -12,7 +12,7 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A table (CSV, TSV, JSONL, Parquet) or its address (s3://...), a folder of images with one subfolder per class, or the name of a data set; see aft data.",
+        help="A table (CSV, TSV, JSONL, Parquet) or its address (s3://...), a folder of images with one subfolder per class, or the name of a dataset; see aft data.",
     ),
 ]
 Text = Annotated[

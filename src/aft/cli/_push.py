@@ -24,7 +24,7 @@ def push(
     config: o.Config = None,
     set_: o.Set = None,
 ) -> None:
-    """Send a run or an export to Hugging Face's hub, with a model card.
+    """Send a run or an export to the Hugging Face Hub, with a model card.
 
     Nothing is sent that tells of samples or of this machine's folders. The token is that of hf auth login, or of HF_TOKEN.
     """

@@ -1,4 +1,4 @@
-"""Hugging Face's hub, and machines that cannot reach it."""
+"""the Hugging Face Hub, and machines that cannot reach it."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ def hub_access(name: str) -> Iterator[None]:
     The hub's client would try six times for each file, which takes half a minute, before it looks at the cache.
 
     Args:
-        name: Name of the model or data set, or its folder, which needs no hub.
+        name: Name of the model or dataset, or its folder, which needs no hub.
     """
     try:
         from huggingface_hub import constants

@@ -9,7 +9,7 @@ STANDARD = {"train": "train", "validation": "validation", "test": "test"}
 
 @dataclass(frozen=True)
 class HubData:
-    """A data set of Hugging Face's hub.
+    """A dataset of the Hugging Face Hub.
 
     Attributes:
         name: Its short name.
@@ -20,7 +20,7 @@ class HubData:
         splits: The hub's splits that are read, each with the split that it becomes. A test split without labels is left out; without
             a test split, the validation split tests.
         samples: Number of samples in training and test split.
-        files: Files of the repository by split, where it holds JSON lines and a program instead of a data set.
+        files: Files of the repository by split, where it holds JSON lines and a program instead of a dataset.
         images: Where the repository has no images: the folder in the one that ``AFT_DATA`` names that holds them, one
             ``NAME.jpg`` for each name in the column of images.
     """

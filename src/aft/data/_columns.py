@@ -252,7 +252,7 @@ def _with_class_names(columns: Columns, metadata: Any) -> Columns:
 
 
 def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
-    """Names of the classes of columns, where a Hugging Face data set has stored them in its Parquet files."""
+    """Names of the classes of columns, where a Hugging Face dataset has stored them in its Parquet files."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         labels = {

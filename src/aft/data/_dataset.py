@@ -216,17 +216,17 @@ class Dataset:
         group: str | None = None,
         bad_inputs: OnBad = "error",
     ) -> "Dataset":
-        """Read a data set by its name, with its own splits and the names of its classes.
+        """Read a dataset by its name, with its own splits and the names of its classes.
 
         A folder of that name in the folder that the environment variable ``AFT_DATA`` names is used if it is there, with Parquet
-        files called ``train.parquet``, ``validation.parquet`` and ``test.parquet`` or in numbered parts. Else the data set comes from
-        Hugging Face's hub, through the package ``datasets``. A test split without labels is left out, as the labels are then hidden;
+        files called ``train.parquet``, ``validation.parquet`` and ``test.parquet`` or in numbered parts. Else the dataset comes from
+        the Hugging Face Hub, through the package ``datasets``. A test split without labels is left out, as the labels are then hidden;
         the validation split tests where there is no other.
 
         Args:
-            name: A name that ``aft data`` lists, ``OWNER/NAME`` of any data set on the hub, or a folder.
-            config: The configuration of a data set that has several.
-            text: Column of texts. The columns of known data sets are known, and others have usual names.
+            name: A name that ``aft data`` lists, ``OWNER/NAME`` of any dataset on the hub, or a folder.
+            config: The configuration of a dataset that has several.
+            text: Column of texts. The columns of known datasets are known, and others have usual names.
             text_pair: Column of second texts.
             image: Column of images.
             label: Column of labels.
@@ -238,7 +238,7 @@ class Dataset:
             The dataset.
 
         Raises:
-            DataError: There is no such data set, or it cannot be reached or used.
+            DataError: There is no such dataset, or it cannot be reached or used.
             MissingExtraError: The package ``datasets`` is needed and not installed.
 
         Source:

@@ -1,4 +1,4 @@
-"""Samples from a data set by its name: from a folder in the hub's layout, or from Hugging Face's hub."""
+"""Samples from a dataset by its name: from a folder in the hub's layout, or from the Hugging Face Hub."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from aft.errors import DataError, MissingExtraError, UnknownColumnError, did_you
 
 log = logging.getLogger("aft")
 
-#: The environment variable that names a folder of data sets in the hub's layout.
+#: The environment variable that names a folder of datasets in the hub's layout.
 AFT_DATA = "AFT_DATA"
 #: Column that is added for the splits.
 SPLIT = "aft.split"
@@ -30,7 +30,7 @@ SPLIT_FILE = re.compile(r"(?P<split>[A-Za-z_]+)(-\d+-of-\d+)?\.parquet")
 #: How the name of a file ends that holds the images of a split once each; the rows of the split name their paths.
 IMAGES = "-images.parquet"
 INPUTS = frozenset(("text", "text_pair", "image"))
-#: Names that a hub's data set commonly gives to the columns of each role, where the data set is not in the catalogue.
+#: Names that a hub's dataset commonly gives to the columns of each role, where the dataset is not in the catalogue.
 USUAL = {"image": ("image", "img"), "text": ("text", "sentence"), "label": ("label", "labels")}
 
 
@@ -43,7 +43,7 @@ class _Split:
 
 
 def find_local(name: str) -> Path | None:
-    """The folder of a data set: a path, or a folder of that name in the folder that ``AFT_DATA`` names."""
+    """The folder of a dataset: a path, or a folder of that name in the folder that ``AFT_DATA`` names."""
     places = [Path(name)]
     if os.environ.get(AFT_DATA):
         places.append(Path(os.environ[AFT_DATA]) / name)
@@ -51,18 +51,18 @@ def find_local(name: str) -> Path | None:
 
 
 def read_hub(name: str, config: str | None = None, **columns: str | None) -> Contents:
-    """Read a data set by its name; see `Dataset.from_hub`.
+    """Read a dataset by its name; see `Dataset.from_hub`.
 
     Args:
         name: A name of the catalogue, a name on the hub, or a folder in the hub's layout.
-        config: The configuration of a data set that has several.
+        config: The configuration of a dataset that has several.
         **columns: Name of the column for each role, as for `read_table`; those of the catalogue, or the usual ones, by default.
 
     Returns:
         The samples: the training split first.
 
     Raises:
-        DataError: There is no such data set, or it cannot be reached or used.
+        DataError: There is no such dataset, or it cannot be reached or used.
         MissingExtraError: The libraries that read it are not installed.
     """
     known, folder = CATALOGUE.get(name), find_local(name)
@@ -133,18 +133,18 @@ def split_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _download(name: str, known: HubData | None, config: str | None) -> dict[str, _Split]:
-    """The splits of a data set of the hub, from its cache where they are there."""
+    """The splits of a dataset of the hub, from its cache where they are there."""
     repository = name if known is None else known.repository
     if known is None and "/" not in name:
         raise DataError(
-            f"a data set is a file, a folder, or a name that aft knows; received {name!r}{did_you_mean(name, CATALOGUE)}; "
-            "'aft data' lists the names, and hf:OWNER/NAME is any data set of Hugging Face's hub"
+            f"a dataset is a file, a folder, or a name that aft knows; received {name!r}{did_you_mean(name, CATALOGUE)}; "
+            "'aft data' lists the names, and hf:OWNER/NAME is any dataset of the Hugging Face Hub"
         )
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError(
-            f"{name!r} is read from Hugging Face's hub by the package datasets, which is not installed; run pip install "
+            f"{name!r} is read from the Hugging Face Hub by the package datasets, which is not installed; run pip install "
             "'adaptive-feature-transfer[hub]'"
         ) from error
     datasets.utils.logging.set_verbosity_error()
@@ -155,9 +155,9 @@ def _download(name: str, known: HubData | None, config: str | None) -> dict[str,
                 loaded = datasets.load_dataset("json", data_files=files)
             else:
                 loaded = datasets.load_dataset(repository, config or (known.config if known else None))
-    except Exception as error:  # the library raises errors of many kinds, all about this data set
+    except Exception as error:  # the library raises errors of many kinds, all about this dataset
         raise DataError(
-            f"a data set is read from Hugging Face's hub, or from the folder that {AFT_DATA} names; {repository!r} could not be read "
+            f"a dataset is read from the Hugging Face Hub, or from the folder that {AFT_DATA} names; {repository!r} could not be read "
             f"({first_sentence(error)}); check the name and the network"
         ) from error
     return {str(split): _Split(part.column_names, partial(_read_part, part)) for split, part in loaded.items()}
@@ -193,7 +193,7 @@ def _columns(name: str, present: Sequence[str], known: HubData | None, given: Ma
     found = {**usual, **given}
     if not INPUTS & found.keys():
         raise DataError(
-            f"a data set needs a column of inputs; {name!r} has the columns {name_some(present, 20)}; name one with text= or image="
+            f"a dataset needs a column of inputs; {name!r} has the columns {name_some(present, 20)}; name one with text= or image="
         )
     for column in found.values():
         if column not in present:
@@ -222,7 +222,7 @@ def _assign(
     present = {ours for ours, _ in used}
     if "train" not in present:
         raise DataError(
-            f"a data set needs a training split; {name!r} has {name_some(splits, 10)}; read it with the library datasets, and pass it "
+            f"a dataset needs a training split; {name!r} has {name_some(splits, 10)}; read it with the library datasets, and pass it "
             "to Dataset.from_map"
         )
     if "test" not in present:

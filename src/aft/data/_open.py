@@ -12,16 +12,16 @@ from aft.data._images import is_image
 from aft.data._inputs import ImageFiles
 from aft.errors import UsageError
 
-#: What the names of data sets on the hub start with, as those of models do.
+#: What the names of datasets on the hub start with, as those of models do.
 HUB = "hf:"
 
 
 def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool = False, **columns: Any) -> Dataset:
-    """Read a table, an image folder, a single image, or a data set that is known by its name.
+    """Read a table, an image folder, a single image, or a dataset that is known by its name.
 
     Args:
         path: A file, the address of a table in object storage, a folder of images, a name as for `Dataset.from_hub`, or
-            ``hf:OWNER/NAME`` for one of Hugging Face's hub, with ``,config=NAME`` where it has several.
+            ``hf:OWNER/NAME`` for one of the Hugging Face Hub, with ``,config=NAME`` where it has several.
         bad_inputs: ``"error"`` or ``"skip"``; see `Dataset.from_table`.
         row_ids: As for `Dataset.from_table`.
         **columns: Names of columns, as for `Dataset.from_table`; None means not given. Folders and images have no columns; for a
@@ -60,7 +60,7 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
 
 
 def _hub_name(path: str | Path) -> str | None:
-    """The name of a data set of the hub, or of a folder in its layout; None for any other path."""
+    """The name of a dataset of the hub, or of a folder in its layout; None for any other path."""
     name = str(path)
     if name.startswith(HUB):
         return name
@@ -74,5 +74,5 @@ def _check_roles(name: str, named: Mapping[str, Any]) -> None:
     for role in ("split", "image_root", "missing"):
         if role in named:
             raise UsageError(
-                f"a data set by name has splits and images of its own; received {role}={named[role]!r} for {name!r}; leave it out"
+                f"a dataset by name has splits and images of its own; received {role}={named[role]!r} for {name!r}; leave it out"
             )

@@ -30,8 +30,7 @@ log = logging.getLogger("aft")
 
 #: Chosen without the test sentences; see docs/demo.md.
 STUDENT = "aft:ngrams"
-METHODS = {"finetune": "student, fine-tuned", "aft": "student, AFT", DEFAULT_METHOD: "student, the default"}
-BASELINES = {"TF-IDF": "TF-IDF, on labels", "TF-IDF, distilled": "TF-IDF, on the probe"}
+METHODS = {"finetune": "student, fine-tuned", "aft": "student, aft", DEFAULT_METHOD: f"student, {DEFAULT_METHOD}"}
 SPLIT_SEED = 2406_07337
 
 
@@ -148,8 +147,7 @@ def _probe_line(
 
 def _baseline_line(baseline: Baseline) -> str:
     size, speed, seconds = baseline.bytes or 0, baseline.throughput or 0.0, baseline.seconds or 0.0
-    name, alone = BASELINES.get(baseline.name, baseline.name), baseline.latency_ms or 0.0
-    return _line(name, baseline.error, None, size, speed, alone, seconds)
+    return _line(baseline.name, baseline.error, None, size, speed, baseline.latency_ms or 0.0, seconds)
 
 
 def _method_line(comparison: Comparison, method: MethodResult, dataset: Dataset) -> str:
@@ -186,13 +184,13 @@ def _exported_line(exported: tuple[Exported, float], dataset: Dataset) -> str:
     check = found.checks[FILES["fp32"]]
     size = sum(file.stat().st_size for file in found.folder.rglob("*") if file.is_file())
     speed, alone = _speeds(aft.ExportedModel(found.folder), dataset)
-    return _line("the default, as ONNX", check.error, None, size, speed, alone, seconds)
+    return _line(f"{DEFAULT_METHOD}, as ONNX", check.error, None, size, speed, alone, seconds)
 
 
 def _agreement(exported: tuple[Exported, float]) -> str:
     check = exported[0].checks[FILES["fp32"]]
     return (
-        f"Exported as ONNX, the default's student with seed 0 gives {round(check.agreement * check.samples)} of {check.samples} test sentences "
+        f"Exported as ONNX, the student of {DEFAULT_METHOD} with seed 0 gives {round(check.agreement * check.samples)} of {check.samples} test sentences "
         f"the label that it gives in PyTorch; its outputs differ by {check.largest_difference:.0e} at most."
     )
 

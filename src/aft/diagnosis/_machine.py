@@ -65,14 +65,12 @@ def examine_devices() -> Iterator[Finding]:
 
 
 def examine_network() -> Iterator[Finding]:
-    """Look whether models and data sets can be downloaded."""
+    """Look whether models and datasets can be downloaded."""
     reachable = hub_is_reachable()
     if os.environ.get("HF_HUB_OFFLINE", "0") not in ("0", ""):
         value = "HF_HUB_OFFLINE is set: only what is in its cache is used"
     else:
-        value = (
-            "reachable" if reachable else "not reachable: models and data sets are those in its cache, or in folders"
-        )
+        value = "reachable" if reachable else "not reachable: models and datasets are those in its cache, or in folders"
     yield Finding("network", "Hugging Face", value)
 
 

@@ -1,4 +1,4 @@
-"""From a run or an export to a repository of Hugging Face's hub: what is sent, and the card that says what it is."""
+"""From a run or an export to a repository of the Hugging Face Hub: what is sent, and the card that says what it is."""
 
 from aft.publishing._prepare import Publication as Publication
 from aft.publishing._prepare import prepare as prepare

@@ -1,4 +1,4 @@
-"""``aft push``: a student on Hugging Face's hub."""
+"""``aft push``: a student on the Hugging Face Hub."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,7 @@ def push(
     token: str | None = None,
     dry_run: bool = False,
 ) -> Publication:
-    """Send a run or an export to a repository of Hugging Face's hub, in one commit.
+    """Send a run or an export to a repository of the Hugging Face Hub, in one commit.
 
     The repository is created if it does not exist. Files that are there and are not part of the publication stay.
 

@@ -1,4 +1,4 @@
-"""The model card of a run, in the form that Hugging Face's hub reads: metadata, then sections."""
+"""The model card of a run, in the form that the Hugging Face Hub reads: metadata, then sections."""
 
 import re
 from collections.abc import Iterator
@@ -156,7 +156,7 @@ def _limits(config: RunConfig, result: RunResult) -> Iterator[str]:
 
 
 def _data_name(config: RunConfig) -> str:
-    """Name of the file, folder or data set."""
+    """Name of the file, folder or dataset."""
     return PurePath(config.data.path).name or config.data.path
 
 

@@ -191,7 +191,7 @@ def load(
     """Load a finished run.
 
     Args:
-        run: The run directory; or ``"hf:OWNER/NAME"``, a run on Hugging Face's hub.
+        run: The run directory; or ``"hf:OWNER/NAME"``, a run on the Hugging Face Hub.
         student: For a run that trained a module: that module, which is copied. For a run that trained a ``python:`` student: its name, since
             loading a run never executes code that the run names.
         preprocess: The preprocessing of a module.

@@ -29,7 +29,7 @@ class ExportedModel:
     """A model that ``aft export`` wrote, run by onnxruntime.
 
     Args:
-        folder: The folder; or ``"hf:OWNER/NAME"``, one on Hugging Face's hub.
+        folder: The folder; or ``"hf:OWNER/NAME"``, one on the Hugging Face Hub.
         precision: ``"fp32"``, or ``"int8"`` if it was exported, too.
         threads: Threads of onnxruntime; its own choice by default.
 

@@ -30,7 +30,7 @@ def serve(
     """Serve a model until the process is told to stop. What has been accepted is answered first.
 
     Args:
-        model: A run directory, or a folder that ``aft export`` wrote; or ``"hf:OWNER/NAME"``, one of them on Hugging Face's hub.
+        model: A run directory, or a folder that ``aft export`` wrote; or ``"hf:OWNER/NAME"``, one of them on the Hugging Face Hub.
         host: The address to listen at; by default that of this machine alone.
         port: The port.
         limits: What the server accepts.

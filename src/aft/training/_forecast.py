@@ -71,7 +71,7 @@ def data_facts(name: str, dataset: Dataset | None, config: TrainConfig) -> DataF
     known = CATALOGUE.get(name)
     if known is None:
         raise DataError(
-            f"a dry run needs the data, or a data set that is known by name; received {name!r}{did_you_mean(name, CATALOGUE)}"
+            f"a dry run needs the data, or a dataset that is known by name; received {name!r}{did_you_mean(name, CATALOGUE)}"
         )
     inputs = "text" if known.kind == "pair" else known.kind
     return DataFacts(name, known.about, inputs, *known.samples)
