@@ -29,7 +29,7 @@ from aft.comparison import (
     summarise,
 )
 from aft.core import __version__, write_json
-from aft.evaluation import error_of, normalised_error
+from aft.evaluation import error_of, gap_closed, normalised_error
 from aft.training import Trial
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -136,10 +136,9 @@ def rows(study: Study) -> list[dict[str, Any]]:
             mode="json", exclude={"metrics", "confusion", "trials", "curve", "gates"}
         )
         error = summary.pop("mean")
-        gap = None if known.probe is None or best <= known.probe else (best - error) / (best - known.probe)
         found.append({
             **shared, **summary, "error": error, "parameters": study.problem.template.size(), "best_baseline": known.best,
-            "best_baseline_error": best, "gap_closed": gap,
+            "best_baseline_error": best, "gap_closed": gap_closed(error, best, known.probe),
         })  # fmt: skip
     return found
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aft.evaluation import balanced_error_of, draw, error_of, normalised_error, paired_difference
+from aft.evaluation import balanced_error_of, draw, error_of, gap_closed, normalised_error, paired_difference
 
 
 def test_pairing_detects_a_difference_that_unpaired_samples_hide():
@@ -52,3 +52,12 @@ def test_every_class_has_the_same_weight_in_the_balanced_error():
     losses = np.array([[0, 0, 0, 1], [0, 1, 0, 0]], dtype=np.float64)
     labels = np.array([2, 2, 2, 0])
     assert balanced_error_of(losses, labels) == pytest.approx(((0 + 1) / 2 + (1 / 3 + 0) / 2) / 2)
+
+
+def test_a_gap_that_hardly_exists_has_no_share():
+    assert gap_closed(0.2, 0.3, 0.1) == pytest.approx(0.5)
+    assert gap_closed(0.35, 0.3, 0.1) == pytest.approx(-0.25)
+    assert gap_closed(0.05, 0.3, 0.1) == pytest.approx(1.25)
+    assert gap_closed(0.2, 0.3, None) is None
+    assert gap_closed(0.321, 0.309, 0.307) is None
+    assert gap_closed(0.2, 0.3, 0.4) is None

@@ -12,7 +12,15 @@ from aft.comparison._journal import FinishedTraining
 from aft.comparison._predictions import sample_losses, unpack_predictions
 from aft.comparison._study import Study
 from aft.data import Targets
-from aft.evaluation import balanced_error_of, confusion, draw, error_of, normalised_error, paired_difference
+from aft.evaluation import (
+    balanced_error_of,
+    confusion,
+    draw,
+    error_of,
+    gap_closed,
+    normalised_error,
+    paired_difference,
+)
 from aft.results import Baseline, Difference, MethodResult, seeds_phrase
 from aft.results import Trial as TrialResult
 from aft.runs import Trial
@@ -58,7 +66,7 @@ def summarise(study: Study, method: str, *, probe: float | None) -> MethodResult
         spread=statistics.stdev(errors) if len(errors) > 1 else 0.0, low=float(low), high=float(high),
         balanced_error=balanced_error_of(own, labels) if targets.kind == "classification" else None,
         normalised=ratio.mean, normalised_low=ratio.low, normalised_high=ratio.high,
-        gap_closed=(plain_mean - mean) / (plain_mean - probe) if probe is not None and probe < plain_mean else None,
+        gap_closed=gap_closed(mean, plain_mean, probe),
         difference=None if method == "finetune" else Difference(
             mean=difference.mean, low=difference.low, high=difference.high, noise=difference.is_noise
         ),

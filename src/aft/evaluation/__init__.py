@@ -5,6 +5,7 @@ from aft.evaluation._bootstrap import Interval as Interval
 from aft.evaluation._bootstrap import balanced_error_of as balanced_error_of
 from aft.evaluation._bootstrap import draw as draw
 from aft.evaluation._bootstrap import error_of as error_of
+from aft.evaluation._bootstrap import gap_closed as gap_closed
 from aft.evaluation._bootstrap import normalised_error as normalised_error
 from aft.evaluation._bootstrap import paired_difference as paired_difference
 from aft.evaluation._cka import cka as cka

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+#: A gap of less than this share of the error is one that hardly exists: shares of it would be noise.
+SMALLEST_GAP = 0.02
 #: Bootstrap rounds. The ends of a 95 % interval then vary by less than a tenth of its width between seeds.
 ROUNDS = 4000
 
@@ -97,6 +99,22 @@ def error_of(losses: NDArray[np.float64], *, root: bool = False) -> float:
     """
     each = losses.mean(axis=1)
     return float(np.sqrt(each).mean() if root else each.mean())
+
+
+def gap_closed(error: float, without: float, probe: float | None) -> float | None:
+    """How much of what separates an error without a teacher from that of the teachers' probe a method makes up for.
+
+    Args:
+        error: The method's error.
+        without: The error without a teacher.
+        probe: The error of the probe, or None.
+
+    Returns:
+        The share; None without a probe, or where it is hardly better than what needs no teacher.
+    """
+    if probe is None or without - probe < SMALLEST_GAP * without:
+        return None
+    return (without - error) / (without - probe)
 
 
 def balanced_error_of(losses: NDArray[np.float64], labels: NDArray[Any]) -> float:
