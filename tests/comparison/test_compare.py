@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from aft.comparison import (
     Journal,
     Scheduler,
     Study,
+    TrainingSpec,
     Worker,
     sample_losses,
     unpack_predictions,
@@ -25,7 +27,7 @@ from aft.data import Dataset, Targets
 from aft.errors import DataError, RunError, UsageError
 from aft.features import Sample as StoredSample
 from aft.features import StoreWriter
-from aft.runs import TrainConfig, Trial
+from aft.runs import HParams, TrainConfig, Trial
 from aft.training import SEARCH_SEED, TRIALS, Problem, SearchSpace
 from tests.conftest import sentences
 
@@ -299,3 +301,47 @@ def test_fine_tuning_is_shared_by_studies_with_other_teachers(dataset, store, tm
     for final in two.finals["finetune"]:
         assert Worker({"two": two.problem}).work(final.spec).test == final.test
     assert two.finals["kd"][0].test != one.finals["kd"][0].test
+
+
+def test_a_trial_that_another_search_stopped_is_run_again(dataset, store, tmp_path):
+    problem = Problem.build(dataset, STUDENT, [store], TrainConfig(batch_size=16))
+    study = Study("c", problem, ("kd",), 1, SearchSpace(0.01, 0.0, 20, 20, fixed_lr=True, beta=1.0))
+    journal = Journal(tmp_path / "trainings.jsonl")
+    specs = next(study.plan())
+    for spec in specs:
+        stopped = Trial(spec.method, spec.hparams, 0.9, 0.5, 0.8, 1.0, stopped=True)
+        journal.add(FinishedTraining(spec, 1.0, stopped), study.digest_for(spec))
+    scheduler = Scheduler(journal, processes=1, progress=False)
+    for spec in specs:
+        assert scheduler._find(study, replace(spec, max_early_loss=0.7)) is not None
+        assert scheduler._find(study, replace(spec, max_early_loss=0.8)) is None
+    assert scheduler.run([study]) == [study]
+    assert all(not trial.stopped for trial in study.found.trials["finetune"])
+
+
+def test_a_complete_study_starts_no_process(dataset, store, tmp_path, monkeypatch):
+    problem = Problem.build(dataset, STUDENT, [store], TrainConfig(batch_size=16))
+    space = SearchSpace(0.01, 0.0, 20, 20, fixed_lr=True, beta=1.0)
+    journal = Journal(tmp_path / "trainings.jsonl")
+    first = Study("c", problem, ("kd",), 1, space)
+    Scheduler(journal, processes=1, progress=False).run([first])
+    monkeypatch.setattr(Scheduler, "_workers", None)
+    again = Study("c", problem, ("kd",), 1, space)
+    assert Scheduler(journal, processes=2, limit=0, progress=False).run([again]) == [again]
+    assert again.finals == first.finals
+
+
+def test_a_training_that_two_studies_want_is_run_once(dataset, store, tmp_path):
+    problem = Problem.build(dataset, STUDENT, [store], TrainConfig(batch_size=16))
+    space = SearchSpace(0.01, 0.0, 20, 20, fixed_lr=True, beta=1.0)
+    studies = [Study(name, problem, (), 1, space) for name in ("one", "two")]
+    scheduler = Scheduler(Journal(tmp_path / "trainings.jsonl"), processes=2, progress=False)
+    assert scheduler.run(studies) == studies
+    assert scheduler.trained == len(rows_of(tmp_path)) == 1
+
+
+def test_patience_counts_without_run_directories_too(dataset, store, tmp_path):
+    problem = Problem.build(dataset, STUDENT, [store], TrainConfig(batch_size=16, patience=1))
+    spec = TrainingSpec("c", "finetune", HParams(0.3, 400, 0.0), 0, "final")
+    kept = Worker({"c": problem}, tmp_path / "runs").work(spec)
+    assert Worker({"c": problem}).work(spec).test == kept.test

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from aft.core import _pool, is_picklable, process_pool
+from aft.errors import StoreError
 
 
 class Counter:
@@ -112,3 +113,54 @@ def test_processes_that_do_not_end_are_killed_after_an_error(monkeypatch):
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+class Unreadable:
+    """Raises an error of aft where it arrives, as a store does that has been replaced."""
+
+    def __call__(self):
+        return self
+
+    def __reduce__(self):
+        return refuse, ()
+
+
+def refuse():
+    raise StoreError("a rule; something else; a remedy")
+
+
+def test_an_error_of_aft_keeps_its_words_where_a_value_arrives():
+    with (
+        process_pool(Unreadable(), 1, 1) as call,
+        pytest.raises(StoreError, match="^a rule; something else; a remedy$"),
+    ):
+        call("anything").result()
+
+
+ORPHANS = """
+import sys, time
+import numpy as np
+from aft.core import process_pool
+class Made:
+    def __init__(self, array): self.array = array
+    def __call__(self): return self
+    def work(self): return 1
+with process_pool(Made(np.zeros(100_000)), 1, 1) as call:
+    call("work").result()
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_processes_share_goes_when_their_parent_is_killed(tmp_path):
+    environment = {**os.environ, "AFT_CACHE": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-c", ORPHANS], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout.readline() == "ready\n"
+    (shared,) = tmp_path.iterdir()
+    assert (shared / "arrays").stat().st_size >= 800_000
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 30
+    while shared.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not shared.exists()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aft.core import _cache
 from aft.data import Digests, Positions, Strings, _equal, _positions, _spill, _strings, column_bytes
 
 WORDS = st.lists(st.text(st.characters(codec=None), max_size=6), max_size=30)
@@ -104,7 +105,7 @@ def test_without_a_home_directory_columns_go_to_the_directory_of_temporary_files
     def no_home():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(_spill, "cache_dir", no_home)
+    monkeypatch.setattr(_cache, "cache_dir", no_home)
     monkeypatch.setattr(_spill, "IN_MEMORY", 100)
     values = [f"sample-{number}" for number in range(200)]
     assert Strings.of(values) == values

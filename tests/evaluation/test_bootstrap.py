@@ -61,3 +61,4 @@ def test_a_gap_that_hardly_exists_has_no_share():
     assert gap_closed(0.2, 0.3, None) is None
     assert gap_closed(0.321, 0.309, 0.307) is None
     assert gap_closed(0.2, 0.3, 0.4) is None
+    assert gap_closed(0.0, 0.0, 0.0) is None

@@ -1,6 +1,7 @@
 """Encoded inputs in few bytes."""
 
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from aft.features import FeatureStore
 from aft.preprocessing import Ngrams, Tokens
 from aft.runs import RunLayout
 from aft.training import Problem, TrainConfig, _encoded, _packed
-from aft.training._packed import is_packable, packed
+from aft.training._packed import Chosen, is_packable, packed
 from aft.training._spread import spread
 
 ARRAYS = st.lists(st.lists(st.integers(0, 9), max_size=5), min_size=1, max_size=20)
@@ -76,6 +77,33 @@ def test_packed_tensors_are_like_a_list(dtype):
     assert torch.equal(column[0], items[0])
     with pytest.raises(IndexError):
         column[6]
+
+
+def test_packed_dicts_are_like_a_list():
+    items = [{"pixels": torch.rand(2, 3), "length": n, "ids": np.arange(n)} for n in range(5)]
+    column = packed(iter(items), items[0])
+    for found in (column, pickle.loads(pickle.dumps(column))):
+        for one, other in zip([*found, *found[1:3]], [*items, *items[1:3]], strict=True):
+            assert list(one) == list(other)
+            assert torch.equal(one["pixels"], other["pixels"])
+            assert one["length"] == other["length"]
+            assert np.array_equal(one["ids"], other["ids"])
+    some = Chosen(column, [4, 0, 2])
+    assert [one["length"] for one in some] == [one["length"] for one in some[:]] == [4, 0, 2]
+    assert some[-1]["length"] == 2
+
+
+@pytest.mark.parametrize(
+    "other", [{"a": np.zeros(1)}, {"b": np.zeros(1), "a": 1}, {"a": 1, "b": 2}, {"a": np.zeros((1, 1)), "b": 2}, None]
+)
+def test_inputs_that_differ_in_their_fields_stay_a_list(other, monkeypatch):
+    monkeypatch.setattr(_encoded, "PACKED_BYTES", 0)
+    items = [{"a": np.zeros(1), "b": 1}, other]
+    backbone = SimpleNamespace(encode=lambda inputs: [items[place] for place in inputs])
+    assert is_packable(items[0])
+    assert _encoded.encode_all(backbone, range(2), np.arange(2)) == items
+    assert _encoded.encode_all(backbone, range(2), np.arange(0)) == []
+    assert isinstance(_encoded.encode_all(backbone, [0, 0], np.arange(2)), _packed.PackedDicts)
 
 
 @pytest.mark.parametrize(

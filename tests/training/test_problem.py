@@ -1,14 +1,16 @@
 """A problem is encoded once, and students are fresh each time."""
 
 import pickle
+import random
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import aft
 from aft.data import Dataset
-from aft.errors import DataError
+from aft.errors import DataError, StoreError
 from aft.models import Backbone, weights_digest
 from aft.runs import HParams, TrainConfig
 from aft.training import Problem, fit
@@ -145,3 +147,34 @@ def test_labels_of_the_test_split_are_checked_before_anything_is_encoded(monkeyp
     dataset = Dataset.from_arrays([f"text {number}" for number in range(21)], labels, splits=["train"] * 20 + ["test"])
     with pytest.raises(DataError, match="every label must occur in training; received 'c'"):
         Problem.build(dataset, "aft:ngrams", [], TrainConfig(method="finetune"))
+
+
+def from_numpy():
+    """A factory whose module takes its first weights from NumPy and from Python."""
+    module = nn.Linear(26, 2)
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(np.random.standard_normal((2, 26))))  # noqa: NPY002
+        module.bias.fill_(random.random())
+    return nn.Sequential(nn.Identity(), module), letters
+
+
+def test_a_factory_that_draws_from_numpy_starts_alike_in_every_process(dataset, store):
+    before = np.random.get_state()[1].tolist(), random.getstate()  # noqa: NPY002
+    problem = build(dataset, store, student="python:tests.training.test_problem:from_numpy")
+    sent = pickle.loads(pickle.dumps(problem))
+    again = build(dataset, store, student="python:tests.training.test_problem:from_numpy")
+    for seed in (0, 7):
+        one, *others = (weights_digest(found.students.new(seed)) for found in (problem, sent, again))
+        assert others == [one, one]
+    assert weights_digest(problem.students.new(0)) != weights_digest(problem.students.new(7))
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before  # noqa: NPY002
+
+
+def test_a_store_that_is_replaced_is_not_read_by_other_processes(dataset, store):
+    sent = pickle.dumps(build(dataset, store))
+    pickle.loads(sent)
+    aft.extract(
+        dataset, "python:tests.conftest:half_of_the_letters", name="letters", out=store.path.parent, overwrite=True, progress=False
+    )  # fmt: skip
+    with pytest.raises(StoreError, match="has been replaced meanwhile"):
+        pickle.loads(sent)

@@ -65,6 +65,7 @@ def test_a_step_shows_views_with_their_own_features(problem, viewed):
 def test_fine_tuning_sees_the_same_views(problem):
     step, samples = Step([3, 5, 9], (1, 2)), problem.samples
     assert torch.equal(samples[step]["inputs"]["image"], samples.with_stores([])[step]["inputs"]["image"])
+    assert samples.with_stores([])._cached_views is samples._cached_views  # views are encoded once
 
 
 def test_views_are_drawn_from_all_of_them(problem):

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 
-from aft.comparison._journal import FinishedTraining, Journal
+from aft.comparison._journal import FinishedTraining, Journal, training_key
 from aft.comparison._study import Study
 from aft.comparison._training_spec import TrainingSpec
 from aft.comparison._worker import Worker, holds_run
 from aft.core import Progress, cores, is_picklable, process_pool
 from aft.errors import TrainingError
+from aft.runs import Trial
 from aft.training import Problem
 
 log = logging.getLogger("aft")
@@ -69,41 +70,50 @@ class Scheduler:
         """
         running_studies = [_RunningStudy(study, self._find) for study in studies]
         total = sum(running.study.size() for running in running_studies)
-        started = time.monotonic()
-        futures: dict[Future[FinishedTraining], tuple[_RunningStudy, TrainingSpec]] = {}
-        with (
-            Progress(total, "comparing", "trainings", quiet=not self._progress) as bar,
-            self._workers([running.study for running in running_studies]) as submit,
-        ):
+        with Progress(total, "comparing", "trainings", quiet=not self._progress) as bar:
             for running in running_studies:
                 bar.skip(running.advance())
-            while True:
-                late = self._limit is not None and time.monotonic() - started > self._limit
-                # Earlier studies go first, so that results become complete one after the other.
-                for running in running_studies:
-                    while running.queue and len(futures) < self.processes and not late:
-                        spec = running.queue.pop(0)
-                        if (
-                            shared := self._find(running.study, spec)
-                        ) is not None:  # trained for an earlier study meanwhile
-                            bar.skip(running.finish(replace(shared, spec=spec)) + running.advance())
-                        else:
-                            futures[submit(spec)] = running, spec
-                if not futures:
-                    break
-                done, _ = wait(futures, return_when=FIRST_COMPLETED)
-                for future in done:
-                    running, spec = futures.pop(future)
-                    finished = _result(future, spec)
-                    self.journal.add(finished, running.study.digest_for(spec))
-                    self.trained += 1
-                    bar(running.finish(finished))
-                    bar.skip(running.advance())
+            if not all(running.complete for running in running_studies):
+                with self._workers([running.study for running in running_studies]) as submit:
+                    self._train(running_studies, submit, bar)
         return [running.study for running in running_studies if running.complete]
+
+    def _train(self, running_studies: Sequence["_RunningStudy"], submit: Submit, bar: Progress) -> None:
+        """Run what is missing, until nothing is or the time is over."""
+        started = time.monotonic()
+        futures: dict[Future[FinishedTraining], tuple[_RunningStudy, TrainingSpec]] = {}
+        while True:
+            late = self._limit is not None and time.monotonic() - started > self._limit
+            busy = {training_key(spec, running.study.digest_for(spec)) for running, spec in futures.values()}
+            # Earlier studies go first, so that results become complete one after the other.
+            for running in running_studies:
+                for spec in list(running.queue):
+                    key = training_key(spec, running.study.digest_for(spec))
+                    if (shared := self._find(running.study, spec)) is not None:  # trained for another study meanwhile
+                        running.queue.remove(spec)
+                        bar.skip(running.finish(replace(shared, spec=spec)) + running.advance())
+                    elif len(futures) < self.processes and not late and key not in busy:
+                        running.queue.remove(spec)
+                        with _explained(spec):
+                            futures[submit(spec)] = running, spec
+                        busy.add(key)
+            if not futures:
+                break
+            done, _ = wait(futures, return_when=FIRST_COMPLETED)
+            for future in done:
+                running, spec = futures.pop(future)
+                with _explained(spec):
+                    finished = future.result()
+                self.journal.add(finished, running.study.digest_for(spec))
+                self.trained += 1
+                bar(running.finish(finished))
+                bar.skip(running.advance())
 
     def _find(self, study: Study, spec: TrainingSpec) -> FinishedTraining | None:
         """The finished training of a spec, if its run is still there and has not been overwritten by another one."""
         finished = self.journal.find(spec, study.digest_for(spec))
+        if finished is not None and finished.trial is not None and _stopped_too_early(finished.trial, spec):
+            return None
         if finished is None or self._runs is None or spec.stage == "trial":
             return finished
         return finished if holds_run(self._runs, spec) else None
@@ -195,9 +205,20 @@ def _run_here(worker: Worker, spec: TrainingSpec) -> "Future[FinishedTraining]":
     return future
 
 
-def _result(future: "Future[FinishedTraining]", spec: TrainingSpec) -> FinishedTraining:
+def _stopped_too_early(trial: Trial, spec: TrainingSpec) -> bool:
+    """Whether a trial was stopped early by another search, at a loss with which this one goes on."""
+    if not trial.stopped or trial.loss is None:
+        return False
+    pooled = trial.early_pooled_loss if spec.pooled else None
+    early = trial.early_loss if pooled is None else pooled
+    return early is None or early <= spec.max_early_loss
+
+
+@contextmanager
+def _explained(spec: TrainingSpec) -> Iterator[None]:
+    """A block that may find a process dead."""
     try:
-        return future.result()
+        yield
     except BrokenProcessPool as error:
         raise TrainingError(
             f"a training needs its process until it ends; that of {spec.method}, seed {spec.seed}, was killed, perhaps for lack of "

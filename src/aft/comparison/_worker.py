@@ -64,7 +64,10 @@ class Worker:
 
     def _train(self, problem: Problem, spec: TrainingSpec) -> Student:
         if self._runs is None:
-            return fit(problem, spec.hparams, spec.seed, method=spec.method, options=spec.options).student
+            validate = not problem.trains_on_validation  # as run_training does, for what depends on it
+            return fit(
+                problem, spec.hparams, spec.seed, method=spec.method, options=spec.options, validate=validate
+            ).student
         layout, hparams = _layout(self._runs, spec), spec.hparams
         config = problem.run_config(
             problem.config.replace(

@@ -4,6 +4,7 @@ Nothing here depends on samples or models, and importing it loads no heavy depen
 """
 
 from aft.core._cache import cache_dir as cache_dir
+from aft.core._cache import scratch_dir as scratch_dir
 from aft.core._cores import cores as cores
 from aft.core._distributed import TIMEOUT as TIMEOUT
 from aft.core._distributed import all_gather_object as all_gather_object

@@ -1,6 +1,7 @@
 """Where downloads and copies are cached on this machine."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -10,3 +11,17 @@ def cache_dir() -> Path:
     if chosen:
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aft"
+
+
+def scratch_dir() -> Path | None:
+    """Where large temporary files go: the cache directory, as the directory for temporary files often is memory itself.
+
+    Returns:
+        The cache directory; None, which stands for the usual directory, where it cannot be written.
+    """
+    with suppress(OSError, RuntimeError):  # a home directory that cannot be written, or none
+        folder = cache_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    return None

@@ -1,4 +1,7 @@
-"""Values on their way to other processes: large arrays lie in a file that all of them map, so that the memory holds them once."""
+"""Values on their way to other processes: large arrays are in a file that all of them map, so that the memory holds them once.
+
+Tensors are copied into each process; `aft.training` packs those of many samples into arrays.
+"""
 
 import mmap
 import pickle
@@ -44,7 +47,7 @@ def pickled(value: Any, take: Any = None) -> bytes:
 
     Args:
         value: The value.
-        take: Receives each large array, and answers whether the pickle should hold it.
+        take: Receives each array, and answers whether the pickle should hold it; it holds all by default.
     """
     import cloudpickle  # here, because the command line starts without it
 

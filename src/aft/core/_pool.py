@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import pickle
+import shutil
 import sys
 import tempfile
 import threading
@@ -15,8 +16,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from aft.core._cache import scratch_dir
 from aft.core._parcel import pickled, read_parcel, write_parcel
-from aft.errors import UsageError
+from aft.errors import AftError, UsageError
 
 #: Seconds that terminated processes have to end.
 GRACE = 10.0
@@ -37,13 +39,13 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
         ``call(method, *arguments)``, which returns a future. If the block raises, the processes are
         terminated at once. They also end when this process is killed.
     """
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(prefix="processes-", dir=scratch_dir()) as directory:
         try:
             write_parcel(make, Path(directory))
         except OSError as error:
             raise UsageError(
-                f"several processes share their data through a file in {tempfile.gettempdir()!r}; it could not be written "
-                f"({error.strerror or error}); free space there, set TMPDIR to another directory, or pass processes=1"
+                f"several processes share their data through a file in the cache directory; {directory!r} could not be written "
+                f"({error.strerror or error}); free space there, set AFT_CACHE to another directory, or pass processes=1"
             ) from error
         context = multiprocessing.get_context("spawn")  # forking a multi-threaded process may deadlock
         executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(directory, threads))
@@ -108,11 +110,17 @@ def _start(directory: str, threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-    _watch_parent()
+    _watch_parent(directory)
     try:
         _make = read_parcel(Path(directory))
+    except (AftError, OSError, MemoryError) as error:
+        _make = partial(_raise, error)
     except Exception as error:  # whatever a user's code raises; an exception here would be lost
         _make = partial(_fail, f"{type(error).__name__}: {error}")
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _fail(reason: str) -> None:
@@ -130,13 +138,14 @@ def _call(method: str, *arguments: Any) -> Any:
     return getattr(_made, method)(*arguments)
 
 
-def _watch_parent() -> None:
-    """Exit when the parent does: a parent that is killed cannot terminate its children."""
+def _watch_parent(directory: str) -> None:
+    """Exit when the parent does: a parent that is killed can neither terminate its children nor remove its files."""
     parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
+        shutil.rmtree(directory, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -2,13 +2,12 @@
 
 import mmap
 import tempfile
-from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.core import cache_dir
+from aft.core import scratch_dir
 
 #: Bytes up to which they stay in memory.
 IN_MEMORY = 32 << 20
@@ -86,8 +85,4 @@ def spilled(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _unnamed_file() -> IO[bytes]:
-    with suppress(OSError, RuntimeError):  # a home directory that cannot be written, or none
-        folder = cache_dir()
-        folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=folder, buffering=0)
-    return tempfile.TemporaryFile(buffering=0)
+    return tempfile.TemporaryFile(dir=scratch_dir(), buffering=0)

@@ -112,7 +112,7 @@ def gap_closed(error: float, without: float, probe: float | None) -> float | Non
     Returns:
         The share; None without a probe, or where it is hardly better than what needs no teacher.
     """
-    if probe is None or without - probe < SMALLEST_GAP * without:
+    if probe is None or without - probe <= SMALLEST_GAP * without:
         return None
     return (without - error) / (without - probe)
 

@@ -318,12 +318,21 @@ class FeatureStore:
         return self._open[shard]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Reopen the store where it is unpickled."""
-        return FeatureStore.open, (self.path,)
+        """Reopen the store where it is unpickled; it must be the same one."""
+        return _reopen, (self.path, self._manifest.index.sha256, self._manifest.fingerprint)
 
     def __repr__(self) -> str:
         """Name, size and location."""
         return f"FeatureStore({self.name!r}, {len(self)} x {self.width} {self.dtype}, {str(self.location)!r})"
+
+
+def _reopen(path: Path, index: str, fingerprint: dict[str, Any]) -> FeatureStore:
+    store = FeatureStore.open(path)
+    if (store._manifest.index.sha256, store._manifest.fingerprint) != (index, fingerprint):
+        raise StoreError(
+            f"a store must stay as it is while several processes read it; {str(path)!r} has been replaced meanwhile; run the command again"
+        )
+    return store
 
 
 def _unreadable(layout: Layout, location: str | Path) -> StoreError:

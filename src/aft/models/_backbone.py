@@ -169,6 +169,11 @@ class Backbone(nn.Module, ABC):
         """Length of an encoded input, for batching similar lengths; 1 if all inputs have the same size."""
         return 1
 
+    @classmethod
+    def defines(cls, method: str) -> bool:
+        """Whether a kind of backbone has a method of its own, so that it has to be asked for each sample."""
+        return getattr(cls, method) is not getattr(Backbone, method)
+
     def truncated(self, encoded: Any) -> bool:
         """Whether `encode` truncated the input."""
         return False

@@ -39,7 +39,9 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
         OutOfMemoryError: Not even a single sample fits into memory.
     """
     device = next(student.parameters()).device
-    order = sorted(range(len(encoded)), key=lambda place: student.backbone.length(encoded[place]))
+    order = list(range(len(encoded)))
+    if student.backbone.defines("length"):
+        order.sort(key=lambda place: student.backbone.length(encoded[place]))
     logits: NDArray[np.float32] | None = None
     features: NDArray[np.float32] | None = None
     training = student.training

@@ -1,7 +1,7 @@
 """Samples as training uses them: encoded inputs, encoded labels and the teachers' features."""
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from random import Random
 from typing import Any
@@ -15,13 +15,15 @@ from aft.data import Dataset, Inputs, Targets, Views, augment, spilled
 from aft.features import FeatureStore
 from aft.models import Backbone, kept_random_state, seed_all
 from aft.training._augment import Augment
-from aft.training._packed import is_packable, packed
+from aft.training._packed import Chosen, UnlikeError, is_packable, packed
 from aft.training._sampler import Step
 
 #: Encoded inputs are kept up to this many bytes. Larger datasets are encoded again for every batch.
 CACHE_BYTES = 2 << 30
 #: Those of texts are packed from this many bytes on: they take a fraction of the memory then, and longer to read.
 PACKED_BYTES = 128 << 20
+#: Tensors are packed from this many on: lists of them take long to be sent to another process.
+PACKED_TENSORS = 8 << 20
 
 
 class EncodedDataset:
@@ -78,18 +80,24 @@ class EncodedDataset:
         self.bytes = _size(first) * len(dataset)
         if self.bytes <= CACHE_BYTES and not backbone.augments:
             self._cache = encode_all(backbone, dataset.inputs, np.arange(len(dataset)))
-            self.truncated = sum(map(backbone.truncated, self._cache))
+            if backbone.defines("truncated"):
+                self.truncated = sum(map(backbone.truncated, self._cache))
 
     def with_stores(self, stores: Sequence[FeatureStore]) -> "EncodedDataset":
         """The same samples with only some of the stores. Nothing is encoded again."""
-        other = copy.copy(self)
+        other = self._copied()
         other.stores = list(stores)
         return other
 
     def without_backbone(self) -> "EncodedDataset":
         """The same samples, to be sent to a process that has a backbone of its own for them."""
-        other = copy.copy(self)
+        other = self._copied()
         del other.backbone
+        return other
+
+    def _copied(self) -> "EncodedDataset":
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)  # copy.copy would leave out what another process is not sent
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -110,6 +118,14 @@ class EncodedDataset:
         if self._cache is not None:
             return [self._cache[position] for position in positions]
         return self.backbone.encode([self.dataset.inputs[position] for position in positions])
+
+    def lasting(self, positions: Sequence[int]) -> Sequence[Any]:
+        """The same, to be kept: those that are packed are read when they are asked for."""
+        return (
+            self.encoded(positions)
+            if self._cache is None or isinstance(self._cache, list)
+            else Chosen(self._cache, positions)
+        )
 
     def features(self, positions: NDArray[np.int64], views: NDArray[np.int64] | int = 0) -> dict[str, Tensor]:
         """The teachers' features of some samples, ``(n, D_m)`` by teacher."""
@@ -188,14 +204,27 @@ def identity(batch: Any) -> Any:
 
 def encode_all(backbone: Backbone, inputs: Inputs, positions: NDArray[np.int64]) -> Sequence[Any]:
     """Encode some inputs, and pack them if they are large and can be packed."""
-    chunks = (
-        backbone.encode([inputs[place] for place in positions[start : start + 1024].tolist()])
-        for start in range(0, len(positions), 1024)
-    )
-    beginning = next(chunks, [])
-    items = chain(beginning, chain.from_iterable(chunks))
-    large = len(beginning) > 0 and _size(beginning[0]) * len(positions) > PACKED_BYTES
-    return packed(items, beginning[0]) if large and is_packable(beginning[0]) else list(items)
+
+    def encoded() -> Iterator[Any]:
+        for start in range(0, len(positions), 1024):
+            yield from backbone.encode([inputs[place] for place in positions[start : start + 1024].tolist()])
+
+    items = encoded()
+    first = next(items, None)
+    if first is None:
+        return []
+    least = PACKED_TENSORS if _has_tensor(first) else PACKED_BYTES
+    if _size(first) * len(positions) > least and is_packable(first):
+        with suppress(UnlikeError):  # as a user's preprocessing may give some samples other fields
+            return packed(chain([first], items), first)
+        items, first = encoded(), None
+    return list(items) if first is None else [first, *items]
+
+
+def _has_tensor(encoded: Any) -> bool:
+    if isinstance(encoded, dict | tuple):
+        return any(map(_has_tensor, encoded.values() if isinstance(encoded, dict) else encoded))
+    return isinstance(encoded, Tensor)
 
 
 def _size(encoded: Any) -> int:

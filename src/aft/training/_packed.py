@@ -15,10 +15,16 @@ from aft.data import GrowingBytes, compact, spilled
 PLAIN = (torch.float32, torch.float16, torch.float64, torch.uint8, torch.int32, torch.int64, torch.bool)
 
 
+class UnlikeError(TypeError):
+    """Encoded inputs are not alike, so that they cannot be packed."""
+
+
 def is_packable(item: Any) -> bool:
-    """Whether an encoded input is a tensor, or arrays of one dimension and single values in tuples, or tuples of these."""
+    """Whether an encoded input is a tensor, or tensors, arrays of one dimension and single values in tuples or dicts."""
     if isinstance(item, tuple):
         return any(isinstance(part, tuple | np.ndarray | Tensor) for part in item) and all(map(is_packable, item))
+    if isinstance(item, dict):
+        return is_packable(tuple(item.values()))
     if isinstance(item, Tensor):
         return _fits(item, item)
     return item.ndim == 1 if isinstance(item, np.ndarray) else item is None or isinstance(item, bool | int | float)
@@ -33,6 +39,9 @@ def packed(items: Iterable[Any], like: Any) -> Sequence[Any]:
 
     Returns:
         The same inputs, in files if they are large. Tensors are copies at each use, as those in a file cannot be written to.
+
+    Raises:
+        UnlikeError: The fields of one are other ones.
     """
     column = _column(like)
     for item in items:
@@ -51,6 +60,8 @@ class _Column(Protocol):
 def _column(like: Any) -> _Column:
     if isinstance(like, tuple):
         return _Tuples(like)
+    if isinstance(like, dict):
+        return _Dicts(like)
     if isinstance(like, Tensor):
         return _Tensors(like)
     return _Arrays(like.dtype) if isinstance(like, np.ndarray) else _Values()
@@ -62,11 +73,27 @@ class _Tuples:
         self._columns = [_column(value) for value in like]
 
     def append(self, value: Any) -> None:
+        if not isinstance(value, tuple) or len(value) != len(self._columns):
+            raise UnlikeError(f"encoded inputs have {len(self._columns)} fields; received {value!r:.80}")
         for column, part in zip(self._columns, value, strict=True):
             column.append(part)
 
     def build(self) -> "PackedTuples":
         return PackedTuples(self._make, [column.build() for column in self._columns])
+
+
+class _Dicts:
+    def __init__(self, like: dict[str, Any]) -> None:
+        self._names = list(like)
+        self._tuples = _Tuples(tuple(like.values()))
+
+    def append(self, value: Any) -> None:
+        if not isinstance(value, dict) or list(value) != self._names:
+            raise UnlikeError(f"encoded inputs have the same fields; received {value!r:.80} after {self._names}")
+        self._tuples.append(tuple(value.values()))
+
+    def build(self) -> "PackedDicts":
+        return PackedDicts(self._names, self._tuples.build())
 
 
 class _Arrays:
@@ -75,8 +102,10 @@ class _Arrays:
         self._content, self._ends, self._size = GrowingBytes(), array("Q"), 0
 
     def append(self, value: NDArray[Any]) -> None:
+        if not isinstance(value, np.ndarray) or value.ndim != 1:
+            raise UnlikeError(f"the values of a field are arrays; received {type(value).__name__}")
         if value.dtype != self._dtype:
-            raise TypeError(f"the arrays of a field have one type; received {value.dtype} after {self._dtype}")
+            raise UnlikeError(f"the arrays of a field have one type; received {value.dtype} after {self._dtype}")
         self._content.append(np.ascontiguousarray(value).data.cast("B"))
         self._size += len(value)
         self._ends.append(self._size)
@@ -173,3 +202,33 @@ class PackedTuples(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self._columns[0])
+
+
+class PackedDicts(Sequence[Any]):
+    """Dicts with the same keys."""
+
+    def __init__(self, names: Sequence[str], tuples: PackedTuples) -> None:
+        self._names, self._tuples = names, tuples
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return [self[place] for place in range(len(self))[key]]
+        return dict(zip(self._names, self._tuples[key], strict=True))
+
+    def __len__(self) -> int:
+        return len(self._tuples)
+
+
+class Chosen(Sequence[Any]):
+    """Some of many packed inputs. Each is read when it is asked for."""
+
+    def __init__(self, everything: Sequence[Any], positions: Sequence[int]) -> None:
+        self._everything, self._positions = everything, positions
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return [self[place] for place in range(len(self))[key]]
+        return self._everything[self._positions[key]]
+
+    def __len__(self) -> int:
+        return len(self._positions)

@@ -278,12 +278,12 @@ class Problem:
         return soft_validation(self.targets, self.probe, self.samples, self.search_train, self.validation, held)
 
     @cached_property
-    def _encoded_unlabelled(self) -> list[Any]:
-        return self.samples.encoded(self.unlabelled_validation.tolist())
+    def _encoded_unlabelled(self) -> Sequence[Any]:
+        return self.samples.lasting(self.unlabelled_validation.tolist())
 
     @cached_property
-    def _encoded_validation(self) -> list[Any]:
-        return self.samples.encoded(self.validation.tolist())
+    def _encoded_validation(self) -> Sequence[Any]:
+        return self.samples.lasting(self.validation.tolist())
 
     @property
     def trains_on_validation(self) -> bool:

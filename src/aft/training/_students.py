@@ -1,16 +1,18 @@
 """Fresh students of one kind, each from the initial weights that its seed gives."""
 
 import copy
+import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from aft.data import Dataset, Splits, Targets
 from aft.errors import ModelError, name_some
-from aft.models import Student, load_backbone, parse_parts, part_names, weights_digest
+from aft.models import Student, kept_random_state, load_backbone, parse_parts, part_names, weights_digest
 from aft.runs import TrainConfig
 from aft.training._spread import MOST_TEXTS, spread
 
@@ -27,7 +29,9 @@ def seeded(make: Callable[[], T], seed: int) -> T:
     Returns:
         Its result.
     """
-    with forked_rng():
+    with forked_rng(), kept_random_state():
+        random.seed(seed)
+        np.random.seed(seed % (1 << 32))  # noqa: NPY002 - a user's factory may use it
         torch.manual_seed(seed)
         return make()
 
@@ -81,26 +85,17 @@ class StudentFactory:
         self._dataset, self._train, self._targets = dataset, splits.train, targets
         self._config, self._device = config, device
         self._preprocess = {"preprocess": preprocess, "train_preprocess": train_preprocess}
-        self._initial: dict[int, tuple[dict[str, Tensor], str]]
-        self.template: Student
-        self._begin()
+        self.template = self._build(config.seed)
+        self._initial = {config.seed: _initial_state(self.template)}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the modules of a user's factory, which is called again where this arrives."""
-        return {
-            name: value
-            for name, value in self.__dict__.items()
-            if not (self.by_factory and name in ("template", "_initial"))
-        }
+        """Without the module of a user's factory, which is called again where this arrives. Its initial weights go along."""
+        return {name: value for name, value in self.__dict__.items() if not (self.by_factory and name == "template")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if "template" not in state:
-            self._begin()
-
-    def _begin(self) -> None:
-        self.template = self._build(self._config.seed)
-        self._initial = {self._config.seed: _initial_state(self.template)}
+            self.template = self.new(self._config.seed)
 
     @property
     def name(self) -> str:
@@ -126,11 +121,6 @@ class StudentFactory:
     def load_argument(self) -> str | nn.Module | None:
         """The ``student=`` that `aft.load` needs for a module or a ``python:`` student; None for all others."""
         return None if isinstance(self._student, str) and not self.by_factory else self._student
-
-    @property
-    def student(self) -> str | nn.Module:
-        """What the students are made from: a name, or a module."""
-        return self._student
 
     @property
     def preprocess(self) -> dict[str, Callable[[Any], Any] | None]:
