@@ -25,7 +25,7 @@ from aft.training import HParams, Problem, fit
 METHODS = ("finetune", "aft", "kd", "probe-kd", "aft+probe-kd")
 IN_LOOP = "aft, teacher in the loop"
 #: Tasks and students, and the steps of one measurement: as many as take seconds.
-PAIRS = {("polarity", "ngrams"): 60, ("polarity", "transformer"): 60, ("caltech101", "mobilenet"): 12}
+PAIRS = {("polarity", "ngrams"): 60, ("polarity", "transformer"): 60, ("cifar10", "mobilenet"): 12}
 ROUNDS, STEPS_IN_LOOP = 3, 2
 
 
