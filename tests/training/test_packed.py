@@ -15,7 +15,7 @@ from aft.features import FeatureStore
 from aft.preprocessing import Ngrams, Tokens
 from aft.runs import RunLayout
 from aft.training import Problem, TrainConfig, _encoded, _packed
-from aft.training._packed import Chosen, is_packable, packed
+from aft.training._packed import Subset, is_packable, packed
 from aft.training._spread import spread
 
 ARRAYS = st.lists(st.lists(st.integers(0, 9), max_size=5), min_size=1, max_size=20)
@@ -88,7 +88,7 @@ def test_packed_dicts_are_like_a_list():
             assert torch.equal(one["pixels"], other["pixels"])
             assert one["length"] == other["length"]
             assert np.array_equal(one["ids"], other["ids"])
-    some = Chosen(column, [4, 0, 2])
+    some = Subset(column, [4, 0, 2])
     assert [one["length"] for one in some] == [one["length"] for one in some[:]] == [4, 0, 2]
     assert some[-1]["length"] == 2
 

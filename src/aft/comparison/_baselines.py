@@ -115,7 +115,7 @@ def _frozen_student(problem: Problem) -> FittedBaseline:
     started = time.monotonic()
     student, samples, targets = problem.template, problem.samples, problem.targets
     known = problem.train[samples.labelled[problem.train]]
-    features = torch.from_numpy(forward_all(student, samples.lasting(known.tolist())).features)
+    features = torch.from_numpy(forward_all(student, samples.encoded_lazily(known.tolist())).features)
     probe = fit_linear_probe(features, torch.from_numpy(samples.labels[known]), targets.kind, outputs=targets.outputs)
 
     def predict(inputs: Sequence[Any]) -> NDArray[Any]:

@@ -74,10 +74,10 @@ class Study:
         return self.space or self.problem.search_space(self.problem.config)
 
     def digest_for(self, spec: TrainingSpec) -> str:
-        """What a finished training belongs to: a digest of samples, splits, student and settings, and of the teachers.
+        """Digest of what a training depends on besides its spec: samples, splits, student, settings and teachers.
 
-        Teachers play no part in fine-tuning, so that studies with other teachers share its final trainings. They do where the stores
-        say which views it sees, and in its trials, which are also judged by the teachers' predictions.
+        Fine-tuning does not depend on the teachers, so studies with different teachers share its final trainings. Two cases are
+        exceptions: the stores may define the views that it sees, and its trials are also judged by the teachers' predictions.
         """
         alone = spec.stage == "final" and not spec.hparams.beta and self.problem.samples.views == 1
         return self._digest_alone if alone else self._digest

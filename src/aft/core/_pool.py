@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from aft.core._cache import scratch_dir
-from aft.core._parcel import pickled, read_parcel, write_parcel
+from aft.core._shared_pickle import dump_shared, load_shared, pickled
 from aft.errors import AftError, UsageError
 
 #: Seconds that terminated processes have to end.
@@ -41,7 +41,7 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
     """
     with tempfile.TemporaryDirectory(prefix="processes-", dir=scratch_dir()) as directory:
         try:
-            write_parcel(make, Path(directory))
+            dump_shared(make, Path(directory))
         except OSError as error:
             raise UsageError(
                 f"several processes share their data through a file in the cache directory; {directory!r} could not be written "
@@ -112,7 +112,7 @@ def _start(directory: str, threads: int) -> None:
     torch.set_num_threads(threads)
     _watch_parent(directory)
     try:
-        _make = read_parcel(Path(directory))
+        _make = load_shared(Path(directory))
     except (AftError, OSError, MemoryError) as error:
         _make = partial(_raise, error)
     except Exception as error:  # whatever a user's code raises; an exception here would be lost

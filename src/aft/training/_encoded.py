@@ -15,7 +15,7 @@ from aft.data import Dataset, Inputs, Targets, Views, augment, spilled
 from aft.features import FeatureStore
 from aft.models import Backbone, kept_random_state, seed_all
 from aft.training._augment import Augment
-from aft.training._packed import Chosen, UnlikeError, is_packable, packed
+from aft.training._packed import Subset, UnlikeError, is_packable, packed
 from aft.training._sampler import Step
 
 #: Encoded inputs are kept up to this many bytes. Larger datasets are encoded again for every batch.
@@ -90,14 +90,14 @@ class EncodedDataset:
         return other
 
     def without_backbone(self) -> "EncodedDataset":
-        """The same samples, to be sent to a process that has a backbone of its own for them."""
+        """The same samples without the backbone, for a process that builds its own."""
         other = self._copied()
         del other.backbone
         return other
 
     def _copied(self) -> "EncodedDataset":
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)  # copy.copy would leave out what another process is not sent
+        other.__dict__.update(self.__dict__)  # copy.copy would apply __getstate__
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,12 +119,12 @@ class EncodedDataset:
             return [self._cache[position] for position in positions]
         return self.backbone.encode([self.dataset.inputs[position] for position in positions])
 
-    def lasting(self, positions: Sequence[int]) -> Sequence[Any]:
-        """The same, to be kept: those that are packed are read when they are asked for."""
+    def encoded_lazily(self, positions: Sequence[int]) -> Sequence[Any]:
+        """The same samples as a sequence that reads packed ones on access, so that no copies of them are kept."""
         return (
             self.encoded(positions)
             if self._cache is None or isinstance(self._cache, list)
-            else Chosen(self._cache, positions)
+            else Subset(self._cache, positions)
         )
 
     def features(self, positions: NDArray[np.int64], views: NDArray[np.int64] | int = 0) -> dict[str, Tensor]:

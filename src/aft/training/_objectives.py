@@ -100,7 +100,7 @@ class ObjectiveFactory:
         if state is None or objective.needs_student_features:
             features = None
             if objective.needs_student_features:
-                features = torch.from_numpy(forward_all(student, samples.lasting(known.tolist())).features)
+                features = torch.from_numpy(forward_all(student, samples.encoded_lazily(known.tolist())).features)
             objective.prepare(samples.features(known), features, torch.from_numpy(samples.labels[known]))
             for view in range(1, samples.views):
                 objective.add_views(samples.features(known, view))

@@ -219,7 +219,7 @@ class PackedDicts(Sequence[Any]):
         return len(self._tuples)
 
 
-class Chosen(Sequence[Any]):
+class Subset(Sequence[Any]):
     """Some of many packed inputs. Each is read when it is asked for."""
 
     def __init__(self, everything: Sequence[Any], positions: Sequence[int]) -> None:

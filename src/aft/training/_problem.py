@@ -167,7 +167,7 @@ class Problem:
         )  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
-        """What another process is sent: all but parts of the samples, and modules of a user's factory, which may not bear it."""
+        """Everything but copies of samples, and the module of a user's factory, which need not be picklable."""
         state = {
             name: value
             for name, value in self.__dict__.items()
@@ -279,11 +279,11 @@ class Problem:
 
     @cached_property
     def _encoded_unlabelled(self) -> Sequence[Any]:
-        return self.samples.lasting(self.unlabelled_validation.tolist())
+        return self.samples.encoded_lazily(self.unlabelled_validation.tolist())
 
     @cached_property
     def _encoded_validation(self) -> Sequence[Any]:
-        return self.samples.lasting(self.validation.tolist())
+        return self.samples.encoded_lazily(self.validation.tolist())
 
     @property
     def trains_on_validation(self) -> bool:
@@ -311,7 +311,7 @@ class Problem:
         return np.concatenate([forward_all(student, self._encode(part)).logits for part in parts])
 
     def encode_test(self) -> None:
-        """Encode the samples of the test split now, so that processes that are sent the problem need not."""
+        """Encode the test split now, so that processes that receive the problem do not encode it again."""
         if self._keeps_test:
             _ = self._encoded_test
 

@@ -89,7 +89,7 @@ class StudentFactory:
         self._initial = {config.seed: _initial_state(self.template)}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the module of a user's factory, which is called again where this arrives. Its initial weights go along."""
+        """Everything but the module of a user's factory, which is called again in the other process; its initial weights are kept."""
         return {name: value for name, value in self.__dict__.items() if not (self.by_factory and name == "template")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aft.core import _parcel, process_pool
-from aft.core._parcel import read_parcel, write_parcel
+from aft.core import _shared_pickle, process_pool
+from aft.core._shared_pickle import dump_shared, load_shared
 from aft.errors import UsageError
 
 LARGE = np.arange(100_000, dtype=np.float64)
 
 
 def sent(value, folder):
-    write_parcel(value, folder)
-    return read_parcel(folder)
+    dump_shared(value, folder)
+    return load_shared(folder)
 
 
 def test_a_value_arrives_as_it_was(tmp_path):
@@ -37,22 +37,22 @@ def test_a_value_arrives_as_it_was(tmp_path):
 
 
 def test_large_arrays_lie_in_the_file_and_small_ones_do_not(tmp_path):
-    write_parcel([LARGE, np.arange(10)], tmp_path)
+    dump_shared([LARGE, np.arange(10)], tmp_path)
     assert (tmp_path / "value").stat().st_size < 2000
-    assert LARGE.nbytes <= (tmp_path / "arrays").stat().st_size < LARGE.nbytes + _parcel.ALIGNMENT
+    assert LARGE.nbytes <= (tmp_path / "arrays").stat().st_size < LARGE.nbytes + _shared_pickle.ALIGNMENT
     (folder := tmp_path / "small").mkdir()
     assert sent("nothing large", folder) == "nothing large"
 
 
 def test_arrays_begin_at_aligned_addresses(tmp_path):
     for array in sent([np.zeros(70_001, np.uint8), LARGE, np.zeros(70_003, np.uint8), LARGE], tmp_path):
-        assert array.ctypes.data % _parcel.ALIGNMENT == 0
+        assert array.ctypes.data % _shared_pickle.ALIGNMENT == 0
 
 
 def test_a_change_stays_in_its_process(tmp_path):
     one = sent(LARGE, tmp_path)
     one[:] = 7
-    assert np.array_equal(read_parcel(tmp_path), LARGE)
+    assert np.array_equal(load_shared(tmp_path), LARGE)
     (tmp_path / "arrays").unlink()  # what is mapped remains
     assert one[-1] == 7
 
@@ -86,7 +86,7 @@ def test_a_full_disk_is_named(monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_parcel, "_write", full)
+    monkeypatch.setattr(_shared_pickle, "_keep_small", full)
     with (
         pytest.raises(UsageError, match=r"through a file in .*No space left on device.*AFT_CACHE.*processes=1"),
         process_pool(MakeTotal(LARGE), 2, 1),

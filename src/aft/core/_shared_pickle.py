@@ -1,21 +1,22 @@
-"""Values on their way to other processes: large arrays are in a file that all of them map, so that the memory holds them once.
+"""Pickles that several processes read: large arrays are in a file that all of them map, so that memory holds them once.
 
 Tensors are copied into each process; `aft.training` packs those of many samples into arrays.
 """
 
 import mmap
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-#: Arrays of fewer bytes are copied by each process.
+#: Smaller arrays, in bytes, are copied into each process.
 SMALL = 1 << 16
-#: Arrays begin at multiples of it, as vector instructions like it.
+#: Arrays start at multiples of this many bytes, for vector instructions.
 ALIGNMENT = 64
 
 
-def write_parcel(value: Any, folder: Path) -> None:
-    """Write a value into a folder. It has to stay there until all processes have read it.
+def dump_shared(value: Any, folder: Path) -> None:
+    """Pickle a value into a folder. Processes can load it for as long as the folder exists.
 
     Args:
         value: The value; see `is_picklable`.
@@ -26,12 +27,12 @@ def write_parcel(value: Any, folder: Path) -> None:
     """
     ranges: list[tuple[int, int, bool]] = []
     with (folder / "arrays").open("wb") as file:
-        content = pickled(value, lambda buffer: _write(file, buffer, ranges))
+        content = pickled(value, lambda buffer: _keep_small(file, buffer, ranges))
     (folder / "value").write_bytes(pickle.dumps((ranges, content)))
 
 
-def read_parcel(folder: Path) -> Any:
-    """Read a value. What this process changes of it, no other one sees."""
+def load_shared(folder: Path) -> Any:
+    """Load a value. Other processes do not see what this one changes."""
     ranges, content = pickle.loads((folder / "value").read_bytes())  # noqa: S301 - written by the parent a moment ago
     buffers = []
     if ranges:
@@ -42,19 +43,20 @@ def read_parcel(folder: Path) -> Any:
     return pickle.loads(content, buffers=buffers)  # noqa: S301
 
 
-def pickled(value: Any, take: Any = None) -> bytes:
+def pickled(value: Any, keep: Callable[[pickle.PickleBuffer], bool] | None = None) -> bytes:
     """Pickle a value, with functions and classes of the main program by value.
 
     Args:
         value: The value.
-        take: Receives each array, and answers whether the pickle should hold it; it holds all by default.
+        keep: Receives each array and returns whether the pickle keeps its content. By default it keeps all.
     """
     import cloudpickle  # here, because the command line starts without it
 
-    return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=take))
+    return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=keep))
 
 
-def _write(file: IO[bytes], buffer: pickle.PickleBuffer, ranges: list[tuple[int, int, bool]]) -> bool:
+def _keep_small(file: IO[bytes], buffer: pickle.PickleBuffer, ranges: list[tuple[int, int, bool]]) -> bool:
+    """Append a large array to the file."""
     content = buffer.raw()
     if content.nbytes < SMALL:
         return True
