@@ -97,7 +97,8 @@ def baseline_rows(comparison: ComparisonResult, unit: Unit) -> list[tuple[str, s
 
 def _from_seeds(result: MethodResult) -> str:
     """How many seeds an interval is from, and that those of few seeds are rough."""
-    return f" ({seeds_phrase(len(result.errors))})" if result.errors else ""
+    phrase = seeds_phrase(len(result.errors)).replace(" ", "\N{NO-BREAK SPACE}")  # in a narrow cell
+    return f" ({phrase})" if result.errors else ""
 
 
 def _small_print(comparison: ComparisonResult, one: MethodResult | Baseline, unit: Unit, seeds: str = "") -> str:
