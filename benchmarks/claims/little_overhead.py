@@ -26,7 +26,7 @@ METHODS = ("finetune", "aft", "kd", "probe-kd", "aft+probe-kd")
 IN_LOOP = "aft, teacher in the loop"
 #: Tasks and students, and the steps of one measurement: as many as take seconds.
 PAIRS = {("polarity", "ngrams"): 60, ("polarity", "transformer"): 60, ("cifar10", "mobilenet"): 12}
-ROUNDS, STEPS_IN_LOOP = 3, 2
+ROUNDS, STEPS_IN_LOOP, LARGEST_BATCH = 3, 2, 256
 
 
 def main() -> None:
@@ -93,9 +93,12 @@ def _compute_while_training(problem: Problem, task: str) -> None:
         """Samples whose features are computed when they are needed."""
 
         def features(self, indices: NDArray[Any], view: int = 0) -> dict[str, torch.Tensor]:
-            with torch.inference_mode():
+            if len(indices) > LARGEST_BATCH:  # what is fitted before the first step is not measured
+                found: dict[str, torch.Tensor] = super().features(indices, view)
+                return found
+            with torch.no_grad():
                 inputs = teacher.encode([dataset.inputs[index] for index in indices.tolist()])
-                return {chosen.teacher: teacher(teacher.collate(inputs)).clone()}
+                return {chosen.teacher: teacher(teacher.collate(inputs))}
 
     samples.__class__ = Live
 

@@ -244,7 +244,7 @@ def _overhead(result: Row) -> Lines:
         "Measured on one thread, including reading features and the optimiser. Times are medians over rounds in which the methods "
         "take turns, each in a separate process. Memory is the peak of the process."
     )
-    return [*lines, "", note, ""]
+    return [*lines, "", note, "", *([result["note"], ""] if "note" in result else [])]
 
 
 def _noise(result: Row) -> Lines:
