@@ -68,6 +68,7 @@ class Scheduler:
         Returns:
             Those that are complete, with their choices and trainings.
         """
+        started = time.monotonic()
         running_studies = [_RunningStudy(study, self._find) for study in studies]
         total = sum(running.study.size() for running in running_studies)
         with Progress(total, "comparing", "trainings", quiet=not self._progress) as bar:
@@ -75,12 +76,11 @@ class Scheduler:
                 bar.skip(running.advance())
             if not all(running.complete for running in running_studies):
                 with self._workers([running.study for running in running_studies]) as submit:
-                    self._train(running_studies, submit, bar)
+                    self._train(running_studies, submit, bar, started)
         return [running.study for running in running_studies if running.complete]
 
-    def _train(self, running_studies: Sequence["_RunningStudy"], submit: Submit, bar: Progress) -> None:
+    def _train(self, running_studies: Sequence["_RunningStudy"], submit: Submit, bar: Progress, started: float) -> None:
         """Run what is missing, until nothing is or the time is over."""
-        started = time.monotonic()
         futures: dict[Future[FinishedTraining], tuple[_RunningStudy, TrainingSpec]] = {}
         while True:
             late = self._limit is not None and time.monotonic() - started > self._limit
