@@ -1,5 +1,6 @@
 """Encoded inputs of many samples in few bytes: their arrays one after the other, where lists take a hundred bytes more for each."""
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -173,62 +174,66 @@ class PackedArrays:
         return PackedArrays, (self._content, self._ends)
 
 
-class PackedTensors(Sequence[Any]):
+class _Rows(Sequence[Any]):
+    """A sequence that reads one item at a time."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return [self._one(place) for place in range(len(self))[key]]
+        return self._one(range(len(self))[key])
+
+    @abstractmethod
+    def _one(self, position: int) -> Any:
+        """The item at a position from 0 on."""
+
+
+class PackedTensors(_Rows):
     """Tensors of one shape, one after the other, and those of other shapes by their positions."""
 
     def __init__(self, content: NDArray[Any], others: Mapping[int, Any]) -> None:
         self._content, self._others = content, others
 
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            return [self[place] for place in range(len(self))[key]]
-        position = range(len(self))[key]
+    def _one(self, position: int) -> Any:
         return self._others[position] if position in self._others else torch.from_numpy(self._content[position].copy())
 
     def __len__(self) -> int:
         return len(self._content)
 
 
-class PackedTuples(Sequence[Any]):
+class PackedTuples(_Rows):
     """Tuples of one type, each of whose fields is a column."""
 
     def __init__(self, make: Any, columns: Sequence[Any]) -> None:
         self._make, self._columns = make, columns
 
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            return [self[place] for place in range(len(self))[key]]
-        return self._make([column[key] for column in self._columns])
+    def _one(self, position: int) -> Any:
+        return self._make([column[position] for column in self._columns])
 
     def __len__(self) -> int:
         return len(self._columns[0])
 
 
-class PackedDicts(Sequence[Any]):
+class PackedDicts(_Rows):
     """Dicts with the same keys."""
 
     def __init__(self, names: Sequence[str], tuples: PackedTuples) -> None:
         self._names, self._tuples = names, tuples
 
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            return [self[place] for place in range(len(self))[key]]
-        return dict(zip(self._names, self._tuples[key], strict=True))
+    def _one(self, position: int) -> Any:
+        return dict(zip(self._names, self._tuples[position], strict=True))
 
     def __len__(self) -> int:
         return len(self._tuples)
 
 
-class Subset(Sequence[Any]):
+class Subset(_Rows):
     """Some of many packed inputs. Each is read when it is asked for."""
 
     def __init__(self, everything: Sequence[Any], positions: Sequence[int]) -> None:
         self._everything, self._positions = everything, positions
 
-    def __getitem__(self, key: Any) -> Any:
-        if isinstance(key, slice):
-            return [self[place] for place in range(len(self))[key]]
-        return self._everything[self._positions[key]]
+    def _one(self, position: int) -> Any:
+        return self._everything[self._positions[position]]
 
     def __len__(self) -> int:
         return len(self._positions)
