@@ -29,9 +29,7 @@ STUDENTS = {"aft:static": 150, "aft:ngrams": 150, "aft:transformer,width=128,lay
 
 def problem_of(student: str) -> Problem:
     """The task, with features that are computed once and kept in the cache."""
-    sentences = aft.Dataset.from_table(
-        movie_sentences(), text="sentence", id="id", label="polarity", missing=["neutral"]
-    )
+    sentences = aft.Dataset.from_table(movie_sentences(), text="sentence", id="id", label="polarity")
     dataset = sentences.subset(np.arange(SAMPLES))
     store = aft.extract(
         dataset, f"hf:{minilm_folder()}", name="minilm", out=cache_dir() / "bench" / "step", progress=False
@@ -47,7 +45,8 @@ def bare(problem: Problem, steps: int) -> float:
     student = problem.students.new(0).train()
     loss = TaskLoss(problem.targets, None, 0.0)
     plain = problem.default_hparams(problem.config, objective=False)
-    module = TrainingModule(student, [], loss, OptimiserSettings(steps, plain.lr, plain.weight_decay, 0.05, 0.01))
+    settings = OptimiserSettings(steps, plain.lr, plain.weight_decay, 0.05, 0.01)
+    module = TrainingModule(student, [], loss, settings, samples.dataset.ids)
     configured = module.configure_optimizers()
     optimiser, schedule = configured["optimizer"], configured["lr_scheduler"]["scheduler"]
     sampler = iter(StepSampler(BatchSchedule(make_streams(positions, samples.labelled, BATCH), 0)))

@@ -50,17 +50,16 @@ def pad_tokens(encoded: Sequence[Tokens], pad: int, length: int | None = None) -
     Returns:
         ``input_ids`` and ``attention_mask``, both ``(B, T)``; also ``token_type_ids`` if the tokenizer has segments.
     """
-    longest = length or max(1, *(len(tokens.ids) for tokens in encoded))
-    ids = np.full((len(encoded), longest), pad, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    types = np.zeros_like(ids) if encoded[0].types is not None else None
-    for row, tokens in enumerate(encoded):
-        ids[row, : len(tokens.ids)] = tokens.ids
-        mask[row, : len(tokens.ids)] = 1
-        if types is not None and tokens.types is not None:
-            types[row, : len(tokens.types)] = tokens.types
-    batch = {"input_ids": ids, "attention_mask": mask}
-    return batch if types is None else {**batch, "token_type_ids": types}
+    lengths = np.array([len(tokens.ids) for tokens in encoded])
+    filled = np.arange(length or max(1, lengths.max())) < lengths[:, None]
+    ids = np.full(filled.shape, pad, dtype=np.int64)
+    ids[filled] = np.concatenate([tokens.ids for tokens in encoded])
+    batch = {"input_ids": ids, "attention_mask": filled.astype(np.int64)}
+    types = [tokens.types for tokens in encoded if tokens.types is not None]
+    if types:
+        batch["token_type_ids"] = np.zeros_like(ids)
+        batch["token_type_ids"][filled] = np.concatenate(types)
+    return batch
 
 
 class TokenReader:

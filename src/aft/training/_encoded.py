@@ -149,7 +149,7 @@ class EncodedDataset:
         positions, views = np.asarray(step.positions, dtype=np.int64), self._views_of(step)
         student, objective = positions[list(places)], positions[list(objective_places)]
         return {
-            "positions": student.tolist(),
+            "positions": student,
             "inputs": self.backbone.collate(self._training_inputs(step, places, views)),
             "targets": torch.from_numpy(self.labels[student]),
             "labelled": torch.from_numpy(self.labelled[student]),

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as L
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aft.errors import ModelError, NonFiniteError, name_some
@@ -66,7 +68,7 @@ class TrainingModule(L.LightningModule):
         self.loss = loss
         self.settings = settings
         self._ids = ids
-        self._unchecked: list[tuple[int, Tensor, list[int]]] = []
+        self._unchecked: list[tuple[int, Tensor, NDArray[np.int64]]] = []
         self._log_every = max(1, min(LOG_EVERY, settings.steps // POINTS))
 
     def training_step(self, batch: dict[str, Any], _index: int) -> Tensor:
@@ -124,7 +126,7 @@ class TrainingModule(L.LightningModule):
                 if not good:
                     raise NonFiniteError(
                         f"a loss must be finite; it became NaN or infinite at step {step}, on the batch with the ids "
-                        f"{name_some([self._ids[position] for position in positions], 8)}; lower lr= or beta=, or check these samples"
+                        f"{name_some([self._ids[position] for position in positions.tolist()], 8)}; lower lr= or beta=, or check these samples"
                     )
         self._unchecked.clear()
 

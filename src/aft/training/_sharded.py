@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+import numpy as np
+
 from aft.core import rank, world_size
 from aft.errors import UsageError
 from aft.training._encoded import EncodedDataset
@@ -47,7 +49,7 @@ class ShardedDataset:
         everywhere = int(labelled.sum())
         return {
             **batch,
-            "positions": [step.positions[place] for place in whole],
+            "positions": np.asarray(step.positions, dtype=np.int64)[whole],
             # It decides whether the processes exchange norms, so all must have the same value.
             "any_labelled": everywhere > 0,
             # The task loss is a mean over this process's labelled samples, and gradients are averaged over processes.
