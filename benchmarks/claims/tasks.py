@@ -74,7 +74,7 @@ def students() -> dict[str, Student]:
         Student(
             "mobilenet",
             "python:aft.demo:mobilenetv2_64",
-            TrainSettings(lr=3e-4, beta=1.0, weighting="balanced", steps=300),
+            TrainSettings(lr=1e-3, beta=3.0, weighting="balanced", steps=300),
         ),
         # For images_on_a_gpu.py, where everything is searched.
         Student("mobilenet96", "python:aft.demo:mobilenetv2_96", TrainSettings()),
