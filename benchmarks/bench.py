@@ -64,6 +64,10 @@ def _teacher(name: str, read: Callable[[dict[str, Any]], float]) -> Callable[[di
     return lambda result: read(result["teachers"][name])
 
 
+def _waiting(name: str) -> Callable[[dict[str, Any]], float]:
+    return lambda result: 100 * float(result["waiting"][name])
+
+
 OBJECTIVE, STEP, GATHER, EXTRACTION = ("objective.py",), ("step.py",), ("gather.py",), ("extraction.py",)
 TARGETS = (
     Target("objective, B = 128, d = 384, D = 2,560: times as fast", "the formula through autograd", OBJECTIVE,
@@ -88,6 +92,11 @@ TARGETS = (
     ),
     Target("extraction in order of length", "the given order, padded", EXTRACTION, _teacher("minilm", lambda row: row["by_length"]), 1.5,
            at_least=True),
+    *(
+        Target(f"waiting for data, augmented JPEG files, {title}", "the whole training", ("waiting.py",), _waiting(name), limit, unit="%")
+        for name, title, limit in (("clean, 0 workers", "no workers", 8), ("clean, 2 workers", "two workers", 3))
+    ),
+    Target("comparison of 3 methods, 3 seeds each", "the trainings alone", ("comparison.py",), lambda result: result["ratio"], 1.05),
     Target("linear probe, 10,000 x 768, 10 classes: times as fast", "scikit-learn, same folds and penalties", ("probe.py",),
            lambda result: result["beside_scikit_learn"]["times_as_fast"], 5, at_least=True),
     Target("LogME, 15,000 x 768, 10 classes: times as fast", "the published NumPy form", ("logme.py",),

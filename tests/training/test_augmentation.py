@@ -1,6 +1,7 @@
 """The preprocessing for training is called at every use; that for evaluation is deterministic."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -95,6 +96,33 @@ def test_equal_seeds_give_equal_students_whatever_the_workers(numbers):
         problem = Problem.build(numbers, module(), [], config, preprocess=plain, train_preprocess=noisy)
         digests.add(weights_digest(fit(problem, HParams(0.01, 6, 0.01), 0, method="finetune").student))
     assert len(digests) == 1
+
+
+def clean_pictures(pictures, workers):
+    student = "timm:resnet10t,weights=random,image_size=32"
+    config = TrainConfig(augment="clean", batch_size=8, workers=workers)
+    return Problem.build(Dataset.from_folder(pictures), student, [], config)
+
+
+def test_a_thread_that_decodes_ahead_changes_nothing(pictures):
+    threads, digests = threading.active_count(), set()
+    for workers in (0, 1):
+        problem = clean_pictures(pictures, workers)
+        assert problem.samples.decodes
+        torch.manual_seed(workers)
+        digests.add(weights_digest(fit(problem, HParams(0.01, 6, 0.01), 0, method="finetune").student))
+    assert len(digests) == 1
+    assert threading.active_count() == threads
+
+
+def test_a_picture_that_is_lost_during_training_is_named(pictures):
+    problem = clean_pictures(pictures, 0)
+    for path in pictures.rglob("*.png"):
+        path.unlink()
+    threads = threading.active_count()
+    with pytest.raises(aft.errors.AftError, match=r"\.png"):
+        fit(problem, HParams(0.01, 6, 0.01), 0, method="finetune")
+    assert threading.active_count() == threads
 
 
 def test_a_factory_may_return_its_augmentation(numbers, tmp_path):

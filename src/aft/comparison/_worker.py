@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aft.comparison._journal import FinishedTraining
 from aft.comparison._predictions import pack_predictions
 from aft.comparison._study import ProblemSource
 from aft.comparison._training_spec import TrainingSpec
 from aft.errors import RunError
 from aft.evaluation import measure
-from aft.models import Student
 from aft.runs import RunConfig, RunLayout, RunResult, load, open_run_directory
 from aft.training import Problem, TrialRequest, fit, run_training, run_trial
 
@@ -42,8 +44,7 @@ class Worker:
             trial = run_trial(problem, request, spec.options)
             seconds = round(time.perf_counter() - start, 3)
             return FinishedTraining(spec, seconds, replace(trial, seconds=seconds))
-        student = self._train(problem, spec)
-        logits = problem.test_logits(student)
+        logits = self._test_logits(problem, spec)
         assert logits is not None  # a comparison rejects datasets without a test split
         test = measure(problem.targets, logits, problem.test_labels)
         return FinishedTraining(
@@ -62,12 +63,12 @@ class Worker:
             self._problems.pop(next(iter(self._problems)))
         return problem
 
-    def _train(self, problem: Problem, spec: TrainingSpec) -> Student:
+    def _test_logits(self, problem: Problem, spec: TrainingSpec) -> NDArray[np.float32] | None:
+        """The outputs of the trained student for the test split."""
         if self._runs is None:
             validate = not problem.trains_on_validation  # as run_training does, for what depends on it
-            return fit(
-                problem, spec.hparams, spec.seed, method=spec.method, options=spec.options, validate=validate
-            ).student
+            fitted = fit(problem, spec.hparams, spec.seed, method=spec.method, options=spec.options, validate=validate)
+            return problem.test_logits(fitted.student)
         layout, hparams = _layout(self._runs, spec), spec.hparams
         config = problem.run_config(
             problem.config.replace(
@@ -81,11 +82,12 @@ class Worker:
             # The same method with hyperparameters that the search no longer chooses.
             finished = open_run_directory(layout, config, overwrite=True)
         if finished is None:
-            return run_training(problem, layout, config, hparams)[1].student
+            return run_training(problem, layout, config, hparams)[1]
         code, device = copy.deepcopy(problem.students.load_argument), str(problem.device)  # weights go into the module
-        return load(
+        student = load(
             layout.directory, student=code, preprocess=problem.students.preprocess["preprocess"], device=device
         ).student
+        return problem.test_logits(student)
 
 
 def _layout(runs: Path, spec: TrainingSpec) -> RunLayout:

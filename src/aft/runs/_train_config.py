@@ -89,7 +89,7 @@ class TrainConfig(BaseModel):
         leakage: ``"error"`` rejects test samples that are also in training; ``"drop"`` removes them from training.
         precision: Floating-point precision of the forward pass.
         device: ``"auto"``, or a device of torch's: ``"cpu"``, ``"cuda"``, ``"mps"``.
-        workers: Number of processes that prepare batches; 0 prepares them in the training process.
+        workers: Number of processes that prepare batches; with 0 the training process does, a thread of it where images are decoded.
         logger: Where losses are logged besides the run's ``metrics.csv``: TensorBoard, Weights & Biases, MLflow or nowhere.
         objective_batch: With several processes: ``"global"`` computes the objective over the batch of all, ``"local"`` over
             each process's own share.

@@ -109,6 +109,12 @@ class EncodedDataset:
         """Number of views of each sample that training shows."""
         return self._views.count if self._augment == "views" else 1
 
+    @property
+    def decodes(self) -> bool:
+        """Whether steps decode images: a thread can do it meanwhile, where nobody's code draws from the global random states."""
+        kept = self._cache is not None and self._augment == "none"
+        return self.dataset.modality == ("image",) and not kept and not self.backbone.augments
+
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.dataset)
@@ -170,18 +176,22 @@ class EncodedDataset:
             return [self._encoded_view(step.positions[place], int(views[place])) for place in places]
         if self._augment == "none" and not self.backbone.augments:
             return self.encoded([step.positions[place] for place in places])
+        shown = [self._shown(step.positions[place], (*step.seed, place), int(views[place])) for place in places]
+        if not self.backbone.augments:
+            return self.backbone.encode(shown)
         with kept_random_state():
             encoded = []
-            for place in places:
-                position, key = step.positions[place], (*step.seed, place)
-                value = self.dataset.inputs[position]
-                if self._augment == "views":
-                    value = self._views.of(value, self.dataset.ids[position], int(views[place]))
-                elif self._augment == "clean":
-                    value = augment(value, self.dataset.modality, Random(repr(key)))
-                seed_all(*key)
+            for place, value in zip(places, shown, strict=True):
+                seed_all(*step.seed, place)
                 encoded.append(self.backbone.augment(value))
             return encoded
+
+    def _shown(self, position: int, key: tuple[int, ...], view: int) -> Any:
+        """What a step shows of a sample, not encoded yet. The key is that of the step and the place in it."""
+        value = self.dataset.inputs[position]
+        if self._augment == "views":
+            return self._views.of(value, self.dataset.ids[position], view)
+        return augment(value, self.dataset.modality, Random(repr(key))) if self._augment == "clean" else value
 
     def _encoded_view(self, position: int, view: int) -> Any:
         """A view, encoded. Views are kept in memory if all of them fit."""

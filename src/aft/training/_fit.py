@@ -20,7 +20,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from aft.core import Progress, rank, rank_zero_first, world_size
+from aft.core import Progress, one_ahead, rank, rank_zero_first, world_size
 from aft.errors import AftError
 from aft.models import Student, explain_out_of_memory, kept_random_state, seed_all
 from aft.objectives import Objective, Weighting
@@ -213,7 +213,7 @@ def fit(
 def _loader(samples: EncodedDataset, sampler: StepSampler, batch_size: int, config: TrainConfig) -> "_ResumableLoader":
     dataset: Any = samples if world_size() == 1 else ShardedDataset(samples, batch_size, config.objective_batch)
     return _ResumableLoader(
-        _Reporting(dataset),
+        _Reporting(dataset, ahead=samples.decodes and not config.workers),
         batch_size=None,  # the sampler yields whole steps, and a dataset returns their batches
         sampler=sampler,
         collate_fn=identity,
@@ -238,10 +238,14 @@ def _run_trainer(
 
 
 class _Reporting(torch.utils.data.Dataset[Any]):
-    """A dataset that returns its errors: what a worker raises would arrive with a traceback for a message."""
+    """A dataset that returns its errors: what a worker raises would arrive with a traceback for a message.
 
-    def __init__(self, dataset: Any) -> None:
-        self._dataset = dataset
+    Attributes:
+        ahead: Whether a thread prepares the next batch during each step.
+    """
+
+    def __init__(self, dataset: Any, *, ahead: bool = False) -> None:
+        self._dataset, self.ahead = dataset, ahead
 
     def __getitem__(self, step: Any) -> Any:
         try:
@@ -254,8 +258,9 @@ class _ResumableLoader(DataLoader[dict[str, Any]]):
     """A loader whose sampler already knows its first step; Lightning only has to be told that it can resume."""
 
     def __iter__(self) -> Any:
-        """The batches; an error that a worker returned is raised here."""
-        for batch in super().__iter__():
+        """The batches; an error that a worker or a thread returned is raised here."""
+        assert isinstance(self.dataset, _Reporting)
+        for batch in one_ahead(self.dataset.__getitem__, self.sampler) if self.dataset.ahead else super().__iter__():
             if isinstance(batch, AftError):
                 raise batch
             yield batch

@@ -1,5 +1,6 @@
 """Where the time of a training step goes."""
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -39,19 +40,20 @@ class StepProfile(Callback):
     def __init__(self, student: nn.Module) -> None:
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._step: dict[str, float] = defaultdict(float)
-        self._steps, self._mark = 0, 0.0
+        self._steps, self._mark, self._thread = 0, 0.0, threading.get_ident()
         self._hooks = [
             student.register_forward_pre_hook(lambda *_: self._ends("to the device")),
             student.register_forward_hook(lambda *_: self._ends("student")),
         ]
 
     def timed(self, stores: Sequence[FeatureStore]) -> list[FeatureStore]:
-        """The same stores; what reading from them takes is known if it happens in this process."""
+        """The same stores; what reading from them takes is known if it happens in this thread."""
         return [cast("FeatureStore", _TimedStore(store, self)) for store in stores]
 
     def read(self, seconds: float) -> None:
-        """Take a read from a store into account."""
-        self._step[FEATURES] += seconds
+        """Take a read from a store into account, unless a thread does it while a step is computed."""
+        if threading.get_ident() == self._thread:
+            self._step[FEATURES] += seconds
 
     def rows(self) -> list[tuple[str, float]]:
         """Median milliseconds of each phase; none if there were no steps beyond the warm-up."""

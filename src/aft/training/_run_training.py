@@ -4,6 +4,9 @@ import logging
 import shutil
 import time
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aft.core import Progress, __version__, rank_zero_first, world_size, write_text
 from aft.evaluation import measure
 from aft.runs import HParams, Run, RunConfig, RunLayout, RunResult, SearchRecord, card, save_tensors
@@ -23,7 +26,7 @@ def run_training(
     started: float | None = None,
     progress: Progress | None = None,
     profile: bool = False,
-) -> tuple[Run, FitResult]:
+) -> tuple[Run, NDArray[np.float32] | None]:
     """Train on the whole training split, measure on the test split, and write the run.
 
     Where a launcher has started several processes, all call this; rank 0 writes.
@@ -39,7 +42,7 @@ def run_training(
         profile: Log where the time of a step goes.
 
     Returns:
-        The run, and the trained student.
+        The run and, on rank 0, the student's outputs for the test split, ``(N, C)``; None without one.
     """
     started = time.monotonic() if started is None else started
     rank_zero_first(lambda: _write_inputs(problem, layout))
@@ -51,8 +54,14 @@ def run_training(
     if settings.patience is not None and result.curve:
         best = min(result.curve, key=lambda point: point.loss)
         log.info("trained for %.3g epochs, and kept the weights of epoch %.3g", result.curve[-1].epoch, best.epoch)
-    run = rank_zero_first(lambda: _write_outputs(problem, layout, config, hparams, search, result, started))
-    return run, result
+    logits: NDArray[np.float32] | None = None
+
+    def finish() -> Run:
+        nonlocal logits
+        logits = problem.test_logits(result.student)
+        return _write_outputs(problem, layout, config, hparams, search, result, logits, started)
+
+    return rank_zero_first(finish), logits
 
 
 def _write_inputs(problem: Problem, layout: RunLayout) -> None:
@@ -68,9 +77,9 @@ def _write_outputs(
     hparams: HParams,
     search: SearchRecord | None,
     fitted: FitResult,
+    logits: NDArray[np.float32] | None,
     started: float,
 ) -> Run:
-    logits = problem.test_logits(fitted.student)
     learned = {
         f"{name}.{key}": value
         for name, objective in fitted.objectives.items()
