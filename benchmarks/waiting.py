@@ -1,0 +1,69 @@
+"""How much of a training's time is spent waiting for data: MobileNetV2 at 64 pixels on a folder of JPEG files.
+
+Files are cut out of two photographs that scikit-learn has, and decoded and augmented at every use; one thread computes, and batches are
+prepared between its steps or by two worker processes. Pictures that are not augmented are decoded once, before training. The last line
+is one JSON object.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import aft
+from aft.training import HParams, Problem, TrainConfig, fit
+
+FILES, SIZE, BATCH = 512, 300, 64
+STUDENT = "python:aft.demo:mobilenetv2_64"
+
+
+def write_files(folder: Path) -> None:
+    """A folder for each photograph, with JPEG files of 300 x 300 pixels."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    generator = np.random.default_rng(0)
+    for label, whole in enumerate(load_sample_images().images):
+        (folder / str(label)).mkdir()
+        for number in range(FILES // 2):
+            top, left = (int(generator.integers(0, size - SIZE)) for size in whole.shape[:2])
+            piece = Image.fromarray(whole[top : top + SIZE, left : left + SIZE])
+            piece.save(folder / str(label) / f"{number}.jpg", quality=90)
+
+
+def main() -> None:
+    """Train a few steps in each way, in turn."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=25)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    shares: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder))
+        dataset = aft.Dataset.from_folder(folder)
+        problems = {
+            f"{augment}, {workers} workers": Problem.build(
+                dataset, STUDENT, [], TrainConfig(augment=augment, workers=workers, batch_size=BATCH, device="cpu")
+            )
+            for augment, workers in (("none", 0), ("clean", 0), ("clean", 2))
+        }
+        for _ in range(arguments.rounds):
+            for name, problem in problems.items():
+                plain = problem.default_hparams(problem.config, objective=False)
+                hparams = HParams(plain.lr, arguments.steps, plain.weight_decay)
+                shares.setdefault(name, []).append(fit(problem, hparams, 0, method="finetune").waiting_for_data)
+    waiting = {name: round(statistics.median(found), 4) for name, found in shares.items()}
+    print(
+        json.dumps(
+            {"benchmark": "waiting", "student": STUDENT, "batch": BATCH, "steps": arguments.steps, "waiting": waiting}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
