@@ -59,12 +59,20 @@ def test_it_keeps_beta_zero_stops_hopeless_trials_and_resumes(tmp_path):
 @pytest.mark.parametrize("beta", [0.3, 1.0, 3.0, 10.0, 30.0])
 @pytest.mark.parametrize("lr", [1e-3 / 9, 1e-3 / 3, 1e-3, 3e-3, 9e-3, 27e-3])
 def test_the_climb_finds_the_lowest_place_of_a_bowl_in_few_trials(lr, beta, tmp_path):
-    found = answered(["aft"], SPACE, bowl(lr, beta), tmp_path / "t")
+    found = answered(["finetune", "aft"], SPACE, bowl(lr, beta), tmp_path / "t")
     chosen = found.chosen["aft"]
     assert chosen.lr == pytest.approx(lr)
     assert chosen.beta == beta or len(found.trials["aft"]) == TRIALS  # betas come last
     assert found.chosen["finetune"].lr == pytest.approx(lr)
     assert all(len(trials) <= TRIALS for trials in found.trials.values())
+
+
+def test_fine_tuning_that_nobody_asked_for_has_one_trial_unless_it_is_best(tmp_path):
+    found = answered(["aft"], SPACE, bowl(9e-3, 3.0), tmp_path / "t")
+    assert [trial.hparams.lr for trial in found.trials["finetune"]] == [1e-3]
+    best = answered(["aft"], SPACE, bowl(9e-3, 3.0, plain=0.1), tmp_path / "best")
+    assert (best.chosen["aft"].beta, best.chosen["aft"].lr) == (0.0, pytest.approx(9e-3))
+    assert len(best.trials["finetune"]) == 4
 
 
 def test_methods_search_side_by_side_and_share_fine_tunings_trials(tmp_path):

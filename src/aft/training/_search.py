@@ -1,8 +1,8 @@
 """The hyperparameter search. There is one, for ``aft train`` and ``aft compare`` alike.
 
-Fine-tuning goes first and chooses its learning rate. Every other method then chooses learning rate and beta of its own. Each is a
-climb: from the usual value upwards for as long as the validation loss falls, else downwards. Fine-tuning's trials, which are beta
-0, compete in every method's choice. Steps and weight decay are not searched: with the best learning rate for each, trainings of a
+Fine-tuning goes first and chooses its learning rate; where it is not asked for, only if beta 0 turns out best or its usual rate
+diverges. Every other method then chooses learning rate and beta of its own. Each is a climb: from the usual value upwards for as
+long as the validation loss falls, else downwards. Fine-tuning's trials, which are beta 0, compete in every method's choice. Steps and weight decay are not searched: with the best learning rate for each, trainings of a
 quarter to all of a student's usual steps end alike (docs/log.md).
 
 All choices are by the loss on validation samples. Where a probe on the teachers' features predicts labels better than fine-tuning
@@ -109,10 +109,11 @@ Search = Generator[list[TrialRequest], list[Trial], SearchResult]
 
 
 def search(methods: Sequence[str], space: SearchSpace) -> Search:
-    """Choose hyperparameters for several methods; fine-tuning is always among them.
+    """Choose hyperparameters for several methods.
 
     Args:
-        methods: Names of methods.
+        methods: Names of methods. Fine-tuning is tried even if it is not among them, but its learning rate is chosen only if it is,
+            or if no method does better.
         space: What may be chosen.
 
     Yields:
@@ -125,13 +126,15 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
         NonFiniteError: Every trial of fine-tuning diverged.
     """
     others = [method for method in dict.fromkeys(methods) if method != "finetune"]
-    plain = _Climb("finetune", space)
-    yield from _search_plain(plain, needed=bool(others) and space.beta is None)
-    chosen = {"finetune": plain.choice()}  # before the others: they need not be tried if it cannot be trained
+    plain, asked = _Climb("finetune", space), len(others) < len(set(methods)) or not others
+    yield from _search_plain(plain, needed=bool(others) and space.beta is None, asked=asked)
+    plain.choice()  # before the others: they need not be tried if it cannot be trained
     climbs = [_Climb(method, space, plain) for method in others]
     yield from _side_by_side([_search_method(climb) for climb in climbs])
+    if not asked and not all(climb.choice().beta for climb in climbs):
+        yield from _climb_rates(plain)
     return SearchResult(
-        chosen | {climb.method: climb.choice() for climb in climbs},
+        {climb.method: climb.choice() for climb in (plain, *climbs)},
         {climb.method: climb.trials for climb in (plain, *climbs) if climb.trials or climb is plain},
     )
 
@@ -223,16 +226,18 @@ class _Climb:
         return trial.pooled_score if self.pooled else trial.score
 
 
-def _search_plain(climb: _Climb, *, needed: bool) -> Requests:
-    """Choose the learning rate of fine-tuning.
+def _search_plain(climb: _Climb, *, needed: bool, asked: bool) -> Requests:
+    """Try fine-tuning, and choose its learning rate if that is asked for or the usual one diverges.
 
     Args:
         climb: Where its trials are kept.
         needed: Whether a trial is needed even if nothing can be chosen, for other methods to compete with.
+        asked: Whether its own choice is wanted.
     """
     if needed or not climb.space.fixed_lr:
         yield from climb.attempt(climb.best)
-        yield from _climb_rates(climb)
+        if asked or climb.trials[0].score == float("inf"):
+            yield from _climb_rates(climb)
 
 
 def _search_method(climb: _Climb) -> Requests:
