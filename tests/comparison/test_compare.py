@@ -331,6 +331,19 @@ def test_a_complete_study_starts_no_process(dataset, store, tmp_path, monkeypatc
     assert again.finals == first.finals
 
 
+@pytest.mark.parametrize("keeps_runs", [True, False])
+def test_a_final_training_is_tested_once(dataset, store, tmp_path, monkeypatch, keeps_runs):
+    calls, outputs = [], Problem.test_logits
+    monkeypatch.setattr(Problem, "test_logits", lambda self, student: calls.append(1) or outputs(self, student))
+    problem = Problem.build(dataset, STUDENT, [store], TrainConfig(batch_size=16, lr=1e-2, beta=1.0, steps=10))
+    scheduler = Scheduler(
+        Journal(tmp_path / "j.jsonl"), processes=1, runs=tmp_path / "runs" if keeps_runs else None, progress=False
+    )
+    (study,) = scheduler.run([Study("s", problem, ("aft",), 2)])
+    assert len(calls) == 4  # fine-tuning and AFT, with two seeds each
+    assert all(one.predictions is not None for ones in study.finals.values() for one in ones)
+
+
 def test_a_training_that_two_studies_want_is_run_once(dataset, store, tmp_path):
     problem = Problem.build(dataset, STUDENT, [store], TrainConfig(batch_size=16))
     space = SearchSpace(0.01, 0.0, 20, 20, fixed_lr=True, beta=1.0)

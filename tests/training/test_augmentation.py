@@ -14,6 +14,8 @@ from aft.errors import ModelError
 from aft.models import weights_digest
 from aft.runs import HParams, TrainConfig
 from aft.training import Problem, fit
+from aft.training._encoded import EncodedDataset
+from aft.training._module import TrainingModule
 from aft.training._sampler import Step
 
 FAST = {"method": "finetune", "beta": 0.0, "steps": 6, "progress": False}
@@ -98,25 +100,99 @@ def test_equal_seeds_give_equal_students_whatever_the_workers(numbers):
     assert len(digests) == 1
 
 
-def clean_pictures(pictures, workers):
-    student = "timm:resnet10t,weights=random,image_size=32"
+def dropping():
+    """A python: factory of a student that draws from torch's random numbers in every step."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.5), nn.Linear(48, 8), nn.ReLU()), pixels
+
+
+def pixels(image):
+    return torch.from_numpy(np.asarray(image.resize((12, 12)), dtype=np.float32).transpose(2, 0, 1).copy()) / 255
+
+
+class Listed:
+    """A map-style dataset of pictures."""
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __len__(self):
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        from PIL import Image
+
+        with Image.open(self.paths[index]) as image:
+            return image.convert("RGB"), self.paths[index].parent.name
+
+
+def clean_pictures(source, workers, *, student="python:tests.training.test_augmentation:dropping", **options):
     config = TrainConfig(augment="clean", batch_size=8, workers=workers)
-    return Problem.build(Dataset.from_folder(pictures), student, [], config)
+    return Problem.build(source, student, [], config, **options)
 
 
-def test_a_thread_that_decodes_ahead_changes_nothing(pictures):
-    threads, digests = threading.active_count(), set()
+@pytest.fixture
+def threads_of_steps(monkeypatch):
+    """The threads in which batches are prepared."""
+    seen, batch = set(), EncodedDataset.batch
+
+    def noted(self, *arguments):
+        seen.add(threading.get_ident())
+        return batch(self, *arguments)
+
+    monkeypatch.setattr(EncodedDataset, "batch", noted)
+    return seen
+
+
+def test_a_thread_that_decodes_ahead_changes_nothing(pictures, threads_of_steps):
+    running, digests = threading.active_count(), set()
     for workers in (0, 1):
-        problem = clean_pictures(pictures, workers)
-        assert problem.samples.decodes
+        problem = clean_pictures(Dataset.from_folder(pictures), workers)
         torch.manual_seed(workers)
         digests.add(weights_digest(fit(problem, HParams(0.01, 6, 0.01), 0, method="finetune").student))
+        if not workers:
+            assert threads_of_steps
+            assert threading.get_ident() not in threads_of_steps
     assert len(digests) == 1
-    assert threading.active_count() == threads
+    assert threading.active_count() == running
+
+
+def test_code_of_users_is_not_called_in_a_thread(pictures, threads_of_steps):
+    listed = Dataset.from_map(Listed(sorted(pictures.rglob("*.png"))))
+    own = {
+        "student": dropping()[0],
+        "preprocess": pixels,
+        "train_preprocess": lambda image: pixels(image) + torch.rand(()),
+    }
+    for problem in (clean_pictures(listed, 0), clean_pictures(Dataset.from_folder(pictures), 0, **own)):
+        fit(problem, HParams(0.01, 6, 0.01), 0, method="finetune")
+    assert threads_of_steps == {threading.get_ident()}
+
+
+def test_a_training_interrupted_while_a_thread_decodes_resumes_to_the_same_student(pictures, tmp_path, monkeypatch):
+    settings = {"augment": "clean", "batch_size": 8, "method": "finetune", "beta": 0.0, "steps": 12, "progress": False}
+    data, student = Dataset.from_folder(pictures), "python:tests.training.test_augmentation:dropping"
+    whole = aft.train(data, student, out=tmp_path / "whole", **settings)
+    monkeypatch.setattr("aft.training._checkpoint.EVERY", 0.0)
+    step = TrainingModule.training_step
+
+    def interrupted(self, batch, index):
+        if self.global_step == 7:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    running = threading.active_count()
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            aft.train(data, student, out=tmp_path / "parts", **settings)
+    assert threading.active_count() == running
+    parts = aft.train(data, student, out=tmp_path / "parts", **settings)
+    assert parts.result.weights_sha256 == whole.result.weights_sha256
 
 
 def test_a_picture_that_is_lost_during_training_is_named(pictures):
-    problem = clean_pictures(pictures, 0)
+    problem = clean_pictures(Dataset.from_folder(pictures), 0)
     for path in pictures.rglob("*.png"):
         path.unlink()
     threads = threading.active_count()

@@ -1,12 +1,13 @@
 """The hyperparameter search, answered with made-up losses and with real trials."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 import aft
 from aft.errors import NonFiniteError
-from aft.training import SearchSpace, Trial, TrialRequest, run_search, run_trial, search
+from aft.training import SearchSpace, Trial, TrialRequest, expected_trials, run_search, run_trial, search
 from aft.training._search import SEARCH_SEED, TOLERANCE, TRIALS, _Climb
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
@@ -73,6 +74,37 @@ def test_fine_tuning_that_nobody_asked_for_has_one_trial_unless_it_is_best(tmp_p
     best = answered(["aft"], SPACE, bowl(9e-3, 3.0, plain=0.1), tmp_path / "best")
     assert (best.chosen["aft"].beta, best.chosen["aft"].lr) == (0.0, pytest.approx(9e-3))
     assert len(best.trials["finetune"]) == 4
+    # Its usual rate diverges, so that its rate is chosen first; beta 0 wins, and nothing is tried twice.
+    requests = []
+    diverging = answered(
+        ["aft"],
+        SPACE,
+        lambda r: None if r.hparams.lr > 5e-4 else 1.0 + r.hparams.beta,
+        tmp_path / "diverging",
+        requests,
+    )
+    assert (diverging.chosen["aft"].beta, diverging.chosen["aft"].lr) == (0.0, pytest.approx(1e-3 / 3))
+    assert len({(request.method, request.hparams) for request in requests}) == len(requests)
+
+
+def test_what_judges_a_method_does_not_change_when_fine_tuning_improves_later(tmp_path):
+    requests, plain = [], bowl(9e-3, 3.0, plain=0.94)  # 0.96 at the usual rate; the probe's loss lies between
+    found = answered(
+        ["aft"],
+        replace(SPACE, probe_loss=0.95),
+        lambda r: 2.0 if r.hparams.beta else plain(r),
+        tmp_path / "t",
+        requests,
+    )
+    assert {request.pooled for request in requests if request.method == "aft"} == {True}
+    assert (found.chosen["aft"].beta, found.chosen["aft"].lr) == (0.0, pytest.approx(9e-3))
+
+
+def test_the_foreseen_trials_are_those_of_a_search_whose_method_wins(tmp_path):
+    foreseen, requests = expected_trials(["aft"], SPACE), []
+    answered(["aft"], SPACE, bowl(1e-3, 3.0), tmp_path / "t", requests)
+    assert [(r.method, r.hparams) for r in foreseen] == [(r.method, r.hparams) for r in requests]
+    assert foreseen[-1].hparams.steps == SPACE.objective_steps
 
 
 def test_methods_search_side_by_side_and_share_fine_tunings_trials(tmp_path):

@@ -1,5 +1,6 @@
 """Open and read a feature store."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
@@ -53,6 +54,7 @@ class FeatureStore:
         self._index = index
         self._starts = np.concatenate([[0], np.cumsum([record.rows for record in records])]).astype(np.int64)
         self._open: OrderedDict[int, ShardReader] = OrderedDict()
+        self._reading = threading.Lock()  # a thread may prepare batches while another one validates
         self._resident: NDArray[Any] | None = None
         self._is_small = self.nbytes <= RESIDENT_BYTES
 
@@ -245,13 +247,14 @@ class FeatureStore:
         vectors = rows * self.views + (numbers[order] if numbers.ndim else numbers)
         gathered = np.empty((len(rows), self.dim), dtype=self.dtype)
         edges = [0, *(np.flatnonzero(shards[1:] != shards[:-1]) + 1).tolist(), len(rows)]
-        for start, stop in pairwise(edges if len(rows) else ()):
-            reader = self._reader(int(shards[start]))
-            reader.take(rows[start:stop], vectors[start:stop], gathered[start:stop])
+        with self._reading:
+            for start, stop in pairwise(edges if len(rows) else ()):
+                reader = self._reader(int(shards[start]))
+                reader.take(rows[start:stop], vectors[start:stop], gathered[start:stop])
+            if self._is_small and len(self._open) == len(self._records):
+                self._hold_if_verified()
         out = np.empty_like(gathered)
         out[order] = gathered
-        if self._is_small and len(self._open) == len(self._records):
-            self._hold_if_verified()
         return out
 
     def _hold_if_verified(self) -> None:

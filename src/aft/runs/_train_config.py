@@ -89,7 +89,8 @@ class TrainConfig(BaseModel):
         leakage: ``"error"`` rejects test samples that are also in training; ``"drop"`` removes them from training.
         precision: Floating-point precision of the forward pass.
         device: ``"auto"``, or a device of torch's: ``"cpu"``, ``"cuda"``, ``"mps"``.
-        workers: Number of processes that prepare batches; with 0 the training process does, a thread of it where images are decoded.
+        workers: Number of processes that prepare batches. With 0 the training process does: in a thread during each step where it
+            decodes images by itself, else between steps.
         logger: Where losses are logged besides the run's ``metrics.csv``: TensorBoard, Weights & Biases, MLflow or nowhere.
         objective_batch: With several processes: ``"global"`` computes the objective over the batch of all, ``"local"`` over
             each process's own share.

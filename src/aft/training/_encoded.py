@@ -110,10 +110,11 @@ class EncodedDataset:
         return self._views.count if self._augment == "views" else 1
 
     @property
-    def decodes(self) -> bool:
-        """Whether steps decode images: a thread can do it meanwhile, where nobody's code draws from the global random states."""
+    def prepares_ahead(self) -> bool:
+        """Whether a thread can prepare batches during steps: images are decoded, and by no code that may draw global random numbers."""
         kept = self._cache is not None and self._augment == "none"
-        return self.dataset.modality == ("image",) and not kept and not self.backbone.augments
+        images = self.dataset.modality == ("image",) and self.dataset.inputs.threaded
+        return images and not kept and not self.backbone.augments
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -176,22 +177,25 @@ class EncodedDataset:
             return [self._encoded_view(step.positions[place], int(views[place])) for place in places]
         if self._augment == "none" and not self.backbone.augments:
             return self.encoded([step.positions[place] for place in places])
-        shown = [self._shown(step.positions[place], (*step.seed, place), int(views[place])) for place in places]
-        if not self.backbone.augments:
-            return self.backbone.encode(shown)
+        if self.prepares_ahead:
+            return self.backbone.encode([self._shown(step, place, int(views[place])) for place in places])
         with kept_random_state():
             encoded = []
-            for place, value in zip(places, shown, strict=True):
+            for place in places:
+                value = self._shown(step, place, int(views[place]))
                 seed_all(*step.seed, place)
                 encoded.append(self.backbone.augment(value))
             return encoded
 
-    def _shown(self, position: int, key: tuple[int, ...], view: int) -> Any:
-        """What a step shows of a sample, not encoded yet. The key is that of the step and the place in it."""
+    def _shown(self, step: Step, place: int, view: int) -> Any:
+        """What a step shows of a sample, not encoded yet."""
+        position = step.positions[place]
         value = self.dataset.inputs[position]
         if self._augment == "views":
             return self._views.of(value, self.dataset.ids[position], view)
-        return augment(value, self.dataset.modality, Random(repr(key))) if self._augment == "clean" else value
+        if self._augment == "clean":
+            return augment(value, self.dataset.modality, Random(repr((*step.seed, place))))
+        return value
 
     def _encoded_view(self, position: int, view: int) -> Any:
         """A view, encoded. Views are kept in memory if all of them fit."""

@@ -213,7 +213,7 @@ def fit(
 def _loader(samples: EncodedDataset, sampler: StepSampler, batch_size: int, config: TrainConfig) -> "_ResumableLoader":
     dataset: Any = samples if world_size() == 1 else ShardedDataset(samples, batch_size, config.objective_batch)
     return _ResumableLoader(
-        _Reporting(dataset, ahead=samples.decodes and not config.workers),
+        _Reporting(dataset, ahead=samples.prepares_ahead and not config.workers),
         batch_size=None,  # the sampler yields whole steps, and a dataset returns their batches
         sampler=sampler,
         collate_fn=identity,

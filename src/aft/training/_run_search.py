@@ -56,7 +56,7 @@ def run_search(
 
 
 def expected_trials(methods: Sequence[str], space: SearchSpace, known: Sequence[Trial] = ()) -> list[TrialRequest]:
-    """The trials that a search will probably still run: as if all that are unknown were worse than all that are known.
+    """The trials that a search will probably still run: as if each method's first one were its best, and better than fine-tuning.
 
     Args:
         methods: As for `search`.
@@ -68,12 +68,16 @@ def expected_trials(methods: Sequence[str], space: SearchSpace, known: Sequence[
     """
     finished = {(trial.method, trial.hparams): trial for trial in known}
     missing: list[TrialRequest] = []
+    tried: set[str] = set()
 
     def answer(request: TrialRequest) -> Trial:
         trial = finished.get((request.method, request.hparams))
         if trial is None:
+            first = request.method != "finetune" and request.method not in tried
+            loss = -WORST if first else WORST
             missing.append(request)
-            trial = Trial(request.method, request.hparams, WORST, 1.0, WORST, 0.0)
+            trial = Trial(request.method, request.hparams, loss, 1.0, loss, 0.0)
+        tried.add(request.method)
         return trial
 
     with suppress(NonFiniteError):

@@ -131,7 +131,7 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
     plain.choice()  # before the others: they need not be tried if it cannot be trained
     climbs = [_Climb(method, space, plain) for method in others]
     yield from _side_by_side([_search_method(climb) for climb in climbs])
-    if not asked and not all(climb.choice().beta for climb in climbs):
+    if not asked and len(plain.trials) == 1 and not all(climb.choice().beta for climb in climbs):
         yield from _climb_rates(plain)
     return SearchResult(
         {climb.method: climb.choice() for climb in (plain, *climbs)},
@@ -156,6 +156,7 @@ class _Climb:
         self.method, self.space = method, space
         self.trials: list[Trial] = []
         self._plain = plain
+        self._pooled = None if plain is None else plain.pooled
         self.best = HParams(space.lr, space.steps, space.weight_decay)
         if plain is not None:
             weighting = space.weighting or (WEIGHTING if space.beta is None else "fixed")
@@ -217,9 +218,10 @@ class _Climb:
 
     @property
     def pooled(self) -> bool:
-        """Whether the probe's labels count: if it knows the task better than fine-tuning does."""
-        plain = self.trials if self._plain is None else self._plain.trials
-        loss = min((trial.score for trial in plain), default=WORST)
+        """Whether the probe's labels count: if it knows the task better than fine-tuning does, as tried before the method."""
+        if self._pooled is not None:
+            return self._pooled
+        loss = min((trial.score for trial in self.trials), default=WORST)
         return self.space.probe_loss is not None and self.space.probe_loss < loss
 
     def _ranking(self, trial: Trial) -> float:
