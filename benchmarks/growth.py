@@ -130,7 +130,7 @@ def objective(batch: int, width: int, teachers: int = 1) -> Callable[[], Any]:
 GROWTHS = (
     Growth("extraction", "samples", (2000, 4000, 8000, 16000), 1, extraction, "extraction"),
     Growth("opening a store", "samples", (40_000, 160_000, 640_000, 2_560_000), 0, opening, "opening a store"),
-    Growth("reading a batch", "samples", (40_000, 160_000, 640_000, 2_560_000), 0, gather, "reading a batch"),
+    Growth("reading a batch", "samples", (40_000, 160_000, 640_000, 1_280_000), 0, gather, "reading a batch"),
     Growth("a step of AFT", "samples", (1000, 4000, 16_000, 64_000), 0, step, "a step of AFT"),
     Growth("extraction", "views", (2, 4, 8, 16), 1, lambda views, folder: extraction(1000, folder, views)),
     Growth("the objective, B = 256", "teacher width", (512, 1024, 2048, 4096), 1, lambda width, _: objective(256, width), "objective, width"),
