@@ -50,7 +50,7 @@ def main() -> None:
     """Measure in turn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=60)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     fit(problem_of(STUDENT), HParams(LR, 5, 0.01), 0, method="finetune")  # loads what is loaded once
