@@ -2,6 +2,7 @@ import hashlib
 import os
 import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,21 @@ def test_many_shards_are_read_with_few_open_files(tmp_path, monkeypatch):
     before = len(os.listdir("/proc/self/fd"))
     assert np.array_equal(store[ids[::-1]], np.stack([vector(i, 5) for i in ids[::-1]]))
     assert len(os.listdir("/proc/self/fd")) <= before + 4
+
+
+def test_several_threads_read_the_same_as_one(tmp_path, monkeypatch):
+    """Also while shards are closed for others, and while a store that is verified is moved to memory."""
+    monkeypatch.setattr("aft.features._store.OPEN_SHARDS", 3)
+    ids = [f"s{n}" for n in range(200)]
+    fill(plan(tmp_path / "t", ids)).finish()
+    chosen = [np.random.default_rng(n).integers(200, size=64) for n in range(60)]
+    for small in (True, False):
+        expected = [FeatureStore.open(tmp_path / "t").take(rows) for rows in chosen]
+        store = FeatureStore.open(tmp_path / "t")
+        monkeypatch.setattr(store, "_is_small", small)
+        with ThreadPoolExecutor(8) as threads:
+            for got, wanted in zip(threads.map(store.take, chosen), expected, strict=True):
+                assert np.array_equal(got, wanted)
 
 
 def test_invalid_plans_are_rejected(tmp_path):
