@@ -11,7 +11,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,6 @@ from aft.core import cores
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "explanation" / "performance.md"
-START, END = "<!-- bench -->", "<!-- /bench -->"
 #: A change of less than this is noise between two runs on one machine.
 NOISE = 0.1
 
@@ -170,7 +169,6 @@ def compare(first: Path, second: Path) -> int:
 
 def page(measured: Path) -> int:
     """Put the rows of a measurement into the page on performance."""
-    text = PAGE.read_text(encoding="utf-8")
     rows = json.loads(measured.read_text(encoding="utf-8"))["rows"]
     table = ["| what | against | measured | target | met |", "| --- | --- | --- | --- | --- |"]
     table += [
@@ -178,10 +176,16 @@ def page(measured: Path) -> int:
         f"{'at least' if row['at_least'] else 'at most'} {_shown(row['limit'], row['unit'])} | {'yes' if row['met'] else '**no**'} |"
         for row in rows
     ]
-    before, _, rest = text.partition(START)
-    PAGE.write_text(before + START + "\n" + "\n".join(table) + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    put_table("bench", table)
     print(json.dumps({"benchmark": "bench-page", "rows": len(rows)}))
     return 0
+
+
+def put_table(name: str, table: Sequence[str]) -> None:
+    """Put the lines of a table between the marks of that name in the page on performance."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(start)
+    PAGE.write_text("\n".join([before + start, *table, end]) + rest.partition(end)[2], encoding="utf-8")
 
 
 def _last_line(script: tuple[str, ...]) -> dict[str, Any]:

@@ -30,16 +30,20 @@ def texts(count: int) -> aft.Dataset:
 
 
 def images(count: int, folder: Path) -> aft.Dataset:
-    """JPEG files of 300 x 300 pixels."""
+    """JPEG files of 300 x 300 pixels, with a class for each of the two photographs that they are cut out of."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
     photographs, generator = load_sample_images().images, np.random.default_rng(0)
-    (folder / "cut").mkdir()
+    for label in range(len(photographs)):
+        (folder / str(label)).mkdir()
     for number in range(count):
-        whole = photographs[number % 2]
+        label = number % len(photographs)
+        whole = photographs[label]
         top, left = (int(generator.integers(0, size - 300)) for size in whole.shape[:2])
-        Image.fromarray(whole[top : top + 300, left : left + 300]).save(folder / "cut" / f"{number}.jpg", quality=90)
+        Image.fromarray(whole[top : top + 300, left : left + 300]).save(
+            folder / str(label) / f"{number}.jpg", quality=90
+        )
     return aft.Dataset.from_folder(folder)
 
 

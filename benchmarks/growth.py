@@ -22,9 +22,8 @@ from aft.data import Dataset
 from aft.features import FeatureStore
 from aft.objectives import AFT
 from aft.training import HParams, Problem, TrainConfig, fit
+from bench import PAGE, put_table
 
-PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "performance.md"
-START, END = "<!-- growth -->", "<!-- /growth -->"
 WIDTH, BATCH, WORDS = 64, 256, 500
 
 
@@ -171,9 +170,7 @@ def page(rows: Sequence[dict[str, Any]]) -> None:
         table.append(
             f"| {row['what']} | {row['axis']} | {sizes} | {times} | {row['exponent']:.2f} | {row['expected']:g} |"
         )
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    text = before + START + "\n" + "\n".join(table) + "\n" + END + rest.partition(END)[2]
-    PAGE.write_text(text, encoding="utf-8")
+    put_table("growth", table)
     (PAGE.parent.parent / "figures" / "growth.svg").write_text(drawn(rows), encoding="utf-8")
 
 
@@ -219,7 +216,6 @@ def main() -> None:
         print(json.dumps({"benchmark": "growth-page", "rows": len(rows)}))
         return
     torch.set_num_threads(1)
-    sys.path.insert(0, str(Path(__file__).parent))
     rows = []
     for growth in GROWTHS:
         rows.append(measured(growth, arguments.repetitions))

@@ -11,28 +11,13 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import torch
 
-import aft
 from aft.training import HParams, Problem, TrainConfig, fit
+from extraction import images
 
-FILES, SIZE, BATCH = 512, 300, 64
+FILES, BATCH = 512, 64
 STUDENT = "python:aft.demo:mobilenetv2_64"
-
-
-def write_files(folder: Path) -> None:
-    """A folder for each photograph, with JPEG files of 300 x 300 pixels."""
-    from PIL import Image
-    from sklearn.datasets import load_sample_images
-
-    generator = np.random.default_rng(0)
-    for label, whole in enumerate(load_sample_images().images):
-        (folder / str(label)).mkdir()
-        for number in range(FILES // 2):
-            top, left = (int(generator.integers(0, size - SIZE)) for size in whole.shape[:2])
-            piece = Image.fromarray(whole[top : top + SIZE, left : left + SIZE])
-            piece.save(folder / str(label) / f"{number}.jpg", quality=90)
 
 
 def main() -> None:
@@ -45,8 +30,7 @@ def main() -> None:
     shares: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        write_files(Path(folder))
-        dataset = aft.Dataset.from_folder(folder)
+        dataset = images(FILES, Path(folder))
         problems = {
             f"{augment}, {workers} workers": Problem.build(
                 dataset, STUDENT, [], TrainConfig(augment=augment, workers=workers, batch_size=BATCH, device="cpu")

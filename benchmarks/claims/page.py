@@ -100,7 +100,7 @@ def _normalised(result: Row) -> Lines:
     return [
         f"**Outcome:** AFT's error is {aft['mean']:.3f} of fine-tuning's ({aft['low']:.3f} to {aft['high']:.3f}), "
         f"which is {'within noise' if aft['low'] <= 1 <= aft['high'] else 'better' if aft['mean'] < 1 else 'worse'}. "
-        f"{_others(result)}{_without_student(result)}", "",
+        f"{_others(result)}{_without_student(result)} {_probes(result)}", "",
         *lines, "", f"Averaged over the {result['normalised_error']['finetune']['studies']} comparisons in which every method took part. The best "
         "result without a teacher is the lowest test error of fine-tuning, TF-IDF with a linear model, a linear probe on the frozen "
         "student, and the constant prediction. The last column is the lowest validation loss of a method's trials divided by "
@@ -149,6 +149,20 @@ def _without_student(result: Row) -> str:
         f" **Distilled TF-IDF, without any student, does better still** in {len(better)} of {len(result['groups'])} groups: relative to "
         f"the best result without a teacher, {', '.join(better)}."
     )
+
+
+def _probes(result: Row) -> str:
+    """How often the teachers' probe needs no student, in a sentence."""
+    probes: dict[tuple[str, ...], float] = {}
+    students: dict[tuple[str, ...], list[float]] = {}
+    for row in result["rows"]:
+        comparison = row["task"], row["student"], row["variation"]
+        if row["method"] == "probe":
+            probes[comparison] = row["error"]
+        elif "beta" in row:  # a training, and no baseline
+            students.setdefault(comparison, []).append(row["error"])
+    better = sum(error < min(students[comparison]) for comparison, error in probes.items())
+    return f"The teacher's probe is more accurate than every student in {better} of {len(probes)} comparisons."
 
 
 def _labels(group: Row) -> str:

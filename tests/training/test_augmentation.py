@@ -15,8 +15,8 @@ from aft.models import weights_digest
 from aft.runs import HParams, TrainConfig
 from aft.training import Problem, fit
 from aft.training._encoded import EncodedDataset
-from aft.training._module import TrainingModule
 from aft.training._sampler import Step
+from tests.training.interruption import interrupted_at
 
 FAST = {"method": "finetune", "beta": 0.0, "steps": 6, "progress": False}
 CALLS = []
@@ -173,19 +173,9 @@ def test_a_training_interrupted_while_a_thread_decodes_resumes_to_the_same_stude
     settings = {"augment": "clean", "batch_size": 8, "method": "finetune", "beta": 0.0, "steps": 12, "progress": False}
     data, student = Dataset.from_folder(pictures), "python:tests.training.test_augmentation:dropping"
     whole = aft.train(data, student, out=tmp_path / "whole", **settings)
-    monkeypatch.setattr("aft.training._checkpoint.EVERY", 0.0)
-    step = TrainingModule.training_step
-
-    def interrupted(self, batch, index):
-        if self.global_step == 7:
-            raise KeyboardInterrupt
-        return step(self, batch, index)
-
     running = threading.active_count()
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainingModule, "training_step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            aft.train(data, student, out=tmp_path / "parts", **settings)
+    with interrupted_at(monkeypatch, 7), pytest.raises(KeyboardInterrupt):
+        aft.train(data, student, out=tmp_path / "parts", **settings)
     assert threading.active_count() == running
     parts = aft.train(data, student, out=tmp_path / "parts", **settings)
     assert parts.result.weights_sha256 == whole.result.weights_sha256

@@ -20,8 +20,10 @@ from aft.errors import (
 )
 from aft.features import FeatureStore
 from aft.runs import RunLayout, gate_weights
+from aft.training._module import TrainingModule
 from tests.cli.test_cli import aft_command  # noqa: F401 - the fixture
 from tests.conftest import letters, sentences
+from tests.training.interruption import interrupted_at
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
 FAST = {"steps": 60, "batch_size": 16, "lr": 0.02, "progress": False}
@@ -73,18 +75,7 @@ def test_worker_processes_give_the_same_weights(dataset, store, tmp_path):
 @pytest.mark.parametrize("student", [STUDENT, f"aft:ngrams+{STUDENT}"])
 def test_interrupted_and_resumed_training_ends_with_the_same_weights(dataset, store, tmp_path, monkeypatch, student):
     whole = aft.train(dataset, student, store, out=tmp_path / "whole", beta=1.0, **FAST)
-    monkeypatch.setattr("aft.training._checkpoint.EVERY", 0.0)
-    from aft.training._module import TrainingModule
-
-    step = TrainingModule.training_step
-
-    def interrupted(self, batch, index):
-        if self.global_step == 17:
-            raise KeyboardInterrupt
-        return step(self, batch, index)
-
-    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(monkeypatch, 17), pytest.raises(KeyboardInterrupt):
         aft.train(dataset, student, store, out=tmp_path / "parts", beta=1.0, **FAST)
     (checkpoint,) = (tmp_path / "parts" / "checkpoints").glob("step-*.ckpt")
     good = checkpoint.read_bytes()
@@ -94,7 +85,7 @@ def test_interrupted_and_resumed_training_ends_with_the_same_weights(dataset, st
             aft.train(dataset, student, store, out=tmp_path / "parts", beta=1.0, **FAST)
     checkpoint.write_bytes(good)
     assert not (tmp_path / "parts" / "result.json").exists()
-    seen = []
+    seen, step = [], TrainingModule.training_step
     monkeypatch.setattr(
         TrainingModule, "training_step", lambda self, b, i: seen.append(self.global_step) or step(self, b, i)
     )

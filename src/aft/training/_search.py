@@ -1,9 +1,10 @@
 """The hyperparameter search. There is one, for ``aft train`` and ``aft compare`` alike.
 
 Fine-tuning goes first and chooses its learning rate; where it is not asked for, only if beta 0 turns out best or its usual rate
-diverges. Every other method then chooses learning rate and beta of its own. Each is a climb: from the usual value upwards for as
-long as the validation loss falls, else downwards. Fine-tuning's trials, which are beta 0, compete in every method's choice. Steps and weight decay are not searched: with the best learning rate for each, trainings of a
-quarter to all of a student's usual steps end alike (docs/log.md).
+diverges. Every other method then chooses learning rate and beta of its own. Each is a climb: from the usual value upwards for
+as long as the validation loss falls, else downwards. Fine-tuning's trials, which are beta 0, compete in every method's choice.
+Steps and weight decay are not searched: with the best learning rate for each, trainings of a quarter to all of a student's
+usual steps end alike (docs/log.md).
 
 All choices are by the loss on validation samples. Where a probe on the teachers' features predicts labels better than fine-tuning
 does, unlabelled samples are held out too, and their predicted labels count. `benchmarks/search.py` measures what this rule loses.
@@ -126,7 +127,7 @@ def search(methods: Sequence[str], space: SearchSpace) -> Search:
         NonFiniteError: Every trial of fine-tuning diverged.
     """
     others = [method for method in dict.fromkeys(methods) if method != "finetune"]
-    plain, asked = _Climb("finetune", space), len(others) < len(set(methods)) or not others
+    plain, asked = _Climb("finetune", space), "finetune" in methods or not others
     yield from _search_plain(plain, needed=bool(others) and space.beta is None, asked=asked)
     plain.choice()  # before the others: they need not be tried if it cannot be trained
     climbs = [_Climb(method, space, plain) for method in others]
