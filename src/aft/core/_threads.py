@@ -12,6 +12,9 @@ R = TypeVar("R")
 #: Items per thread from which a thread is worth its start.
 FEWEST = 4
 
+#: How the names of threads that work ahead begin.
+ONE_AHEAD = "aft-one-ahead"
+
 
 def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Apply a function to items in a thread, which works on the next item while the caller works on the last result.
@@ -23,7 +26,7 @@ def one_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     Yields:
         The results in the order of the items.
     """
-    with ThreadPoolExecutor(1) as ahead:
+    with ThreadPoolExecutor(1, thread_name_prefix=ONE_AHEAD) as ahead:
         waiting: Future[R] | None = None
         for item in items:
             coming = ahead.submit(function, item)
