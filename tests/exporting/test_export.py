@@ -21,6 +21,7 @@ from tests.models.conftest import folders, towers  # noqa: F401 - fixtures
 TEXTS = {
     "ngrams": "aft:ngrams,vocabulary=400",
     "static": "aft:static,vocabulary=200,width=8,hidden=8",
+    "cnn": "aft:cnn,vocabulary=200,width=8,hidden=8",
     "transformer": "aft:transformer,vocabulary=200,width=16,layers=1,max_length=24",
     "joined": "aft:ngrams,vocabulary=300+aft:transformer,vocabulary=200,width=16,layers=1,max_length=24",
     "bert": "hf:{folders}/bert,keep_layers=2,vocabulary=150,max_length=24",

@@ -82,7 +82,7 @@ def test_a_backbone_checks_the_modality_of_a_dataset(folders):
         image.read(ARRAY, "student")
 
 
-@pytest.mark.parametrize("name", ["aft:static,vocabulary=200", "aft:transformer,vocabulary=200,width=16,layers=1", "hf:BERT,weights=random,vocabulary=150", "hf:BERT,keep_layers=1", "hf:BERT,vocabulary=30", "timm:resnet10t,weights=random,image_size=32", "hf:VIT", "python:tests.conftest:bag_of_letters", "aft:static,width=6,init=BERT", "aft:ngrams,width=4"])  # fmt: skip
+@pytest.mark.parametrize("name", ["aft:static,vocabulary=200", "aft:transformer,vocabulary=200,width=16,layers=1", "hf:BERT,weights=random,vocabulary=150", "hf:BERT,keep_layers=1", "hf:BERT,vocabulary=30", "timm:resnet10t,weights=random,image_size=32", "hf:VIT", "python:tests.conftest:bag_of_letters", "aft:static,width=6,init=BERT", "aft:cnn,width=6,hidden=4,init=BERT", "aft:ngrams,width=4"])  # fmt: skip
 def test_a_student_is_restored_from_its_config_and_weights(folders, tmp_path, name):
     from PIL import Image
 

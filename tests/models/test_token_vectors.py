@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aft.errors import ModelError, UsageError
-from aft.models import load_backbone
+from aft.models import _token_vectors, load_backbone
 from aft.models._token_vectors import FREQUENT, make_token_table
 
 TEXTS = ["a lovely film", "a dull film", "a film of a film", "what a lovely day"]
@@ -61,3 +61,39 @@ def test_a_missing_model_and_missing_texts_say_so(bert):
         load_backbone(f"aft:static,init={bert}", role="student", texts=lambda: [], example="a")
     with pytest.raises(ModelError, match="nowhere"):
         load_backbone("aft:static,init=./nowhere", role="student", texts=lambda: TEXTS, example="a")
+
+
+@pytest.fixture
+def calls(monkeypatch, tmp_path):
+    """How often a model is asked for the vectors of tokens; nothing is kept in memory."""
+    seen, computed = [], _token_vectors._vectors
+    monkeypatch.setenv("AFT_CACHE", str(tmp_path))
+    monkeypatch.setattr(_token_vectors, "_vectors", lambda *given: seen.append(1) or computed(*given))
+    monkeypatch.setattr(_token_vectors, "make_token_table", make_token_table.__wrapped__)
+    return seen
+
+
+def table(bert, texts=TEXTS):
+    return _token_vectors.token_table(bert, texts, 1000).vectors
+
+
+def test_vectors_are_computed_once_on_a_machine(bert, calls, tmp_path):
+    first = table(bert)
+    assert torch.equal(table(bert), first)
+    assert len(calls) == 1
+    table(bert, [*TEXTS, "another word"])
+    assert len(calls) == 2
+    (first_file, _) = sorted((tmp_path / "token-vectors").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    damaged = bytearray(first_file.read_bytes())
+    damaged[-1] ^= 1
+    first_file.write_bytes(damaged)
+    assert torch.equal(table(bert), first)
+    assert len(calls) == 3
+    assert torch.equal(table(bert), first)
+    assert len(calls) == 3
+
+
+def test_vectors_that_cannot_be_kept_are_computed_each_time(bert, calls, tmp_path):
+    (tmp_path / "token-vectors").write_text("not a folder")
+    assert torch.equal(table(bert), table(bert))
+    assert len(calls) == 2

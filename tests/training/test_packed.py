@@ -108,7 +108,13 @@ def test_inputs_that_differ_in_their_fields_stay_a_list(other, monkeypatch):
 
 @pytest.mark.parametrize(
     "student",
-    ["aft:ngrams", "aft:static,width=16,vocabulary=200", "aft:transformer,width=16", "aft:static,width=16+aft:ngrams"],
+    [
+        "aft:ngrams",
+        "aft:static,width=16,vocabulary=200",
+        "aft:transformer,width=16",
+        "aft:static,width=16+aft:ngrams",
+        "aft:cnn,width=16",
+    ],
 )
 def test_a_training_with_packed_inputs_is_the_same(dataset, store, tmp_path, monkeypatch, student):
     def trained(name):

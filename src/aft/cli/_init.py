@@ -20,7 +20,7 @@ device: auto
 
 # aft train
 features: [features/mpnet] # the teachers' feature stores
-student: aft:ngrams        # or timm:NAME, hf:NAME-or-FOLDER, aft:transformer, aft:static, python:module:factory
+student: aft:ngrams        # or timm:NAME, hf:NAME-or-FOLDER, aft:transformer, aft:static, aft:cnn, python:module:factory
 method: aft+probe-kd       # aft, kd, rkd, ft, b-tuning, probe-kd, sp, cka, finetune
 beta: auto                 # weight of the objective, or auto to search it
 weighting: auto            # fixed, balanced, or auto

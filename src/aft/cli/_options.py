@@ -64,7 +64,7 @@ Student = Annotated[
     str,
     typer.Option(
         metavar="MODEL",
-        help="timm:NAME, hf:NAME-or-FOLDER, aft:ngrams, aft:static, aft:transformer, python:module:factory; or parts joined by + or *.",
+        help="timm:NAME, hf:NAME-or-FOLDER, aft:ngrams, aft:static, aft:cnn, aft:transformer, python:module:factory; or parts joined by + or *.",
     ),
 ]
 TrainedStudent = Annotated[

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from aft.catalogue import KNOWN_MODELS, measured_students
-from aft.models import _hf_common, _module, _ngrams, _static
+from aft.models import _cnn, _hf_common, _module, _ngrams, _static
 from aft.models._backbone import Recipe
 from aft.models._product import WIDTH
 from aft.models._spec import ModelSpec, join_sign, parse_parts
@@ -74,7 +74,9 @@ def _of_part(spec: ModelSpec, inputs: str) -> tuple[int | None, int | None, Reci
         width = getattr(model, "head_hidden_size", None) or model.num_features
         return sum(map(torch.numel, model.parameters())), int(width), SCRATCH if random else PRETRAINED
     if spec.kind == "aft":
-        recipe = {"ngrams": _ngrams.RECIPE, "static": _static.RECIPE}.get(spec.name, _hf_common.SCRATCH)
+        recipe = {"ngrams": _ngrams.RECIPE, "static": _static.RECIPE, "cnn": _cnn.RECIPE}.get(
+            spec.name, _hf_common.SCRATCH
+        )
         measured = next((one for one in measured_students() if one.name == str(spec)), None)
         return (measured.parameters if measured else None), None, recipe
     if spec.kind == "python":

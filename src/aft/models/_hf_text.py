@@ -10,7 +10,7 @@ from aft.errors import ModelError
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
 from aft.models._hf_common import SCRATCH, HFBackbone, make_model
-from aft.models._text import TextBackbone, check_pooling, parts_by_length, pool_tokens, require_transformers
+from aft.models._text import TextBackbone, check_pooling, pool_tokens, require_transformers
 
 
 class HFText(HFBackbone, TextBackbone):
@@ -59,16 +59,8 @@ class HFText(HFBackbone, TextBackbone):
                 self.dim = self.eval()(self.collate(self.encode(["a"]))).shape[1]
 
     def forward(self, batch: Batch) -> Tensor:
-        """Features ``(B, d)`` of a batch. In training on a CPU, texts of similar length go together: padding costs as much as text."""
-        mask = batch["attention_mask"]
-        # Elsewhere most batches hold texts of similar length already, and teachers may share one run of the network.
-        parts = parts_by_length(mask.sum(dim=1)) if self.training and mask.device.type == "cpu" else []
-        if len(parts) < 2:
-            return self._features(batch)
-        features = [
-            self._features({name: values[rows, :longest] for name, values in batch.items()}) for rows, longest in parts
-        ]
-        return torch.cat(features)[torch.argsort(torch.cat([rows for rows, _ in parts]))]
+        """Features ``(B, d)`` of a batch."""
+        return self.by_length(self._features, batch)
 
     def _features(self, batch: Batch) -> Tensor:
         inputs = dict(batch)

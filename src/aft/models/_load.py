@@ -20,7 +20,7 @@ from aft.models._python import load_python
 from aft.models._spec import KIND_OPTIONS, OPTIONS, ModelSpec, join_sign, parse_parts, part_names
 
 #: Students that aft provides itself, ``aft:NAME``.
-BUILT_IN = ("ngrams", "static", "transformer")
+BUILT_IN = ("ngrams", "static", "cnn", "transformer")
 #: Students of several parts by what stands between their names.
 JOINED: dict[str, Callable[[Sequence[Backbone]], PartsBackbone]] = {"+": JoinedBackbone, "*": ProductBackbone}
 #: Kinds whose names may be those of models on the hub.
@@ -42,7 +42,7 @@ def load_backbone(
 
     Args:
         name: ``timm:NAME``, ``hf:NAME-or-FOLDER``, ``st:NAME-or-FOLDER``, ``open_clip:NAME-or-FOLDER``,
-            ``python:package.module:factory``, ``aft:ngrams``, ``aft:static`` or ``aft:transformer``, each optionally followed by
+            ``python:package.module:factory``, ``aft:ngrams``, ``aft:static``, ``aft:cnn`` or ``aft:transformer``, each optionally followed by
             ``,option=value``; or any ``nn.Module``. A student may be several names joined by ``+`` or ``*``, see `JoinedBackbone` and `ProductBackbone`.
         role: ``"teacher"`` or ``"student"``.
         texts: Returns the training texts, for students that learn their vocabulary from them.
@@ -188,6 +188,10 @@ def _make_built_in(spec: ModelSpec, role: Role, task: _Task) -> Backbone:
         from aft.models._static import make_static
 
         return make_static(spec, task.all_texts(), task.outputs)
+    if spec.name == "cnn":
+        from aft.models._cnn import make_cnn
+
+        return make_cnn(spec, task.all_texts())
     from aft.models._hf import make_transformer
 
     return make_transformer(spec, task.all_texts())
@@ -241,6 +245,10 @@ def restore_backbone(
         from aft.models._static import StaticText
 
         return StaticText.restore(config, assets)
+    if kind == "cnn":
+        from aft.models._cnn import ConvText
+
+        return ConvText.restore(config, assets)
     if kind == "timm":
         from aft.models._timm import TimmImage
 

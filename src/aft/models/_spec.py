@@ -43,6 +43,7 @@ KIND_OPTIONS: dict[str, tuple[str, ...]] = {
     "python": ("layer", "pooling", "weights", "reads"),
     "aft:ngrams": ("width", "hidden", "vocabulary", "dropout"),
     "aft:static": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "init"),
+    "aft:cnn": ("width", "hidden", "vocabulary", "max_length", "dropout", "prompt", "init"),
     "aft:transformer": (
         "width", "layers", "heads", "vocabulary", "max_length", "dropout", "prompt", "pooling", "layer",
     ),

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aft.core import hub_access
-from aft.errors import UsageError
 from aft.models._backbone import Batch, LinearStart, Recipe
 from aft.models._spec import ModelSpec
-from aft.models._text import TextBackbone, pool_tokens, require_transformers, train_tokenizer
+from aft.models._table_text import TableText, restore_table
+from aft.models._text import pool_tokens, train_tokenizer
 from aft.preprocessing import Tokens
 
 RECIPE = Recipe(lr=3e-4, epochs=20)
@@ -22,7 +21,7 @@ RECIPE = Recipe(lr=3e-4, epochs=20)
 RARITY_TEXTS = 20_000
 
 
-class StaticText(TextBackbone, LinearStart):
+class StaticText(TableText, LinearStart):
     """The mean of learned token vectors, beside a hidden layer over that mean.
 
     Args:
@@ -39,7 +38,6 @@ class StaticText(TextBackbone, LinearStart):
         direct: Whether the mean is among the features itself. Without it there is no linear start, as in runs of version 0.1.
     """
 
-    rows: Tensor | None
     counted: Tensor
     rarity: Tensor
 
@@ -47,10 +45,8 @@ class StaticText(TextBackbone, LinearStart):
         self, tokenizer: Any, tokens: int, *, width: int, hidden: int, max_length: int, dropout: float,
         prompt: str = "", rows: Tensor | None = None, counts_special: bool = False, direct: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(tokenizer, max_length, prompt)
-        self.table = nn.Embedding(tokens, width)
+        super().__init__(tokenizer, tokens, width=width, max_length=max_length, prompt=prompt, rows=rows)
         self.mlp = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout))
-        self.register_buffer("rows", rows)
         self.counts_special = counts_special
         counted = torch.ones(len(tokenizer), dtype=torch.long)
         counted[[] if counts_special else tokenizer.all_special_ids] = 0
@@ -63,9 +59,8 @@ class StaticText(TextBackbone, LinearStart):
 
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch: the mean, and the hidden layer over it."""
-        ids = batch["input_ids"]
-        rows = ids if self.rows is None else self.rows[ids]
-        mean = pool_tokens(self.table(rows), batch["attention_mask"] * self.counted[ids], "mean")
+        mask = batch["attention_mask"] * self.counted[batch["input_ids"]]
+        mean = pool_tokens(self.token_vectors(batch), mask, "mean")
         hidden: Tensor = self.mlp(mean)
         return torch.cat([mean, hidden], dim=1) if self.direct else hidden
 
@@ -127,9 +122,8 @@ class StaticText(TextBackbone, LinearStart):
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "StaticText":
         """Recreate the model with random weights."""
-        tokenizer = require_transformers().AutoTokenizer.from_pretrained(assets, trust_remote_code=False)
+        tokenizer, rows = restore_table(config, assets)
         names = ("width", "hidden", "max_length", "dropout", "prompt")
-        rows = None if config["rows"] is None else torch.zeros(config["rows"], dtype=torch.long)
         return cls(
             tokenizer, config["tokens"], rows=rows, counts_special=config.get("counts_special", True),
             direct=config.get("direct", False), **{name: config[name] for name in names},
@@ -162,24 +156,16 @@ def make_static(spec: ModelSpec, texts: Iterable[str] | None, outputs: int | Non
         "prompt": options.get("prompt", ""),
     }  # fmt: skip
     listed = list(texts or ())
-    if "init" not in options:
+    if "init" in options:
+        from aft.models._token_vectors import token_table
+
+        table = token_table(options["init"], listed, sizes["width"])
+        sizes["width"] += min(128, outputs or 0)  # for the linear model, so that all of the vectors stay
+        model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows, **sizes)
+        model.start_table(table.vectors)
+    else:
         tokenizer = train_tokenizer(listed, options.get("vocabulary", 20_000))
         model = StaticText(tokenizer, len(tokenizer), **sizes)
-        model.learn_rarity(_some(listed))
-        return model
-    if not listed:
-        raise UsageError(
-            "init= makes a token table for the tokens of training texts; received none; pass a dataset of texts"
-        )
-    from aft.models._token_vectors import make_token_table
-
-    name = options["init"].removeprefix("hf:")
-    with hub_access(name):
-        table = make_token_table(name, tuple(listed), sizes["width"])
-    sizes["width"] += min(128, outputs or 0)  # for the linear model, so that all of the vectors stay
-    model = StaticText(table.tokenizer, len(table.vectors), rows=table.rows.clone(), **sizes)
-    with torch.no_grad():
-        model.table.weight[:, : table.vectors.shape[1]] = table.vectors
     model.learn_rarity(_some(listed))
     return model
 

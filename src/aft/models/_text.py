@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,21 @@ class TextBackbone(Backbone):
             has segments.
         """
         return {name: torch.from_numpy(array) for name, array in pad_tokens(encoded, self._pad).items()}
+
+    def by_length(self, features: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
+        """Compute features; in training on a CPU for texts of similar length at a time, as padding costs as much as text.
+
+        Args:
+            features: Features ``(B, d)`` of a batch.
+            batch: The batch.
+        """
+        mask = batch["attention_mask"]
+        # Elsewhere most batches hold texts of similar length already, and teachers may share one run of the network.
+        parts = parts_by_length(mask.sum(dim=1)) if self.training and mask.device.type == "cpu" else []
+        if len(parts) < 2:
+            return features(batch)
+        found = [features({name: values[rows, :longest] for name, values in batch.items()}) for rows, longest in parts]
+        return torch.cat(found)[torch.argsort(torch.cat([rows for rows, _ in parts]))]
 
     def length(self, encoded: Tokens) -> int:
         """Number of tokens."""

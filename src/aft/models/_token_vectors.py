@@ -13,10 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from aft.core import hub_access
+from aft.errors import UsageError
+from aft.models._backbone import weights_digest
 from aft.models._hf import load_hf
 from aft.models._hf_text import HFText
+from aft.models._kept_array import kept_array
 from aft.models._spec import ModelSpec
 from aft.models._vocabulary import rows_of
 from aft.preprocessing import Tokens
@@ -41,6 +46,30 @@ class TokenTable(NamedTuple):
     vectors: Tensor
 
 
+def token_table(init: str, texts: Sequence[str], width: int) -> TokenTable:
+    """Make the table that a student's option ``init`` asks for.
+
+    Args:
+        init: Name or folder of a transformers model, with or without ``hf:``.
+        texts: The training texts.
+        width: Largest width of the vectors.
+
+    Returns:
+        The table.
+
+    Raises:
+        UsageError: There are no texts.
+    """
+    if not texts:
+        raise UsageError(
+            "init= makes a token table for the tokens of training texts; received none; pass a dataset of texts"
+        )
+    name = init.removeprefix("hf:")
+    with hub_access(name):
+        table = make_token_table(name, tuple(texts), width)
+    return table._replace(rows=table.rows.clone())  # each student has its own, the table is shared
+
+
 @lru_cache(maxsize=2)  # students of several seeds start from the same table
 def make_token_table(model: str, texts: tuple[str, ...], width: int) -> TokenTable:
     """Make the table for the tokens of some texts.
@@ -57,8 +86,19 @@ def make_token_table(model: str, texts: tuple[str, ...], width: int) -> TokenTab
     assert isinstance(source, HFText)
     counts = Counter(token for tokens in source.encode(texts) for token in tokens.ids.tolist())
     kept = sorted({*counts, *source.tokenizer.all_special_ids})
-    log.info("computing the vectors of %d tokens by %s", len(kept), model)
-    vectors = _vectors(source, kept)
+
+    def compute() -> NDArray[np.float32]:
+        log.info("computing the vectors of %d tokens by %s", len(kept), model)
+        return _vectors(source, kept).numpy()
+
+    facts = (
+        weights_digest(source),
+        source.config(),
+        source.preprocessing(),
+        source.model.config.to_json_string(),
+        kept,
+    )
+    vectors = torch.from_numpy(kept_array("token-vectors", facts, compute)).double()
     vectors = vectors - vectors.mean(dim=0)
     directions = torch.linalg.svd(vectors, full_matrices=False)[2][:width]
     vectors = (vectors @ directions.T) * _weights(kept, counts).unsqueeze(1)
@@ -84,4 +124,4 @@ def _vectors(source: HFText, tokens: Sequence[int]) -> Tensor:
     source.eval()
     with torch.inference_mode():
         parts = [source(source.collate(texts[start : start + BATCH])) for start in range(0, len(texts), BATCH)]
-    return torch.cat(parts).double().clone()
+    return torch.cat(parts).clone()

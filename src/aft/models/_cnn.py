@@ -1,0 +1,122 @@
+"""A text student that knows the order of words and is nearly as small as a token table: convolutions over token vectors."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aft.models._backbone import Batch, Recipe
+from aft.models._spec import ModelSpec
+from aft.models._table_text import TableText, restore_table
+from aft.models._text import pool_tokens, train_tokenizer
+
+RECIPE = Recipe(lr=1e-3, epochs=50)
+
+#: Tokens that a filter reads, and the distance between those that a filter of the second layer reads.
+KERNEL, DILATION = 3, 2
+#: Share of tokens that training leaves out.
+LEFT_OUT = 0.1
+
+
+class ConvText(TableText):
+    """Two layers of convolutions over a text's token vectors: the largest and the mean output of each filter.
+
+    The first layer reads three tokens at a time, the second seven. After Kim, *Convolutional Neural Networks for Sentence
+    Classification* (2014), with a second, dilated layer.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        tokens: Number of rows of the token table.
+        width: Number of columns of the token table.
+        hidden: Filters of a layer.
+        max_length: Largest number of tokens per text; longer texts are truncated.
+        dropout: Dropout rate of token vectors and of the first layer's outputs.
+        prompt: Text to put before every text.
+        rows: Row of the token table for each token id of the tokenizer, ``(vocabulary,)``; None if they are the same.
+    """
+
+    recipe = RECIPE
+
+    def __init__(
+        self, tokenizer: Any, tokens: int, *, width: int, hidden: int, max_length: int, dropout: float, prompt: str = "",
+        rows: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(tokenizer, tokens, width=width, max_length=max_length, prompt=prompt, rows=rows)
+        # Of height 1: on CPUs, a backward pass of Conv1d takes twice as long.
+        self.near = nn.Conv2d(width, hidden, (1, KERNEL), padding="same")
+        self.far = nn.Conv2d(hidden, hidden, (1, KERNEL), padding="same", dilation=(1, DILATION))
+        self.dropout = nn.Dropout2d(dropout)  # of a column in all tokens of a text
+        self.dim = width + 4 * hidden
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Features ``(B, d)`` of a batch: the mean of the token vectors, and of each layer the largest and the mean outputs."""
+        # Looked up at once, as each lookup has a gradient of the size of the table.
+        found = {"vectors": self.token_vectors(batch), "attention_mask": batch["attention_mask"]}
+        return self.by_length(self._features, found)
+
+    def _features(self, batch: Batch) -> Tensor:
+        mask = batch["attention_mask"]
+        if self.training:
+            kept = torch.rand(mask.shape, device=mask.device) >= LEFT_OUT
+            mask = mask * kept.index_fill(1, kept.new_zeros(1, dtype=torch.long), True)  # the first one stays
+        vectors = self.dropout(batch["vectors"].transpose(1, 2).unsqueeze(2))  # (B, width, 1, T)
+        # Padding reads as zeros, so that outputs do not depend on the other texts of a batch.
+        seen = mask[:, None, None].to(vectors.dtype)
+        near = functional.gelu(self.near(vectors * seen))
+        far = near + functional.gelu(self.far(self.dropout(near) * seen))
+        states = [found.squeeze(2).transpose(1, 2) for found in (near, far)]
+        pooled = [pool_tokens(found, mask, pooling) for found in states for pooling in ("max", "mean")]
+        mean = pool_tokens(vectors.squeeze(2).transpose(1, 2), mask, "mean")
+        # The largest of no outputs is -inf; a text without tokens has features of zero.
+        return torch.cat([mean, *pooled], dim=1) * mask[:, :1]
+
+    def config(self) -> dict[str, Any]:
+        """The sizes; the tokenizer is an asset."""
+        return {
+            "class": "cnn", "tokens": self.table.num_embeddings, "width": self.table.embedding_dim,
+            "hidden": self.near.out_channels, "max_length": self.max_length, "dropout": self.dropout.p,
+            "prompt": self.prompt, "rows": None if self.rows is None else len(self.rows),
+        }  # fmt: skip
+
+    @classmethod
+    def restore(cls, config: dict[str, Any], assets: Path) -> "ConvText":
+        """Recreate the model with random weights."""
+        tokenizer, rows = restore_table(config, assets)
+        names = ("width", "hidden", "max_length", "dropout", "prompt")
+        return cls(tokenizer, config["tokens"], rows=rows, **{name: config[name] for name in names})
+
+
+def make_cnn(spec: ModelSpec, texts: Iterable[str] | None) -> ConvText:
+    """Create ``aft:cnn``.
+
+    Args:
+        spec: The name with its options: ``width`` (128), ``hidden`` (128), ``vocabulary`` (20000), ``max_length`` (256),
+            ``dropout`` (0.3), ``prompt`` and ``init``. The last is the name or folder of a transformers model, for example of the
+            teacher: its tokenizer is used, and the table starts from what it makes of every token of the training texts.
+        texts: Training texts.
+
+    Returns:
+        The backbone.
+
+    Raises:
+        UsageError: There are no training texts to learn a vocabulary from.
+    """
+    options = spec.options
+    sizes = {
+        "width": options.get("width", 128), "hidden": options.get("hidden", 128),
+        "max_length": options.get("max_length", 256), "dropout": options.get("dropout", 0.3),
+        "prompt": options.get("prompt", ""),
+    }  # fmt: skip
+    listed = list(texts or ())
+    if "init" not in options:
+        tokenizer = train_tokenizer(listed, options.get("vocabulary", 20_000))
+        return ConvText(tokenizer, len(tokenizer), **sizes)
+    from aft.models._token_vectors import token_table
+
+    table = token_table(options["init"], listed, sizes["width"])
+    model = ConvText(table.tokenizer, len(table.vectors), rows=table.rows, **sizes)
+    model.start_table(table.vectors)
+    return model
