@@ -42,7 +42,7 @@ def test_features_are_those_of_each_text_by_itself(inputs):
         vectors = backbone.table.weight.detach().double()[encoded.ids]
         near = filters(backbone.near, vectors, 1)
         far = near + filters(backbone.far, near, 2)
-        expected = [vectors.mean(dim=0)] + [pool for one in (near, far) for pool in (one.amax(dim=0), one.mean(dim=0))]
+        expected = [one.mean(dim=0) for one in (vectors, near, far)] + [one.amax(dim=0) for one in (near, far)]
         assert torch.allclose(found.double(), torch.cat(expected), atol=1e-5)
         assert len(found) == backbone.dim
 

@@ -38,7 +38,7 @@ def test_texts_of_similar_length_go_together_and_nothing_changes(folders, name, 
 
     backbone.training = True  # it alone: dropout would change the features
     divided = features_and_gradient()
-    monkeypatch.setattr("aft.models._hf_text.parts_by_length", lambda _: [])
+    monkeypatch.setattr("aft.models._text.parts_by_length", lambda _: [])
     for one, other in zip(divided, features_and_gradient(), strict=True):
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
 

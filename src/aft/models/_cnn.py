@@ -11,7 +11,7 @@ from torch.nn import functional
 from aft.models._backbone import Batch, Recipe
 from aft.models._spec import ModelSpec
 from aft.models._table_text import TableText, restore_table
-from aft.models._text import pool_tokens, train_tokenizer
+from aft.models._text import in_order, train_tokenizer
 
 RECIPE = Recipe(lr=1e-3, epochs=50)
 
@@ -19,6 +19,8 @@ RECIPE = Recipe(lr=1e-3, epochs=50)
 KERNEL, DILATION = 3, 2
 #: Share of tokens that training leaves out.
 LEFT_OUT = 0.1
+#: What is subtracted from outputs at padding, so that they are never the largest; it fits into half precision.
+PADDING = 1e4
 
 
 class ConvText(TableText):
@@ -53,25 +55,35 @@ class ConvText(TableText):
 
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch: the mean of the token vectors, and of each layer the largest and the mean outputs."""
-        # Looked up at once, as each lookup has a gradient of the size of the table.
-        found = {"vectors": self.token_vectors(batch), "attention_mask": batch["attention_mask"]}
-        return self.by_length(self._features, found)
+        ids, mask = batch["input_ids"], batch["attention_mask"]
+        parts = self.parts(mask)
+        if not parts:
+            return self._features(self.vectors_of(ids), mask)
+        own = [ids[rows, :longest] for rows, longest in parts]
+        # One lookup for all, as each has a gradient of the size of the table.
+        vectors = self.vectors_of(torch.cat([one.flatten() for one in own])).split([one.numel() for one in own])
+        features = [
+            self._features(found.unflatten(0, one.shape), mask[rows, :longest])
+            for found, one, (rows, longest) in zip(vectors, own, parts, strict=True)
+        ]
+        return in_order(features, parts)
 
-    def _features(self, batch: Batch) -> Tensor:
-        mask = batch["attention_mask"]
+    def _features(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """Features ``(B, d)`` from the token vectors ``(B, T, width)`` and the mask ``(B, T)`` of some texts."""
         if self.training:
             kept = torch.rand(mask.shape, device=mask.device) >= LEFT_OUT
             mask = mask * kept.index_fill(1, kept.new_zeros(1, dtype=torch.long), True)  # the first one stays
-        vectors = self.dropout(batch["vectors"].transpose(1, 2).unsqueeze(2))  # (B, width, 1, T)
+        seen = mask.to(vectors.dtype).unsqueeze(1)  # (B, 1, T)
+        columns = self.dropout(vectors.transpose(1, 2).unsqueeze(2))  # (B, width, 1, T)
         # Padding reads as zeros, so that outputs do not depend on the other texts of a batch.
-        seen = mask[:, None, None].to(vectors.dtype)
-        near = functional.gelu(self.near(vectors * seen))
-        far = near + functional.gelu(self.far(self.dropout(near) * seen))
-        states = [found.squeeze(2).transpose(1, 2) for found in (near, far)]
-        pooled = [pool_tokens(found, mask, pooling) for found in states for pooling in ("max", "mean")]
-        mean = pool_tokens(vectors.squeeze(2).transpose(1, 2), mask, "mean")
-        # The largest of no outputs is -inf; a text without tokens has features of zero.
-        return torch.cat([mean, *pooled], dim=1) * mask[:, :1]
+        near = functional.gelu(self.near(columns * seen.unsqueeze(1)))
+        far = near + functional.gelu(self.far(self.dropout(near) * seen.unsqueeze(1)))
+        share = seen / seen.sum(dim=2, keepdim=True).clamp(min=1)
+        means = [torch.bmm(share, states.squeeze(2).transpose(1, 2)).squeeze(1) for states in (columns, near, far)]
+        padding = (seen.unsqueeze(1) - 1) * PADDING
+        largest = [(states + padding).amax(dim=(2, 3)) for states in (near, far)]
+        # The largest output where there is no token is that of padding; a text without tokens has features of zero.
+        return torch.cat([*means, *largest], dim=1) * seen[:, :, 0]
 
     def config(self) -> dict[str, Any]:
         """The sizes; the tokenizer is an asset."""

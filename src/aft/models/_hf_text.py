@@ -10,7 +10,7 @@ from aft.errors import ModelError
 from aft.models._backbone import Backbone, Batch, Recipe
 from aft.models._capture import attach
 from aft.models._hf_common import SCRATCH, HFBackbone, make_model
-from aft.models._text import TextBackbone, check_pooling, pool_tokens, require_transformers
+from aft.models._text import TextBackbone, check_pooling, in_order, pool_tokens, require_transformers
 
 
 class HFText(HFBackbone, TextBackbone):
@@ -60,7 +60,13 @@ class HFText(HFBackbone, TextBackbone):
 
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch."""
-        return self.by_length(self._features, batch)
+        parts = self.parts(batch["attention_mask"])
+        if not parts:
+            return self._features(batch)
+        features = [
+            self._features({name: values[rows, :longest] for name, values in batch.items()}) for rows, longest in parts
+        ]
+        return in_order(features, parts)
 
     def _features(self, batch: Batch) -> Tensor:
         inputs = dict(batch)

@@ -60,7 +60,7 @@ class StaticText(TableText, LinearStart):
     def forward(self, batch: Batch) -> Tensor:
         """Features ``(B, d)`` of a batch: the mean, and the hidden layer over it."""
         mask = batch["attention_mask"] * self.counted[batch["input_ids"]]
-        mean = pool_tokens(self.token_vectors(batch), mask, "mean")
+        mean = pool_tokens(self.vectors_of(batch["input_ids"]), mask, "mean")
         hidden: Tensor = self.mlp(mean)
         return torch.cat([mean, hidden], dim=1) if self.direct else hidden
 

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aft.models._backbone import Batch
 from aft.models._text import TextBackbone, require_transformers
 
 
@@ -31,9 +30,8 @@ class TableText(TextBackbone):
         self.table = nn.Embedding(tokens, width)
         self.register_buffer("rows", rows)
 
-    def token_vectors(self, batch: Batch) -> Tensor:
-        """The vectors ``(B, T, width)`` of a batch's tokens."""
-        ids = batch["input_ids"]
+    def vectors_of(self, ids: Tensor) -> Tensor:
+        """The vectors ``(..., width)`` of tokens, by their ids ``(...)``."""
         vectors: Tensor = self.table(ids if self.rows is None else self.rows[ids])
         return vectors
 

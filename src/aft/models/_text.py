@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,20 +73,20 @@ class TextBackbone(Backbone):
         """
         return {name: torch.from_numpy(array) for name, array in pad_tokens(encoded, self._pad).items()}
 
-    def by_length(self, features: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
-        """Compute features; in training on a CPU for texts of similar length at a time, as padding costs as much as text.
+    def parts(self, mask: Tensor) -> list[tuple[Tensor, int]]:
+        """The rows of texts of a batch that are computed together, and the length of the longest of them.
+
+        In training on a CPU these are texts of similar length, as padding costs as much as text.
 
         Args:
-            features: Features ``(B, d)`` of a batch.
-            batch: The batch.
+            mask: 1 for tokens and 0 for padding, ``(B, T)``.
+
+        Returns:
+            Nothing where the whole batch is computed together.
         """
-        mask = batch["attention_mask"]
         # Elsewhere most batches hold texts of similar length already, and teachers may share one run of the network.
         parts = parts_by_length(mask.sum(dim=1)) if self.training and mask.device.type == "cpu" else []
-        if len(parts) < 2:
-            return features(batch)
-        found = [features({name: values[rows, :longest] for name, values in batch.items()}) for rows, longest in parts]
-        return torch.cat(found)[torch.argsort(torch.cat([rows for rows, _ in parts]))]
+        return parts if len(parts) > 1 else []
 
     def length(self, encoded: Tokens) -> int:
         """Number of tokens."""
@@ -146,6 +146,11 @@ def parts_by_length(lengths: Tensor) -> list[tuple[Tensor, int]]:
     parts = [(rows, int(lengths[rows[0]])) for rows in torch.tensor_split(order, max(1, len(order) // PART))]
     padded = sum(len(rows) * longest for rows, longest in parts)
     return parts if padded < WORTH_IT * len(lengths) * int(lengths.max()) else [(order, int(lengths.max()))]
+
+
+def in_order(features: Sequence[Tensor], parts: Sequence[tuple[Tensor, int]]) -> Tensor:
+    """The features ``(B, d)`` of a batch from those of its parts."""
+    return torch.cat(list(features))[torch.argsort(torch.cat([rows for rows, _ in parts]))]
 
 
 def pool_tokens(states: Tensor, mask: Tensor, pooling: str) -> Tensor:
