@@ -132,10 +132,10 @@ def test_a_training_with_packed_inputs_is_the_same(dataset, store, tmp_path, mon
 
 
 def test_what_is_fitted_before_training_sees_at_most_so_many_samples(dataset, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("aft.training._teacher_probes.MOST_FEATURES", 20)
-    monkeypatch.setattr("aft.training._objectives.MOST_FEATURES", 20)
-    monkeypatch.setattr("aft.training._students.MOST_TEXTS", 30)
-    monkeypatch.setattr("aft.training._linear_start.MOST_TEXTS", 30)
+    monkeypatch.setattr("aft.training._teacher_probes.MOST_SAMPLES", 20)
+    monkeypatch.setattr("aft.training._objectives.MOST_SAMPLES", 20)
+    monkeypatch.setattr("aft.training._students.MOST_SAMPLES", 30)
+    monkeypatch.setattr("aft.training._linear_start.MOST_SAMPLES", 30)
     seen = []
     take = FeatureStore.take
     monkeypatch.setattr(FeatureStore, "take", lambda self, rows, *a: seen.append(len(rows)) or take(self, rows, *a))

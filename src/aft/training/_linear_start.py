@@ -12,7 +12,7 @@ from aft.data import Targets
 from aft.evaluation import soft_labels
 from aft.models import Student
 from aft.training._encoded import EncodedDataset
-from aft.training._spread import MOST_TEXTS, spread
+from aft.training._spread import MOST_SAMPLES, spread
 from aft.training._teacher_probes import TeacherProbes
 
 #: How much smaller than all other biases the one of a class is that has no sample.
@@ -47,7 +47,7 @@ class LinearStarts:
         student.start_from(*self._fitted[key])
 
     def _fit(self, student: Student, samples: EncodedDataset, positions: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        chosen = spread(positions, MOST_TEXTS)
+        chosen = spread(positions, MOST_SAMPLES)
         outputs = samples.labels[chosen]
         if samples.stores:
             outputs = soft_labels(self._targets, self._probe.predict(samples, positions, chosen))

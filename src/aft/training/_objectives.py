@@ -15,7 +15,7 @@ from aft.features import factors_of
 from aft.models import Student, forward_all
 from aft.objectives import Objective, make_objective, objective_class, objectives_of
 from aft.training._encoded import EncodedDataset
-from aft.training._spread import MOST_FEATURES, spread
+from aft.training._spread import MOST_SAMPLES, spread
 from aft.training._students import seeded
 
 log = logging.getLogger("aft")
@@ -88,7 +88,7 @@ class ObjectiveFactory:
             )
         if not objective.needs_preparation:
             return objective
-        known = spread(positions[samples.labelled[positions]] if objective.needs_targets else positions, MOST_FEATURES)
+        known = spread(positions[samples.labelled[positions]] if objective.needs_targets else positions, MOST_SAMPLES)
         key = f"{name} {list(dims)!r} {options!r} {hashlib.sha256(known.tobytes()).hexdigest()}"
         state = self._fitted.get(key)
         if state is not None:

@@ -3,10 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-#: The most texts that a vocabulary or a linear model is fitted to.
-MOST_TEXTS = 500_000
-#: The most samples whose features probes and objectives are fitted to. Their features are in memory at once.
-MOST_FEATURES = 100_000
+#: The most samples that a vocabulary, a linear model, a probe or an objective is fitted to: their texts or features are in memory.
+MOST_SAMPLES = 100_000
 
 
 def spread(positions: NDArray[np.int64], most: int) -> NDArray[np.int64]:

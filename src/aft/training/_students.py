@@ -14,7 +14,7 @@ from aft.data import Dataset, Splits, Targets
 from aft.errors import ModelError, name_some
 from aft.models import Student, kept_random_state, load_backbone, parse_parts, part_names, weights_digest
 from aft.runs import TrainConfig
-from aft.training._spread import MOST_TEXTS, spread
+from aft.training._spread import MOST_SAMPLES, spread
 
 T = TypeVar("T")
 
@@ -151,7 +151,7 @@ class StudentFactory:
 
         def build() -> Student:
             backbone = load_backbone(
-                given, role="student", texts=lambda: inputs.texts(spread(self._train, MOST_TEXTS).tolist()), example=inputs[0],
+                given, role="student", texts=lambda: inputs.texts(spread(self._train, MOST_SAMPLES).tolist()), example=inputs[0],
                 **self._preprocess, layer=config.layer, pooling=config.pooling, weights=config.weights,
                 prompt=config.prompt, outputs=self._targets.outputs,
             )  # fmt: skip

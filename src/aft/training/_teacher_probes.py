@@ -11,7 +11,7 @@ from aft.data import Targets
 from aft.features import factors_of
 from aft.probing import TeacherProbe, fit_teacher_probe
 from aft.training._encoded import EncodedDataset
-from aft.training._spread import MOST_FEATURES, spread
+from aft.training._spread import MOST_SAMPLES, spread
 
 
 class TeacherProbes:
@@ -38,7 +38,7 @@ class TeacherProbes:
         Returns:
             ``(n, C)``.
         """
-        known = spread(train[samples.labelled[train]], MOST_FEATURES)
+        known = spread(train[samples.labelled[train]], MOST_SAMPLES)
         names = repr([store.name for store in samples.stores])
         key = hashlib.sha256(names.encode() + known.tobytes()).hexdigest()
         if key not in self._fitted:
@@ -48,5 +48,5 @@ class TeacherProbes:
                 outputs=self._targets.outputs,
             )  # fmt: skip
         probe = self._fitted[key]
-        parts = np.split(positions, range(MOST_FEATURES, len(positions), MOST_FEATURES))
+        parts = np.split(positions, range(MOST_SAMPLES, len(positions), MOST_SAMPLES))
         return np.concatenate([probe(samples.features(part)).numpy() for part in parts])
