@@ -24,7 +24,7 @@ STEP = 3
 #: Seconds of a step beside the student's own work, on a CPU: the batch, the objective, the optimiser.
 BESIDE = 0.005
 #: Students with a table of which an input reads a few rows, so that their size says nothing of their speed.
-TABLES = ("aft:static", "aft:ngrams", "aft:cnn")
+TABLES = ("aft:static", "aft:ngrams", "aft:cnn", "aft:ngrams+aft:cnn")
 
 
 @dataclass(frozen=True)
