@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from aft.models._backbone import Batch, Recipe
 from aft.models._spec import ModelSpec
-from aft.models._table_text import TableText, restore_table
+from aft.models._table_text import TableText, restore_sizes
 from aft.models._text import in_order, train_tokenizer
 
 RECIPE = Recipe(lr=1e-3, epochs=50)
@@ -96,9 +96,7 @@ class ConvText(TableText):
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "ConvText":
         """Recreate the model with random weights."""
-        tokenizer, rows = restore_table(config, assets)
-        names = ("width", "hidden", "max_length", "dropout", "prompt")
-        return cls(tokenizer, config["tokens"], rows=rows, **{name: config[name] for name in names})
+        return cls(**restore_sizes(config, assets))
 
 
 def make_cnn(spec: ModelSpec, texts: Iterable[str] | None) -> ConvText:

@@ -38,9 +38,10 @@ def kept_array(kind: str, facts: tuple[Any, ...], compute: Callable[[], NDArray[
             path.unlink()
     array, file = compute(), io.BytesIO()
     np.save(file, array, allow_pickle=False)
+    content = file.getvalue()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(_path(folder, key, file.getvalue()), [file.getvalue()])
+        write_atomic(_path(folder, key, content), [content])
     except OSError as error:
         log.info("the %s could not be kept in %s: %s", kind.replace("-", " "), folder, error.strerror)
     return array

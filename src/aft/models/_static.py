@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from aft.models._backbone import Batch, LinearStart, Recipe
 from aft.models._spec import ModelSpec
-from aft.models._table_text import TableText, restore_table
+from aft.models._table_text import TableText, restore_sizes
 from aft.models._text import pool_tokens, train_tokenizer
 from aft.preprocessing import Tokens
 
@@ -122,12 +122,8 @@ class StaticText(TableText, LinearStart):
     @classmethod
     def restore(cls, config: dict[str, Any], assets: Path) -> "StaticText":
         """Recreate the model with random weights."""
-        tokenizer, rows = restore_table(config, assets)
-        names = ("width", "hidden", "max_length", "dropout", "prompt")
-        return cls(
-            tokenizer, config["tokens"], rows=rows, counts_special=config.get("counts_special", True),
-            direct=config.get("direct", False), **{name: config[name] for name in names},
-        )  # fmt: skip
+        counts_special, direct = config.get("counts_special", True), config.get("direct", False)
+        return cls(**restore_sizes(config, assets), counts_special=counts_special, direct=direct)
 
 
 def make_static(spec: ModelSpec, texts: Iterable[str] | None, outputs: int | None = None) -> StaticText:

@@ -41,12 +41,16 @@ class TableText(TextBackbone):
             self.table.weight[:, : vectors.shape[1]] = vectors
 
 
-def restore_table(config: dict[str, Any], assets: Path) -> tuple[Any, Tensor | None]:
-    """The tokenizer of a saved model, and rows of the right number, to be loaded; None if token ids are the rows.
+def restore_sizes(config: dict[str, Any], assets: Path) -> dict[str, Any]:
+    """The arguments that recreate a model: its sizes, its tokenizer, and rows of the right number, to be loaded.
 
     Args:
-        config: The config of the model; its ``rows`` is the number of token ids, or None.
+        config: The config of the model; its ``rows`` is the number of token ids, or None if these are the rows.
         assets: Directory of the tokenizer.
     """
-    tokenizer = require_transformers().AutoTokenizer.from_pretrained(assets, trust_remote_code=False)
-    return tokenizer, None if config["rows"] is None else torch.zeros(config["rows"], dtype=torch.long)
+    names = ("tokens", "width", "hidden", "max_length", "dropout", "prompt")
+    return {
+        **{name: config[name] for name in names},
+        "tokenizer": require_transformers().AutoTokenizer.from_pretrained(assets, trust_remote_code=False),
+        "rows": None if config["rows"] is None else torch.zeros(config["rows"], dtype=torch.long),
+    }
