@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,14 @@ def bag_of_letters():
 def half_of_the_letters():
     """A python: factory of a teacher that knows less: features (B, 13)."""
     return Bag(), lambda text: letters(text)[:13]
+
+
+def wait_until(holds, seconds=120):
+    """Wait until a condition holds; fail if it does not by then, on however slow a machine."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"still waiting after {seconds} s"
+        time.sleep(0.01)
 
 
 def kill_with_children(process):

@@ -9,6 +9,7 @@ import pytest
 
 from aft.core import _pool, is_picklable, process_pool
 from aft.errors import StoreError
+from tests.conftest import wait_until
 
 
 class Counter:
@@ -160,7 +161,4 @@ def test_what_processes_share_goes_when_their_parent_is_killed(tmp_path):
     assert (shared / "arrays").stat().st_size >= 800_000
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 30
-    while shared.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not shared.exists()
+    wait_until(lambda: not shared.exists())

@@ -94,7 +94,7 @@ import aft
 from aft.errors import FingerprintError
 class Slow(Bag):
     def forward(self, input):
-        time.sleep(0.02)
+        time.sleep(0.05)
         return input
 Slow.__name__ = "Bag"
 rows = sentences(128)

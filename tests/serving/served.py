@@ -2,13 +2,12 @@
 
 import contextlib
 import subprocess
-import time
 
 import httpx
 
 import aft
 from aft.data import Dataset
-from tests.conftest import sentences
+from tests.conftest import sentences, wait_until
 
 
 def export_small(directory):
@@ -22,19 +21,22 @@ def export_small(directory):
     return directory / "exported"
 
 
+def answers(process, url):
+    """Whether a server that still runs answers."""
+    assert process.poll() is None
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @contextlib.contextmanager
 def serving(command, port):
     """Start a server, and wait until it answers."""
     process = subprocess.Popen([*map(str, command), "--port", str(port)], stderr=subprocess.PIPE, text=True)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(200):
-            try:
-                if httpx.get(f"{url}/health").status_code == 200:
-                    break
-            except httpx.TransportError:
-                assert process.poll() is None
-                time.sleep(0.05)
+        wait_until(lambda: answers(process, url))
         yield process, url
     finally:
         process.kill()

@@ -16,7 +16,7 @@ import aft
 from aft.data import Dataset
 from aft.extraction import extract, extract_all
 from aft.runs import RunLayout
-from tests.conftest import kill_with_children, sentences
+from tests.conftest import kill_with_children, sentences, wait_until
 from tests.models.test_image_text import STUDENT as COLOURS_TIMES_TOKENS
 from tests.models.test_image_text import TEACHERS
 
@@ -231,12 +231,9 @@ def test_two_processes_that_were_killed_go_on_to_the_same_weights(task, tmp_path
     finished(run(tmp_path / "whole"))
     killed = run(tmp_path / "killed", AFT_TEST_SLOW="0.02")
     checkpoints = tmp_path / "killed" / "checkpoints"
-    deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("step-*.ckpt")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: list(checkpoints.glob("step-*.ckpt")))
     kill_with_children(killed)
     assert killed.returncode == -signal.SIGKILL
-    assert list(checkpoints.glob("step-*.ckpt"))
     assert not (tmp_path / "killed" / "result.json").exists()
     finished(run(tmp_path / "killed"))
     assert furthest(tensors(tmp_path / "whole"), tensors(tmp_path / "killed")) == 0
