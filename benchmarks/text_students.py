@@ -1,8 +1,8 @@
 """Text students on movie polarity, beside what needs no student: errors, latency and size, without the claims' test sentences.
 
 The claims' test split plays no part, unless ``--claims`` asks for it once everything is chosen: two folds of the other sentences are
-the test splits here, and all choices are made on a fifth of the labels. Comparisons are kept in the folder that is given, so an interrupted script goes on where it was. The last
-line is one JSON object.
+the test splits here, and all choices are made on a fifth of the labels. ``--more`` adds unlabelled sentences of IMDb reviews. Comparisons are
+kept in the folder that is given, so an interrupted script goes on where it was. The last line is one JSON object.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from aft.runs import RunLayout
 
 sys.path.insert(0, str(Path(__file__).parent / "claims"))
 
+import imdb_sentences
 import tasks
 
 import features
@@ -58,28 +59,34 @@ def fold_of(number: int, labelled: int) -> Dataset:
     )
 
 
-def teacher() -> FeatureStore:
-    """The teacher's features."""
-    return features.stores("movie", "mpnet")[0]
+def teacher(more: int) -> FeatureStore:
+    """The teacher's features of the movie sentences, and of so many sentences of IMDb reviews."""
+    if not more:
+        return features.stores("movie", "mpnet")[0]
+    movie, others = features.samples("movie"), imdb_sentences.sentences(more)
+    both = Dataset.from_arrays([*movie.inputs, *others.values()], ids=[*movie.ids, *others])
+    return aft.extract(both, f"hf:{unpack_mpnet()}", name="mpnet", out=features.folder("movie+imdb"), precision="bf16")
 
 
-def splits_of(labelled: int, *, claims: bool) -> dict[str, Dataset]:
+def splits_of(labelled: int, more: int, *, claims: bool) -> dict[str, Dataset]:
     """Datasets by name: the claims' split alone, or the folds of everything else."""
     if claims:
-        return {"claims": tasks.load("polarity", tasks.Variation(labelled, unlabelled=True))}
-    return {str(number): fold_of(number, labelled) for number in range(FOLDS)}
+        found = {"claims": tasks.load("polarity", tasks.Variation(labelled, unlabelled=True))}
+    else:
+        found = {str(number): fold_of(number, labelled) for number in range(FOLDS)}
+    return {name: imdb_sentences.beside(data, more) for name, data in found.items()} if more else found
 
 
 def measure(
-    student: str, methods: Sequence[str], labelled: int, out: Path, *, claims: bool, **settings: Any
+    student: str, methods: Sequence[str], labelled: int, out: Path, *, more: int, claims: bool, **settings: Any
 ) -> dict[str, Any]:
     """Errors in percent, averaged over the folds; latency in milliseconds of one text alone and in batches; bytes.
 
     The settings are those of the trainings; learning rate and beta are searched where they do not give them.
     """
-    store = teacher()
+    store = teacher(more)
     errors: dict[str, list[float]] = {}
-    for name, data in splits_of(labelled, claims=claims).items():
+    for name, data in splits_of(labelled, more, claims=claims).items():
         folder = out / f"{labelled}-{name}"
         comparison = aft.compare(
             data, student, store, methods=methods, seeds=SEEDS, out=folder, progress=False, **settings
@@ -111,6 +118,7 @@ if __name__ == "__main__":
     parser.add_argument("--precision", default="fp32", help="bf16 is several times as fast where the processor has it")
     parser.add_argument("--lr", type=float, help="learning rate, where the search takes too long; chosen on the folds")
     parser.add_argument("--beta", type=float, help="the same for beta")
+    parser.add_argument("--more", type=int, default=0, help="sentences of IMDb reviews, without a label")
     parser.add_argument("--claims", action="store_true", help="measure on the claims' test split")
     chosen = parser.parse_args()
     settings = {name: value for name in ("precision", "lr", "beta") if (value := getattr(chosen, name)) is not None}
@@ -118,9 +126,13 @@ if __name__ == "__main__":
         settings["weighting"] = "balanced"
     results = {
         str(count): measure(
-            students()[chosen.student], chosen.methods, count, chosen.out / chosen.student, claims=chosen.claims,
-            **settings,
+            students()[chosen.student], chosen.methods, count, chosen.out / f"{chosen.student}-{chosen.more}",
+            more=chosen.more, claims=chosen.claims, **settings,
         )
         for count in chosen.labelled
     }  # fmt: skip
-    print(json.dumps({"student": chosen.student, "claims": chosen.claims, "seeds": SEEDS, "labels": results}))
+    print(
+        json.dumps(
+            {"student": chosen.student, "claims": chosen.claims, "more": chosen.more, "seeds": SEEDS, "labels": results}
+        )
+    )

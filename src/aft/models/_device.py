@@ -57,10 +57,10 @@ def slow_precision(device: torch.device, precision: str) -> str | None:
 
 
 def _seconds(dtype: torch.dtype) -> float:
-    """Duration of a product of two matrices, the shortest of three."""
+    """Duration of a product of two matrices: the shortest of ten, as others use the processor too."""
     matrix = torch.ones(256, 256, dtype=dtype)
     durations = []
-    for _ in range(3):
+    for _ in range(10):
         start = time.perf_counter()
         torch.mm(matrix, matrix)
         durations.append(time.perf_counter() - start)

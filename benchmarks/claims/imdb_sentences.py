@@ -1,0 +1,44 @@
+"""Sentences of IMDb reviews: unlabelled samples from elsewhere for the task on movie sentences.
+
+Their labels, which are those of whole reviews, are never read. They are written as the movie sentences are: in lower case, with spaces
+around punctuation marks.
+"""
+
+import re
+
+import numpy as np
+
+from aft.data import Dataset
+
+#: Random seed of the choice of sentences.
+SEED = 0
+#: Words of a sentence, at least and at most, as most movie sentences have.
+WORDS = range(6, 46)
+
+
+def sentences(count: int) -> dict[str, str]:
+    """Random sentences by id, each of them once; more of them include fewer."""
+    reviews = Dataset.from_hub("imdb")
+    found = list(dict.fromkeys(sentence for review in reviews.inputs for sentence in split(review)))
+    order = np.random.default_rng(SEED).permutation(len(found))[:count]
+    return {f"imdb-{place}": found[place] for place in order}
+
+
+def split(review: str) -> list[str]:
+    """The sentences of a review."""
+    parts = re.split(r"(?<=[.!?])\s+", review.replace("<br />", " "))
+    spaced = (re.sub(r'([.,!?;:()"])', r" \1 ", part).lower().split() for part in parts)
+    return [" ".join(words) for words in spaced if len(words) in WORDS]
+
+
+def beside(dataset: Dataset, count: int) -> Dataset:
+    """A dataset of movie sentences with so many of these as further training samples without a label."""
+    assert dataset.labels is not None
+    assert dataset.splits is not None
+    more = sentences(count)
+    return Dataset.from_arrays(
+        [*dataset.inputs, *more.values()],
+        [*dataset.labels, *[None] * count],
+        ids=[*dataset.ids, *more],
+        splits=[*dataset.splits, *["train"] * count],
+    )
