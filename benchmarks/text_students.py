@@ -63,8 +63,7 @@ def teacher(more: int) -> FeatureStore:
     """The teacher's features of the movie sentences, and of so many sentences of IMDb reviews."""
     if not more:
         return features.stores("movie", "mpnet")[0]
-    movie, others = features.samples("movie"), imdb_sentences.sentences(more)
-    both = Dataset.from_arrays([*movie.inputs, *others.values()], ids=[*movie.ids, *others])
+    both = features.samples("movie").with_unlabelled(imdb_sentences.sentences(more))
     return aft.extract(both, f"hf:{unpack_mpnet()}", name="mpnet", out=features.folder("movie+imdb"), precision="bf16")
 
 
@@ -74,7 +73,9 @@ def splits_of(labelled: int, more: int, *, claims: bool) -> dict[str, Dataset]:
         found = {"claims": tasks.load("polarity", tasks.Variation(labelled, unlabelled=True))}
     else:
         found = {str(number): fold_of(number, labelled) for number in range(FOLDS)}
-    return {name: imdb_sentences.beside(data, more) for name, data in found.items()} if more else found
+    if not more:
+        return found
+    return {name: data.with_unlabelled(imdb_sentences.sentences(more)) for name, data in found.items()}
 
 
 def measure(

@@ -84,6 +84,8 @@ def files(tmp_path_factory):
                 *((i, t, f"{n % 10}.png", t) for n, (i, t, _) in enumerate(rows[:9])),
             ]
         )
+    with (folder / "forum.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["sentence"], *([f"{text} again"] for _, text, _ in rows)])
     with (folder / "pairs.csv").open("w", newline="") as file:
         table = [
             (f"pets/{'cat' if n % 2 else 'dog'}/{n % 10}.png", f"{text} {n}", label)

@@ -16,12 +16,12 @@ SEED = 0
 WORDS = range(6, 46)
 
 
-def sentences(count: int) -> dict[str, str]:
-    """Random sentences by id, each of them once; more of them include fewer."""
+def sentences(count: int) -> Dataset:
+    """Random sentences, each of them once; more of them include fewer."""
     reviews = Dataset.from_hub("imdb")
     found = list(dict.fromkeys(sentence for review in reviews.inputs for sentence in split(review)))
-    order = np.random.default_rng(SEED).permutation(len(found))[:count]
-    return {f"imdb-{place}": found[place] for place in order}
+    chosen = np.random.default_rng(SEED).permutation(len(found))[:count]
+    return Dataset.from_arrays([found[place] for place in chosen], ids=[f"imdb-{place}" for place in chosen])
 
 
 def split(review: str) -> list[str]:
@@ -29,16 +29,3 @@ def split(review: str) -> list[str]:
     parts = re.split(r"(?<=[.!?])\s+", review.replace("<br />", " "))
     spaced = (re.sub(r'([.,!?;:()"])', r" \1 ", part).lower().split() for part in parts)
     return [" ".join(words) for words in spaced if len(words) in WORDS]
-
-
-def beside(dataset: Dataset, count: int) -> Dataset:
-    """A dataset of movie sentences with so many of these as further training samples without a label."""
-    assert dataset.labels is not None
-    assert dataset.splits is not None
-    more = sentences(count)
-    return Dataset.from_arrays(
-        [*dataset.inputs, *more.values()],
-        [*dataset.labels, *[None] * count],
-        ids=[*dataset.ids, *more],
-        splits=[*dataset.splits, *["train"] * count],
-    )

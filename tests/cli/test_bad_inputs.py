@@ -43,6 +43,8 @@ CASES = {
     "an empty text": (lambda d: train(table(d, "text,label\n" + ROWS + " ,a\n"), *TEXT), "the text is empty; correct them, or leave them out with --bad-inputs skip"),
     "duplicate ids": (lambda d: train(table(d, "i,text,label\n1,a,x\n1,b,y\n"), *TEXT, "--id", "i"), "ids must be unique; received duplicates of '1'"),
     "an empty id": (lambda d: train(table(d, "i,text,label\n,a,x\n"), *TEXT, "--id", "i"), "row 1 has none"),
+    "unlabelled data of other inputs": (lambda d: train(table(d, "text,label\n" + ROWS), *TEXT, "--unlabelled-data", corrupt(d)), "unlabelled data has inputs of the dataset's modality, text; received image"),
+    "an id for two inputs": (lambda d: train(table(d, "i,text,label\n1,a,x\n2,b,y\n"), *TEXT, "--id", "i", "--unlabelled-data", table(d, "i,text\n2,c\n", "more.csv")), "an id stands for one input; the unlabelled data has '2' for other inputs than the dataset"),
     "one class": (lambda d: train(table(d, "text,label\n" + ROWS.replace(",b", ",a")), *TEXT), "at least two classes; received only 'a'"),
     "no labels": (lambda d: train(table(d, "text,label\n" + ROWS), "--text", "text"), "name the column with --label"),
     "ordinal classes without an order": (lambda d: train(table(d, "text,label\n" + ROWS + "x,c\ny,c\n"), *TEXT, "--task", "ordinal"), "--order lists them from the lowest to the highest; received 'a', 'b', 'c'"),

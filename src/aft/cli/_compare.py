@@ -64,6 +64,7 @@ def compare(
     group: o.Group = None,
     task: o.Task = "auto",
     order: o.Order = None,
+    unlabelled_data: o.UnlabelledData = None,
     unlabelled: o.Unlabelled = "use",
     class_weights: o.ClassWeights = None,
     label_smoothing: o.LabelSmoothing = 0.0,
@@ -95,7 +96,7 @@ def compare(
 
     read = partial(
         o.open_data, data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-        group=group, missing=missing, bad_inputs=bad_inputs,
+        group=group, missing=missing, unlabelled_data=unlabelled_data, bad_inputs=bad_inputs,
     )  # fmt: skip
     settings = {
         "beta": beta, "weighting": weighting, "steps": steps, "epochs": epochs, "patience": patience, "lr": lr,

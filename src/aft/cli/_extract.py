@@ -51,6 +51,7 @@ def extract(
     ] = None,
     precision: o.Precision = "fp32",
     device: o.Device = "auto",
+    unlabelled_data: o.UnlabelledData = None,
     bad_inputs: o.BadInputs = "error",
     overwrite: o.Overwrite = False,
     config: o.Config = None,
@@ -64,8 +65,9 @@ def extract(
     from aft.extraction import estimate, extract_all
 
     dataset = o.open_data(
-        data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, bad_inputs=bad_inputs
-    )
+        data, text=text, text_pair=text_pair, image=image, image_root=image_root, id=id, unlabelled_data=unlabelled_data,
+        bad_inputs=bad_inputs,
+    )  # fmt: skip
     options: dict[str, Any] = {
         "layer": layer, "pooling": pooling, "weights": weights, "prompt": prompt, "device": device, "precision": precision,
         "dtype": dtype, "batch_size": batch_size, "bad_inputs": bad_inputs, "views": views, "view_seed": view_seed,

@@ -47,6 +47,13 @@ Order = Annotated[
         help="Classes of an ordinal task from the lowest to the highest, separated by commas.", metavar="CLASS,..."
     ),
 ]
+UnlabelledData = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA",
+        help="Further training samples without a label, such as texts from elsewhere: a table with the same columns of inputs, or a folder.",
+    ),
+]
 Unlabelled = Annotated[str, typer.Option(help="Samples without a label: use, skip or error.")]
 SplitSeed = Annotated[int, typer.Option(help="Random seed for the train/validation/test split.")]
 TestFraction = Annotated[
@@ -160,11 +167,12 @@ Set = Annotated[
 ]
 
 
-def open_data(data: str, **columns: Any) -> Any:
+def open_data(data: str, *, unlabelled_data: str | None = None, **columns: Any) -> Any:
     """The dataset that the options name."""
-    from aft.data import open_dataset
+    from aft.data import open_dataset, open_unlabelled
 
-    return open_dataset(data, **columns)
+    dataset = open_dataset(data, **columns)
+    return dataset if unlabelled_data is None else dataset.with_unlabelled(open_unlabelled(unlabelled_data, **columns))
 
 
 def parse_json(option: str, text: str | None) -> Any:

@@ -46,6 +46,7 @@ def train(
     group: o.Group = None,
     task: o.Task = "auto",
     order: o.Order = None,
+    unlabelled_data: o.UnlabelledData = None,
     unlabelled: o.Unlabelled = "use",
     class_weights: o.ClassWeights = None,
     label_smoothing: o.LabelSmoothing = 0.0,
@@ -79,7 +80,7 @@ def train(
 
     read = partial(
         o.open_data, data, text=text, text_pair=text_pair, image=image, image_root=image_root, label=label, id=id, split=split,
-        group=group, missing=missing, bad_inputs=bad_inputs,
+        group=group, missing=missing, unlabelled_data=unlabelled_data, bad_inputs=bad_inputs,
     )  # fmt: skip
     settings = {
         **({"method": method} if method else {}), "beta": beta, "weighting": weighting,

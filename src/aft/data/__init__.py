@@ -46,6 +46,8 @@ from aft.data._modality import modality_name as modality_name
 from aft.data._modality import modality_of as modality_of
 from aft.data._open import HUB as HUB
 from aft.data._open import open_dataset as open_dataset
+from aft.data._open import open_new as open_new
+from aft.data._open import open_unlabelled as open_unlabelled
 from aft.data._positions import Positions as Positions
 from aft.data._repeated import compact as compact
 from aft.data._spill import GrowingBytes as GrowingBytes

@@ -1,7 +1,9 @@
 """The samples of a task."""
 
+import logging
 import operator
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, SupportsIndex
 
@@ -14,12 +16,16 @@ from aft.data._from_hub import read_hub
 from aft.data._from_map import Columns, read_map
 from aft.data._from_table import MISSING_LABELS, read_table
 from aft.data._inputs import Inputs
+from aft.data._joined_inputs import JoinedInputs
 from aft.data._modality import Modality, modality_name
 from aft.data._positions import repeated
 from aft.data._repeated import compact
 from aft.data._strings import Digests, Strings
 from aft.data._targets import clean_labels, is_missing
+from aft.data._unlabelled import is_new, joined
 from aft.errors import DataError, UsageError, name_some
+
+log = logging.getLogger("aft")
 
 OnBad = Literal["error", "skip"]
 
@@ -404,6 +410,55 @@ class Dataset:
             self.ids.take(chosen), self.inputs.subset(chosen), labels=select(self.labels),
             splits=select(self.splits), groups=select(self.groups), source=self.source, missing=self.missing,
             skipped=self.skipped, digests=None if self._digests is None else self._digests.take(chosen), bad_inputs=self.bad_inputs,
+        )  # fmt: skip
+
+    def with_unlabelled(self, other: "Dataset") -> "Dataset":
+        """Add the samples of another dataset as training samples without a label, such as texts of the same kind from elsewhere.
+
+        Args:
+            other: Samples with inputs of the same modality. Its labels, splits and groups are ignored, and so are samples whose
+                input is already in this dataset, or occurs twice.
+
+        Returns:
+            The samples of this dataset, then the others.
+
+        Raises:
+            DataError: Inputs of another modality, an id of this dataset for another input, or inputs that cannot be used.
+
+        Example:
+            >>> reviews.with_unlabelled(Dataset.from_table("forum.parquet", text="post"))
+            Dataset(52000 text samples, 2000 with a label)
+        """
+        if other.modality != self.modality:
+            raise DataError(
+                f"unlabelled data has inputs of the dataset's modality, {self.kind}; received {other.kind}; name the columns that hold "
+                "such inputs"
+            )
+        own, more = self.verified(), other.verified()
+        new = is_new(own.digests, more.digests)
+        if not new.all():
+            known = int((~new).sum())
+            log.info(
+                "%d samples of the unlabelled data are in the dataset already, or repeated; they are left out", known
+            )
+        if not new.any():
+            return own
+        more = more.subset(new)
+        ids = Strings.of(chain(own.ids, more.ids))
+        if twice := repeated(ids):
+            raise DataError(
+                f"an id stands for one input; the unlabelled data has {name_some(twice)} for other inputs than the dataset; rename them, or "
+                "leave out the column of ids"
+            )
+
+        def extended(column: Sequence[Any] | None, value: str | None) -> Sequence[Any] | None:
+            return None if column is None else [*column, *repeat(value, len(more))]
+
+        return Dataset(
+            ids, JoinedInputs(own.inputs, more.inputs), labels=extended(own.labels, None), splits=extended(own.splits, "train"),
+            groups=extended(own.groups, None), source={**own.source, "unlabelled_data": str(more.source.get("path", "memory"))},
+            missing=own.missing, skipped=[*own.skipped, *more.skipped], digests=joined(own.digests, more.digests),
+            bad_inputs=own.bad_inputs,
         )  # fmt: skip
 
     def __len__(self) -> int:

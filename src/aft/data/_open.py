@@ -10,7 +10,7 @@ from aft.data._dataset import Dataset
 from aft.data._from_hub import find_local, split_files
 from aft.data._images import is_image
 from aft.data._inputs import ImageFiles
-from aft.errors import UsageError
+from aft.errors import UnknownColumnError, UsageError
 
 #: What the names of datasets on the hub start with, as those of models do.
 HUB = "hf:"
@@ -57,6 +57,33 @@ def open_dataset(path: str | Path, *, bad_inputs: str = "error", row_ids: bool =
             bad_inputs=bad_inputs,  # type: ignore[arg-type]
         )  # fmt: skip
     return Dataset.from_folder(path, text=text, bad_inputs=bad_inputs)  # type: ignore[arg-type]
+
+
+def open_new(path: str | Path, **options: Any) -> Dataset:
+    """Read samples as `open_dataset` does, but of a table that need not have the column of ids."""
+    try:
+        return open_dataset(path, **options)
+    except UnknownColumnError as error:
+        if error.column != options.get("id") or not error.column:
+            raise
+        return open_dataset(path, **{**options, "id": None})
+
+
+def open_unlabelled(path: str | Path, *, bad_inputs: str = "error", **columns: Any) -> Dataset:
+    """Read samples of which only the inputs count, beside a dataset whose columns are named.
+
+    Args:
+        path: As for `open_dataset`. A table needs no column of ids, and a folder of images no columns, whatever the dataset is.
+        bad_inputs: As for `open_dataset`.
+        **columns: Those of the dataset. Labels, splits and groups are not read.
+
+    Returns:
+        The samples.
+    """
+    roles = {"text", "text_pair", "image", "image_root", "id"}
+    if Path(path).is_dir() and _hub_name(path) is None:
+        roles = {"text"} if str(columns.get("text", "")).startswith(".") else set()
+    return open_new(path, bad_inputs=bad_inputs, **{role: value for role, value in columns.items() if role in roles})
 
 
 def _hub_name(path: str | Path) -> str | None:

@@ -16,8 +16,9 @@ from aft.data import (
     holds_several_images,
     is_image,
     open_dataset,
+    open_new,
 )
-from aft.errors import DataError, UnknownColumnError, UsageError
+from aft.errors import DataError, UsageError
 from aft.runs._layout import RunLayout
 from aft.runs._schema import RunConfig
 from aft.runtime import Prediction, check_output, open_writer
@@ -80,13 +81,7 @@ def open_inputs(run: str | Path, data: str | Path, given: Mapping[str, str | Non
         # Elsewhere, files of the same names are other images.
         stored.pop("image_root", None)
     columns: dict[str, Any] = {role: named.get(role, stored.get(role)) for role in given}
-    try:
-        dataset = open_dataset(data, **columns, **options)
-    except UnknownColumnError as error:
-        # A new table has the inputs; ids of its own, it need not have.
-        if "id" in named or error.column != columns.get("id") or not error.column:
-            raise
-        dataset = open_dataset(data, **{**columns, "id": None}, **options)
+    dataset = (open_dataset if "id" in named else open_new)(data, **columns, **options)
     if dataset.kind != config.kind:
         raise DataError(
             f"a run predicts what it was trained on, inputs of the modality {config.kind}; {str(data)!r} holds "
