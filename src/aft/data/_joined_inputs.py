@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from aft.data._column import places
 from aft.data._inputs import Inputs
+from aft.data._spill import spilled
 
 
 class JoinedInputs(Inputs):
@@ -20,7 +21,7 @@ class JoinedInputs(Inputs):
 
     def __init__(self, first: Inputs, second: Inputs, order: NDArray[np.int64] | None = None) -> None:
         self._first, self._second = first, second
-        self._order = np.arange(len(first) + len(second)) if order is None else order
+        self._order = spilled(np.arange(len(first) + len(second)) if order is None else order)
         self.modality, self.threaded = first.modality, first.threaded and second.threaded
 
     def __len__(self) -> int:
