@@ -73,17 +73,23 @@ def open_unlabelled(path: str | Path, *, bad_inputs: str = "error", **columns: A
     """Read samples of which only the inputs count, beside a dataset whose columns are named.
 
     Args:
-        path: As for `open_dataset`. A table needs no column of ids, and a folder of images no columns, whatever the dataset is.
+        path: As for `open_dataset`. A table needs no column of ids, and a folder of images no columns, whatever the dataset is. The
+            ids of its images begin with its name, as another folder may have images of the same names.
         bad_inputs: As for `open_dataset`.
         **columns: Those of the dataset. Labels, splits and groups are not read.
 
     Returns:
         The samples.
     """
+    folder = Path(path).is_dir() and _hub_name(path) is None
     roles = {"text", "text_pair", "image", "image_root", "id"}
-    if Path(path).is_dir() and _hub_name(path) is None:
+    if folder:
         roles = {"text"} if str(columns.get("text", "")).startswith(".") else set()
-    return open_new(path, bad_inputs=bad_inputs, **{role: value for role, value in columns.items() if role in roles})
+    found = open_new(path, bad_inputs=bad_inputs, **{role: value for role, value in columns.items() if role in roles})
+    if not folder:
+        return found
+    ids = [f"{Path(path).name}/{name}" for name in found.ids]
+    return Dataset(ids, found.inputs, source=found.source, bad_inputs=found.bad_inputs)
 
 
 def _hub_name(path: str | Path) -> str | None:
