@@ -5,6 +5,7 @@ around punctuation marks.
 """
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ SEED = 0
 WORDS = range(6, 46)
 
 
+@lru_cache(maxsize=1)
 def sentences(count: int) -> Dataset:
     """Random sentences, each of them once; more of them include fewer."""
     reviews = Dataset.from_hub("imdb")

@@ -11,6 +11,7 @@ import numpy as np
 
 from aft.data._column import places, taken
 from aft.data._contents import Contents
+from aft.data._equal import is_new
 from aft.data._from_folder import read_folder
 from aft.data._from_hub import read_hub
 from aft.data._from_map import Columns, read_map
@@ -22,7 +23,6 @@ from aft.data._positions import repeated
 from aft.data._repeated import compact
 from aft.data._strings import Digests, Strings
 from aft.data._targets import clean_labels, is_missing
-from aft.data._unlabelled import is_new, joined
 from aft.errors import DataError, UsageError, name_some
 
 log = logging.getLogger("aft")
@@ -435,7 +435,7 @@ class Dataset:
                 "such inputs"
             )
         own, more = self.verified(), other.verified()
-        new = is_new(own.digests, more.digests)
+        new = is_new(more.digests, own.digests)
         if not new.all():
             known = int((~new).sum())
             log.info(
@@ -457,7 +457,7 @@ class Dataset:
         return Dataset(
             ids, JoinedInputs(own.inputs, more.inputs), labels=extended(own.labels, None), splits=extended(own.splits, "train"),
             groups=extended(own.groups, None), source={**own.source, "unlabelled_data": str(more.source.get("path", "memory"))},
-            missing=own.missing, skipped=[*own.skipped, *more.skipped], digests=joined(own.digests, more.digests),
+            missing=own.missing, skipped=[*own.skipped, *more.skipped], digests=Digests.of(chain(own.digests, more.digests)),
             bad_inputs=own.bad_inputs,
         )  # fmt: skip
 

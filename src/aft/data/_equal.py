@@ -35,6 +35,13 @@ def _contained_digests(values: Digests, others: Digests) -> NDArray[np.bool_]:
     return found
 
 
+def is_new(digests: Digests, known: Digests) -> NDArray[np.bool_]:
+    """Which inputs are not among the known ones, each only where it occurs first, ``(n,)``."""
+    first = np.zeros(len(digests), dtype=bool)
+    first[np.unique(digests.numbers(), return_index=True)[1]] = True
+    return first & ~contained(digests, known)
+
+
 def numbered(values: Sequence[Hashable]) -> NDArray[np.int64]:
     """A number for each value, ``(n,)``: the same for equal ones, and otherwise another."""
     if isinstance(values, Digests):
