@@ -15,6 +15,7 @@ from aft.data import Dataset
 from aft.errors import TrainingError, UsageError
 from aft.extraction import extract, extract_all
 from aft.features import verify
+from tests.conftest import wait_until
 from tests.extraction.test_processes import TEACHER, contents, teacher, texts
 from tests.models.test_image_text import TEACHERS as PARTS
 
@@ -78,9 +79,7 @@ def alone(tmp_path):
 
 def wait_for(notes, processes):
     """Wait until a number of processes have computed something."""
-    deadline = time.monotonic() + 100
-    while len(list(notes.iterdir())) < processes and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: len(list(notes.iterdir())) >= processes)
     return sorted(notes.iterdir())
 
 
