@@ -271,28 +271,59 @@ def test_pickled_stores_are_reopened(tmp_path):
     assert np.array_equal(pickle.loads(pickle.dumps(store))[["c"]], store[["c"]])
 
 
-def test_many_shards_are_read_with_few_open_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("aft.features._store.OPEN_SHARDS", 3)
+def test_many_shards_are_read_without_open_files(tmp_path):
     ids = [str(n) for n in range(40)]
     store = make(tmp_path / "s", ids, rows=2)
     before = len(os.listdir("/proc/self/fd"))
     assert np.array_equal(store[ids[::-1]], np.stack([vector(i, 5) for i in ids[::-1]]))
-    assert len(os.listdir("/proc/self/fd")) <= before + 4
+    assert len(os.listdir("/proc/self/fd")) == before
+    mapped = sum(f"{store.path}/shard-" in line for line in Path("/proc/self/maps").read_text().splitlines())
+    assert mapped == 20
+    del store
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text(), "the whole range goes with the store"
 
 
-def test_several_threads_read_the_same_as_one(tmp_path, monkeypatch):
-    """Also while shards are closed for others, and while a store that is verified is moved to memory."""
-    monkeypatch.setattr("aft.features._store.OPEN_SHARDS", 3)
+def test_files_that_the_system_does_not_map_are_named(tmp_path, monkeypatch):
+    store = make(tmp_path / "s")
+    monkeypatch.setattr("aft.features._mapped._mmap", lambda *_: 2**64 - 1)
+    with pytest.raises(StoreError, match=r"mapped into memory.*shard-000000\.npy.*larger shard_rows="):
+        store.take(np.array([0]))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.integers(1, 700),
+    dim=st.integers(1, 3000),
+    views=st.integers(1, 3),
+    dtype=st.sampled_from(["float16", "float32"]),
+    data=st.data(),
+)
+def test_vectors_of_any_width_are_in_line_over_all_files(tmp_path, rows, dim, views, dtype, data):
+    """Whatever a file leaves of its last page, and wherever blocks and views begin."""
+    count = data.draw(st.integers(1, 3 * rows))
+    folder = tmp_path / f"{rows}-{dim}-{views}-{dtype}-{count}"
+    values = np.random.default_rng(rows).standard_normal((count, views * dim)).astype(dtype)
+    writer = plan(folder, [str(n) for n in range(count)], dim * views, rows, dtype, {"model": "m", "views": views})
+    for shard in writer.pending():
+        writer.commit(shard, values[shard * rows : (shard + 1) * rows])
+    store = writer.finish()
+    chosen = np.array(data.draw(st.lists(st.integers(0, count - 1), max_size=20)), dtype=np.int64)
+    seen = np.array([place % views for place in range(len(chosen))], dtype=np.int64)
+    assert np.array_equal(store.take(chosen, seen), values.reshape(count, views, dim)[chosen, seen])
+    store.verify()
+    assert np.array_equal(store.take(chosen, views - 1), values.reshape(count, views, dim)[chosen, views - 1])
+    shutil.rmtree(folder)
+
+
+def test_several_threads_read_the_same_as_one(tmp_path):
     ids = [f"s{n}" for n in range(200)]
     fill(plan(tmp_path / "t", ids)).finish()
     chosen = [np.random.default_rng(n).integers(200, size=64) for n in range(60)]
-    for small in (True, False):
-        expected = [FeatureStore.open(tmp_path / "t").take(rows) for rows in chosen]
-        store = FeatureStore.open(tmp_path / "t")
-        monkeypatch.setattr(store, "_is_small", small)
-        with ThreadPoolExecutor(8) as threads:
-            for got, wanted in zip(threads.map(store.take, chosen), expected, strict=True):
-                assert np.array_equal(got, wanted)
+    expected = [FeatureStore.open(tmp_path / "t").take(rows) for rows in chosen]
+    store = FeatureStore.open(tmp_path / "t")
+    with ThreadPoolExecutor(8) as threads:
+        for got, wanted in zip(threads.map(store.take, chosen), expected, strict=True):
+            assert np.array_equal(got, wanted)
 
 
 def test_invalid_plans_are_rejected(tmp_path):
@@ -361,37 +392,14 @@ def test_a_tensor_is_what_an_objective_takes(tmp_path):
     assert np.array_equal(features.numpy(), store[["c", "a"]].astype(np.float32))
 
 
-@given(st.integers(1, 3), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=12), st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
-def test_rows_of_a_store_in_memory_are_those_of_its_files(tmp_path, views, chosen, whole):
-    folder = tmp_path / f"{views}"
-    store = (
-        FeatureStore.open(folder)
-        if folder.exists()
-        else make(folder, dim=6 * views, fingerprint={"model": "m", "layer": None, "views": views})
-    )
-    every = np.concatenate([vector(name, 6 * views)[None] for name in "abcdefghij"]).reshape(10, store.views, -1)
-    if whole:
-        store.verify()
-        store.take(np.arange(10))
-        assert store._resident is not None
-    rows = np.array([row for row, _ in chosen], dtype=np.int64)
-    numbers = np.array([number % store.views for _, number in chosen], dtype=np.int64)
-    assert np.array_equal(store.take(rows, numbers), every[rows, numbers])
-
-
-@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("rows", [[-1], [10], [0, 3, 11]])
-def test_rows_beyond_the_store_are_refused(tmp_path, rows, whole):
+def test_rows_beyond_the_store_are_refused(tmp_path, rows):
     store = make(tmp_path / "teacher")
-    if whole:
-        store.verify()
-        store.take(np.arange(10))
     with pytest.raises(UsageError, match=r"a row is a number below the store's 10; received"):
         store.take(np.array(rows))
 
 
-def test_a_damaged_store_is_not_held_in_memory(tmp_path):
+def test_damage_is_found_again_and_again(tmp_path):
     make(tmp_path / "teacher")
     damaged = sorted((tmp_path / "teacher").glob("shard-*.npy"))[1]
     raw = bytearray(damaged.read_bytes())
@@ -402,4 +410,3 @@ def test_a_damaged_store_is_not_held_in_memory(tmp_path):
     for _ in range(2):
         with pytest.raises(CorruptStoreError, match="does not match its checksum"):
             store.take(np.arange(10))
-    assert store._resident is None

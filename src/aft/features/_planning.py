@@ -25,7 +25,7 @@ from aft.features._records import (
     views_of,
 )
 from aft.features._samples import Sample, Samples
-from aft.features._shard import ShardReader
+from aft.features._shard import verify_shard
 
 #: Rows of a shard below which views do not divide it further.
 SMALLEST_SHARD = 32
@@ -153,7 +153,7 @@ def _is_corrupt(layout: Layout) -> bool:
             if shard is not None:
                 read_ids(layout.ids(number), shard.ids, shard.rows)
                 if layout.record(number).exists():
-                    ShardReader(layout.data(number), ShardRecord.read(layout.record(number))).verify()
+                    verify_shard(layout.data(number), ShardRecord.read(layout.record(number)))
     except StoreError:
         return True
     return False

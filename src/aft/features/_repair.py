@@ -7,7 +7,7 @@ from aft.errors import StoreError, UsageError
 from aft.features._index import Index
 from aft.features._layout import Layout
 from aft.features._records import Manifest, Plan, PlannedShard, ShardRecord, read_ids
-from aft.features._shard import ShardReader
+from aft.features._shard import verify_shard
 from aft.features._writer import StoreWriter
 
 
@@ -112,7 +112,7 @@ def _shard_problem(layout: Layout, number: int, planned: PlannedShard | None) ->
             record = ShardRecord.read(layout.record(number))
             if (record.number, record.rows, record.ids) != (number, planned.rows, planned.ids):
                 return f"{str(layout.record(number))!r} is the record of a different shard"
-            ShardReader(layout.data(number), record).verify()
+            verify_shard(layout.data(number), record)
     except StoreError as error:
         return str(error)
     return ""

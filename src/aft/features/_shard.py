@@ -1,4 +1,4 @@
-"""The array of one shard: written once, and verified block by block when it is read."""
+"""The array of one shard: written once, and verified block by block."""
 
 import hashlib
 import io
@@ -104,78 +104,40 @@ def write_shard(path: Path, number: int, array: NDArray[np.generic], dtype: Dtyp
     )
 
 
-class ShardReader:
-    """The memory-mapped rows of a shard. A block is verified before its first row is returned.
-
-    Args:
-        path: The data file.
-        record: Its commit record.
-        views: Number K of vectors in a row.
-
-    Attributes:
-        vectors: All vectors, ``(rows x K, D)``, in the order of rows and views, verified or not.
-        all_verified: Whether every block is.
+def verify_shard(path: Path, record: ShardRecord) -> None:
+    """Verify every block of a shard.
 
     Raises:
-        CorruptStoreError: The size or the header is not what was written.
+        CorruptStoreError: A block, the size or the header is not what was written.
     """
+    check_size_and_header(path, record)
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as content,
+    ):
+        for block in range(len(record.blocks)):
+            check_block(path, record, content, block)
 
-    def __init__(self, path: Path, record: ShardRecord, views: int = 1) -> None:
-        self.path = path
-        self.record = record
-        check_size_and_header(path, record)
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._offset = len(header(record.rows, record.dim, record.dtype))
-        self.vectors: NDArray[np.generic] = np.frombuffer(
-            self._map, dtype=np.dtype(record.dtype).newbyteorder("<"), offset=self._offset
-        ).reshape(record.rows * views, record.dim // views)
-        self._verified = np.zeros(len(record.blocks), dtype=bool)
-        self.all_verified = False
 
-    def take(
-        self,
-        rows: NDArray[np.int64],
-        vectors: NDArray[np.int64],
-        out: NDArray[np.generic],
-    ) -> None:
-        """Copy vectors.
+def check_block(path: Path, record: ShardRecord, content: memoryview, block: int) -> None:
+    """Verify a block.
 
-        Args:
-            rows: Rows of the shard ``(n,)``.
-            vectors: Where their vectors are, ``(n,)``: the row times the number of views, plus the view.
-            out: Array ``(n, dim)`` that receives them.
+    Args:
+        path: The data file, for the error message.
+        record: Its commit record.
+        content: The bytes of the file.
+        block: Number of the block.
 
-        Raises:
-            CorruptStoreError: A block is not what was written.
-        """
-        if not self.all_verified:
-            blocks = rows // self.record.block_rows
-            for block in np.unique(blocks[~self._verified[blocks]]):
-                self._verify(int(block))
-        self.vectors.take(vectors, axis=0, out=out, mode="clip")  # with another mode, NumPy would copy out first
-
-    def verify(self) -> None:
-        """Verify every block.
-
-        Raises:
-            CorruptStoreError: A block is not what was written.
-        """
-        for block in range(len(self.record.blocks)):
-            self._verify(block)
-
-    def _verify(self, block: int) -> None:
-        width = self.record.dim * self.vectors.dtype.itemsize
-        start = self._offset + block * self.record.block_rows * width
-        stop = min(start + self.record.block_rows * width, self.record.data.bytes)
-        with memoryview(self._map) as whole, whole[start:stop] as part:
-            received = hashlib.sha256(part).hexdigest()
-        if received != self.record.blocks[block]:
-            raise corrupt(
-                self.path, f"does not match its checksum in the block at row {block * self.record.block_rows}"
-            )
-        self._verified[block] = True
-        self.all_verified = bool(self._verified.all())
+    Raises:
+        CorruptStoreError: It is not what was written.
+    """
+    size = record.block_rows * record.dim * np.dtype(record.dtype).itemsize
+    start = len(header(record.rows, record.dim, record.dtype)) + block * size
+    with content[start : start + size] as part:
+        received = hashlib.sha256(part).hexdigest()
+    if received != record.blocks[block]:
+        raise corrupt(path, f"does not match its checksum in the block at row {block * record.block_rows}")
 
 
 def check_size_and_header(path: Path, record: ShardRecord) -> None:

@@ -1,10 +1,7 @@
 """Open and read a feature store."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,26 +14,20 @@ from aft.features._corrupt import corrupt
 from aft.features._index import CHUNK, Index, digest_heads
 from aft.features._layout import Layout
 from aft.features._location import local_copy
+from aft.features._mapped import MappedShards
 from aft.features._records import Manifest, Plan, ShardRecord, read_ids, views_of
 from aft.features._samples import Samples
-from aft.features._shard import ShardReader, check_size_and_header
+from aft.features._shard import check_size_and_header
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-#: Maximum number of open shards; each holds a file descriptor.
-OPEN_SHARDS = 256
-#: A store of at most so many bytes is copied to one array once all of it has been read and verified: a small one has small shards,
-#: of which a batch takes a row or two each.
-RESIDENT_BYTES = 256 * 2**20
 
 
 class FeatureStore:
     """The features of one dataset by one teacher, read by sample id.
 
     Rows are memory-mapped, and every block is verified when it is first read, so memory use grows with the
-    batch and not with the store; a store of at most 256 MiB is held in memory once all of it has been read.
-    A pickled store is reopened by the process that unpickles it.
+    batch and not with the store. A pickled store is reopened by the process that unpickles it.
 
     Example:
         >>> store = FeatureStore.open("features/dinov2")
@@ -52,11 +43,7 @@ class FeatureStore:
         self._manifest = manifest
         self._records = records
         self._index = index
-        self._starts = np.concatenate([[0], np.cumsum([record.rows for record in records])]).astype(np.int64)
-        self._open: OrderedDict[int, ShardReader] = OrderedDict()
-        self._reading = threading.Lock()  # a thread may prepare batches while another one validates
-        self._resident: NDArray[Any] | None = None
-        self._is_small = self.nbytes <= RESIDENT_BYTES
+        self._views = views_of(manifest.fingerprint)
 
     @classmethod
     def open(cls, location: str | Path) -> "FeatureStore":
@@ -118,7 +105,7 @@ class FeatureStore:
     @property
     def views(self) -> int:
         """Number K of views of each sample; 1 if there are only the features of the samples themselves."""
-        return views_of(self._manifest.fingerprint)
+        return self._views
 
     @property
     def width(self) -> str:
@@ -225,43 +212,25 @@ class FeatureStore:
             CorruptStoreError: A block is not what was written.
         """
         rows = np.asarray(rows, dtype=np.int64)
-        if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
+        if not rows.size:
+            return np.empty((0, self.dim), dtype=self.dtype)
+        if rows.min() < 0 or rows.max() >= len(self):
             raise UsageError(
                 f"a row is a number below the store's {len(self):,}; received {int(rows.min())} to {int(rows.max())} for store "
                 f"{str(self.path)!r}; look rows up with store.rows(ids)"
             )
-        numbers = np.asarray(views, dtype=np.int64)
-        if numbers.size and (numbers.min() < 0 or numbers.max() >= self.views):
+        lowest, highest = (views, views) if isinstance(views, int) else (int(views.min()), int(views.max()))
+        if lowest < 0 or highest >= self.views:
             raise UsageError(
-                f"a view is a number below the store's {self.views}; received {int(numbers.max())} for store "
-                f"{str(self.path)!r}; extract more with views="
+                f"a view is a number below the store's {self.views}; received {highest} for store {str(self.path)!r}; extract more "
+                "with views="
             )
-        if self._resident is not None:
-            whole: NDArray[Any] = self._resident[rows * self.views + numbers]
-            return whole
-        # Whatever can be done for all shards at once is: a batch takes a few rows of each of many.
-        shards = np.searchsorted(self._starts, rows, side="right") - 1
-        order = np.argsort(shards, kind="stable")
-        shards, rows = shards[order], rows[order]
-        rows -= self._starts[shards]
-        vectors = rows * self.views + (numbers[order] if numbers.ndim else numbers)
-        gathered = np.empty((len(rows), self.dim), dtype=self.dtype)
-        edges = [0, *(np.flatnonzero(shards[1:] != shards[:-1]) + 1).tolist(), len(rows)]
-        with self._reading:
-            for start, stop in pairwise(edges if len(rows) else ()):
-                reader = self._reader(int(shards[start]))
-                reader.take(rows[start:stop], vectors[start:stop], gathered[start:stop])
-            if self._is_small and len(self._open) == len(self._records):
-                self._hold_if_verified()
-        out = np.empty_like(gathered)
-        out[order] = gathered
-        return out
+        return self._shards.take(rows, views)
 
-    def _hold_if_verified(self) -> None:
-        """Copy the store to memory when every block of it is verified."""
-        if all(reader.all_verified for reader in self._open.values()):
-            self._resident = np.concatenate([self._open[shard].vectors for shard in range(len(self._records))])
-            self._open.clear()
+    @cached_property
+    def _shards(self) -> MappedShards:
+        paths = [self._layout.data(listed.number) for listed in self._manifest.shards]
+        return MappedShards(paths, self._records, self.views)
 
     def take_views(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read all views of rows: ``(n, views, dim)``."""
@@ -306,19 +275,7 @@ class FeatureStore:
         """
         self._index.verify()
         _ = self.samples
-        for shard in range(len(self._records)):
-            self._reader(shard).verify()
-
-    def _reader(self, shard: int) -> ShardReader:
-        if shard in self._open:
-            self._open.move_to_end(shard)
-        else:
-            self._open[shard] = ShardReader(
-                self._layout.data(self._manifest.shards[shard].number), self._records[shard], self.views
-            )
-            if len(self._open) > OPEN_SHARDS:
-                self._open.popitem(last=False)
-        return self._open[shard]
+        self._shards.verify()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Reopen the store where it is unpickled; it must be the same one."""

@@ -8,7 +8,7 @@ from aft.errors import AftError
 from aft.features._index import Index
 from aft.features._location import local_copy
 from aft.features._records import Manifest, Plan, ShardRecord, read_ids
-from aft.features._shard import ShardReader
+from aft.features._shard import verify_shard
 
 
 def verify(location: str | Path) -> list[str]:
@@ -58,4 +58,4 @@ def verify(location: str | Path) -> list[str]:
 
 
 def _verify_data(path: Path, record: ShardRecord) -> None:
-    ShardReader(path, record).verify()
+    verify_shard(path, record)
