@@ -88,7 +88,7 @@ def test_a_full_disk_is_named(monkeypatch):
 
     monkeypatch.setattr(_shared_pickle, "_keep_small", full)
     with (
-        pytest.raises(UsageError, match=r"through a file in .*No space left on device.*AFT_CACHE.*processes=1"),
+        pytest.raises(UsageError, match=r"through a file in .*No space left on device.*AFT_CACHE.*use one process"),
         process_pool(MakeTotal(LARGE), 2, 1),
     ):
         pass

@@ -10,9 +10,11 @@ import time
 
 import pytest
 
-from aft.data import Dataset
-from aft.errors import TrainingError, UsageError
+from aft.data import Dataset, Positions
+from aft.errors import DataError, TrainingError, UsageError
 from aft.extraction import extract, extract_all
+from aft.extraction._settings import Settings
+from aft.extraction._worker import Worker
 from aft.features import verify
 from tests.conftest import kill_with_children
 
@@ -109,6 +111,28 @@ def test_unpicklable_datasets_are_rejected(tmp_path):
         extract(Dataset.from_map(Items()), TEACHER, out=tmp_path, processes=2, progress=False)
     with pytest.raises(UsageError, match="at least one process and one thread"):
         extract(texts(), TEACHER, out=tmp_path, processes=0)
+
+
+def test_samples_that_were_not_planned_are_not_computed(tmp_path):
+    """As on a machine that has an older copy of the table."""
+    settings = Settings()
+
+    def worker(dataset):
+        return Worker(dataset, Positions(dataset.ids), {"t": TEACHER}, tmp_path, settings)
+
+    first = worker(texts(20))
+    first.plan(8, overwrite=False)
+    fewer = worker(texts(10))
+    changed = worker(Dataset.from_arrays(["changed", *list(texts(20).inputs)[1:]], ids=list(texts(20).ids)))
+    for other, task, named in ((fewer, 1, "'10'"), (changed, 0, "'0'")):
+        other.resume()
+        with pytest.raises(DataError, match=f"received {named}.*give all machines the same data"):
+            other.compute(other.pending()[task])
+    assert len(first.pending()) == 3
+    same = worker(texts(20))
+    same.resume()
+    same.compute(same.pending()[0])
+    assert len(first.pending()) == 2
 
 
 def launch(table, out, port, views=1):

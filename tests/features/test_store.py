@@ -132,6 +132,20 @@ def test_mismatched_fingerprints_name_each_field(tmp_path):
     assert fill(plan(tmp_path / "s", "ab", dim=6, overwrite=True)).finish().dim == 6
 
 
+def test_other_processes_write_to_the_planned_store(tmp_path):
+    same = {"name": "teacher", "fingerprint": {"model": "m", "layer": None}, "dim": 5, "dtype": "float32"}
+    with pytest.raises(StoreError, match="has no plan; give all machines the same out="):
+        StoreWriter.resume(tmp_path / "s", **same)
+    planned = plan(tmp_path / "s", "abcdefghij")
+    fill(StoreWriter.resume(tmp_path / "s", **same), limit=2)
+    assert planned.pending() == [2]
+    fill(StoreWriter.resume(tmp_path / "s", **same))
+    planned.finish()
+    assert contents(tmp_path / "s") == contents(make(tmp_path / "alone").path)
+    with pytest.raises(FingerprintError, match=r"same model; .*'m'.*'other'|same model; .*'other'.*'m'"):
+        StoreWriter.resume(tmp_path / "s", **{**same, "fingerprint": {"model": "other", "layer": None}})
+
+
 def test_changed_inputs_are_detected_on_extraction_and_on_reading(tmp_path):
     store = make(tmp_path / "s")
     with pytest.raises(FingerprintError, match="inputs of 2 ids have changed since they were extracted, 'a', 'b'"):

@@ -169,10 +169,16 @@ Set = Annotated[
 
 def open_data(data: str, *, unlabelled_data: str | None = None, **columns: Any) -> Any:
     """The dataset that the options name."""
+    from aft.core import once_per_machine
     from aft.data import open_dataset, open_unlabelled
 
-    dataset = open_dataset(data, **columns)
-    return dataset if unlabelled_data is None else dataset.with_unlabelled(open_unlabelled(unlabelled_data, **columns))
+    def read() -> Any:
+        dataset = open_dataset(data, **columns)
+        if unlabelled_data is None:
+            return dataset
+        return dataset.with_unlabelled(open_unlabelled(unlabelled_data, **columns))
+
+    return once_per_machine(read)
 
 
 def parse_json(option: str, text: str | None) -> Any:

@@ -30,7 +30,7 @@ from aft.core._hub import hub_access as hub_access
 from aft.core._hub import hub_is_reachable as hub_is_reachable
 from aft.core._jsonl import append_jsonl as append_jsonl
 from aft.core._jsonl import read_jsonl as read_jsonl
-from aft.core._pool import is_picklable as is_picklable
+from aft.core._once_per_machine import once_per_machine as once_per_machine
 from aft.core._pool import process_pool as process_pool
 from aft.core._progress import LogHandler as LogHandler
 from aft.core._progress import Progress as Progress
@@ -38,6 +38,7 @@ from aft.core._progress import format_duration as format_duration
 from aft.core._progress import format_size as format_size
 from aft.core._remote import file_system as file_system
 from aft.core._remote import is_url as is_url
+from aft.core._shared_pickle import is_picklable as is_picklable
 from aft.core._threads import one_ahead as one_ahead
 from aft.core._threads import side_by_side as side_by_side
 from aft.core._version import __version__ as __version__

@@ -40,7 +40,10 @@ def init_process_group() -> None:
             torch.cuda.set_device(local_rank())
             backend = "cpu:gloo,cuda:nccl"
         torch.distributed.init_process_group(backend, timeout=TIMEOUT)
-        atexit.register(_destroy_process_group)
+    # Registered last, it is called first: after the ends of everything else that was imported meanwhile, its threads aborted one
+    # process in seven.
+    atexit.unregister(_destroy_process_group)
+    atexit.register(_destroy_process_group)
 
 
 def _destroy_process_group() -> None:

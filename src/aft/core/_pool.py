@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import pickle
 import shutil
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aft.core._cache import scratch_dir
-from aft.core._shared_pickle import dump_shared, load_shared, pickled
+from aft.core._shared_pickle import dump_shared, load_shared
 from aft.errors import AftError, UsageError
 
 #: Seconds that terminated processes have to end.
@@ -40,13 +39,7 @@ def process_pool(make: Callable[[], Any], processes: int, threads: int) -> Itera
         terminated at once. They also end when this process is killed.
     """
     with tempfile.TemporaryDirectory(prefix="processes-", dir=scratch_dir()) as directory:
-        try:
-            dump_shared(make, Path(directory))
-        except OSError as error:
-            raise UsageError(
-                f"several processes share their data through a file in the cache directory; {directory!r} could not be written "
-                f"({error.strerror or error}); free space there, set AFT_CACHE to another directory, or pass processes=1"
-            ) from error
+        dump_shared(make, Path(directory))
         context = multiprocessing.get_context("spawn")  # forking a multi-threaded process may deadlock
         executor = ProcessPoolExecutor(processes, context, initializer=_start, initargs=(directory, threads))
         try:
@@ -86,19 +79,6 @@ def _hidden_main() -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(main, name, value)
-
-
-def is_picklable(value: Any) -> bool:
-    """Whether a value can be sent to another process.
-
-    Classes and functions of the main program, lambdas and closures can: they are sent by value. What is imported from a module
-    is imported again there.
-    """
-    try:
-        pickled(value, lambda _: False)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return False
-    return True
 
 
 _make: Callable[[], Any] | None = None

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from aft.errors import UsageError
+
 #: Smaller arrays, in bytes, are copied into each process.
 SMALL = 1 << 16
 #: Arrays start at multiples of this many bytes, for vector instructions.
@@ -23,12 +25,18 @@ def dump_shared(value: Any, folder: Path) -> None:
         folder: An empty folder.
 
     Raises:
-        OSError: The disk is full.
+        UsageError: The disk is full.
     """
     ranges: list[tuple[int, int, bool]] = []
-    with (folder / "arrays").open("wb") as file:
-        content = pickled(value, lambda buffer: _keep_small(file, buffer, ranges))
-    (folder / "value").write_bytes(pickle.dumps((ranges, content)))
+    try:
+        with (folder / "arrays").open("wb") as file:
+            content = pickled(value, lambda buffer: _keep_small(file, buffer, ranges))
+        (folder / "value").write_bytes(pickle.dumps((ranges, content)))
+    except OSError as error:
+        raise UsageError(
+            f"several processes share their data through a file in the cache directory; {str(folder)!r} could not be written "
+            f"({error.strerror or error}); free space there, set AFT_CACHE to another directory, or use one process"
+        ) from error
 
 
 def load_shared(folder: Path) -> Any:
@@ -41,6 +49,19 @@ def load_shared(folder: Path) -> Any:
         for start, end, readonly in ranges:
             buffers.append(everything[start:end].toreadonly() if readonly else everything[start:end])
     return pickle.loads(content, buffers=buffers)  # noqa: S301
+
+
+def is_picklable(value: Any) -> bool:
+    """Whether a value can be sent to another process.
+
+    Classes and functions of the main program, lambdas and closures can: they are sent by value. What is imported from a module
+    is imported again there.
+    """
+    try:
+        pickled(value, lambda _: False)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def pickled(value: Any, keep: Callable[[pickle.PickleBuffer], bool] | None = None) -> bytes:

@@ -9,8 +9,17 @@ from typing import Any, Literal, get_args
 
 from torch import nn
 
-from aft.core import Progress, barrier, broadcast_object, format_duration, format_size, rank, world_size
-from aft.data import Dataset
+from aft.core import (
+    Progress,
+    barrier,
+    broadcast_object,
+    format_duration,
+    format_size,
+    once_per_machine,
+    rank,
+    world_size,
+)
+from aft.data import Dataset, Positions
 from aft.errors import UsageError, did_you_mean
 from aft.extraction._engine import Engine, run_tasks
 from aft.extraction._settings import Dtype, Precision, Settings
@@ -171,17 +180,21 @@ def _extract(
     first, start = rank() == 0, time.monotonic()
     quiet = not (progress and first)
     with Progress(len(dataset), "reading inputs", "samples", quiet=quiet) as bar:
-        readable = dataset.verified(settings.bad_inputs, bar)
+        readable, positions = once_per_machine(lambda: _readable(dataset, settings, bar))
     if len(readable) < len(dataset):
         log.warning("%d of %d inputs are unreadable and were skipped", len(dataset) - len(readable), len(dataset))
     if not first:
         barrier()  # rank 0 plans; the other ranks then read its plan
-    worker = Worker(readable, teachers, out, settings, shard_rows, overwrite and first)
+    worker = Worker(readable, positions, teachers, out, settings)
+    if first:
+        worker.plan(shard_rows, overwrite=overwrite)
+        barrier()
+    else:
+        worker.resume()
     tasks = worker.pending()
     if first:
         if tasks and (slow := slow_precision(choose_device(settings.device), settings.precision)):
             log.warning("%s", slow)
-        barrier()
         for teacher, writer in zip(worker.teachers, worker.writers, strict=True):
             if not writer.pending():
                 log.info("%s: the features of all %d samples exist; nothing to compute", teacher.name, len(readable))
@@ -196,7 +209,7 @@ def _extract(
     numbers = sorted({number for task in tasks for number, _ in task.shards})
     names = ", ".join(worker.teachers[number].name for number in numbers)
     unit = "samples" if len(numbers) <= 1 and settings.views == 1 else "vectors"
-    make = partial(Worker, readable, teachers, out, settings)
+    make = partial(Worker.resumed, readable, positions, teachers, out, settings)
     with Progress(sum(task.vectors for task in mine) * settings.views, names, unit, quiet=quiet) as bar:
         for counts in run_tasks(worker, mine, make, processes, threads, bar, engine):
             truncated = [before + count for before, count in zip(truncated, counts, strict=True)]
@@ -209,6 +222,12 @@ def _extract(
         stores = [FeatureStore.open(writer.location) for writer in worker.writers]
     _log_summary(worker, tasks, stores, truncated, time.monotonic() - start)
     return stores
+
+
+def _readable(dataset: Dataset, settings: Settings, progress: Progress) -> tuple[Dataset, Positions]:
+    """The samples with inputs that can be read, and where each id is among them."""
+    readable = dataset.verified(settings.bad_inputs, progress)
+    return readable, Positions(readable.ids)
 
 
 def _log_summary(

@@ -98,6 +98,17 @@ class TeacherRun:
         Returns:
             The store's writer.
         """
+        samples = Samples(self.dataset.ids, self.dataset.digests)
+        return StoreWriter.plan(
+            self.location, **self._identity(), samples=samples, shard_rows=shard_rows, overwrite=overwrite
+        )
+
+    def resume(self) -> StoreWriter:
+        """The writer of the store that another process has planned."""
+        return StoreWriter.resume(self.location, **self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        """Name and kind of the features, as the store's plan holds them."""
         spec, _, options = self.backbone.spec.partition(",")
         kind, _, path = spec.partition(":")
         # A model keeps its fingerprint when its directory is moved: the digest of its weights identifies it.
@@ -107,17 +118,14 @@ class TeacherRun:
         }
         part = self.backbone.reads
         reads = {} if part is None else {"reads": self.dataset.modality[part]}
-        return StoreWriter.plan(
-            self.location, name=self.name, dim=self.backbone.dim * self.views.count, dtype=self.settings.dtype,
-            fingerprint={
-                "model": model + (f",{options}" if options else ""), "weights": self.digest,
-                "precision": self.settings.precision, "layer": getattr(self.backbone, "layer", None),
-                "pooling": getattr(self.backbone, "pooling", None), "input": self.dataset.kind, **reads,
-                **preprocessing, **self.views.fingerprint,
-            },
-            samples=Samples(self.dataset.ids, self.dataset.digests),
-            shard_rows=shard_rows, overwrite=overwrite,
-        )  # fmt: skip
+        fingerprint = {
+            "model": model + (f",{options}" if options else ""), "weights": self.digest,
+            "precision": self.settings.precision, "layer": getattr(self.backbone, "layer", None),
+            "pooling": getattr(self.backbone, "pooling", None), "input": self.dataset.kind, **reads,
+            **preprocessing, **self.views.fingerprint,
+        }  # fmt: skip
+        dim = self.backbone.dim * self.views.count
+        return {"name": self.name, "dim": dim, "dtype": self.settings.dtype, "fingerprint": fingerprint}
 
 
 def default_name(teacher: str | nn.Module) -> str:

@@ -104,6 +104,34 @@ def make_plan(
     return _extend(layout, requested, _Coverage([], np.zeros(len(samples), dtype=bool), []), samples, shard_rows)
 
 
+def read_plan(layout: Layout, location: str, requested: Plan) -> Plan:
+    """Read the plan that another process has written.
+
+    Args:
+        layout: The store's files on this machine.
+        location: The store's directory or address, for error messages.
+        requested: What this process would have planned, without shards.
+
+    Returns:
+        The plan.
+
+    Raises:
+        FingerprintError: It is for other features; each differing field is named.
+        StoreError: There is none.
+    """
+    if not layout.plan.exists():
+        raise StoreError(
+            f"a store is planned by one process before others write to it; {location!r} has no plan; give all machines the same out="
+        )
+    found = Plan.read(layout.plan)
+    differences = compare_fingerprints(_identity(requested), _identity(found), location)
+    if differences:
+        raise FingerprintError(
+            f"every process that writes to a store runs the same model; {'; '.join(differences)}; give all machines the same model and packages"
+        )
+    return found
+
+
 def planned_samples(layout: Layout, plan: Plan) -> Iterator[tuple[int, list[Sample]]]:
     """Read the samples of one planned shard after the other: the number of the shard, and its samples."""
     for number, shard in enumerate(plan.shards):

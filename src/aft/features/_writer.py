@@ -15,7 +15,7 @@ from aft.features._index import NewIndex
 from aft.features._layout import FORMAT, Layout
 from aft.features._location import local_copy
 from aft.features._mirror import Mirror
-from aft.features._planning import check_arguments, make_plan, planned_samples
+from aft.features._planning import check_arguments, make_plan, planned_samples, read_plan
 from aft.features._records import Dtype, File, ListedShard, Manifest, Plan, PlannedShard, ShardRecord, read_ids
 from aft.features._samples import Sample, Samples
 from aft.features._shard import as_stored, check_size_and_header, write_shard
@@ -112,6 +112,34 @@ class StoreWriter:
         plan = make_plan(mirror.layout, mirror.url, requested, listed, positions, shard_rows, overwrite)
         mirror.push_plan()
         return cls(mirror.layout.directory, plan, mirror)
+
+    @classmethod
+    def resume(
+        cls, location: str | Path, *, name: str, fingerprint: Mapping[str, Any], dim: int, dtype: Dtype = "float16"
+    ) -> "StoreWriter":
+        """Write to a store that another process has planned. Samples are not compared; see `samples`.
+
+        Args:
+            location: As for `plan`.
+            name: As for `plan`.
+            fingerprint: As for `plan`.
+            dim: As for `plan`.
+            dtype: As for `plan`.
+
+        Returns:
+            A writer.
+
+        Raises:
+            FingerprintError: The plan is for other features; each differing field is named.
+            StoreError: There is no plan.
+            CorruptStoreError: The plan is not what was written.
+        """
+        requested = Plan(format=FORMAT, name=name, fingerprint=dict(fingerprint), dim=dim, dtype=dtype, shards=[])
+        mirror = Mirror(str(location)) if is_url(location) else None
+        if mirror is not None:
+            mirror.pull()
+        layout = Layout(Path(location)) if mirror is None else mirror.layout
+        return cls(layout.directory, read_plan(layout, str(location), requested), mirror)
 
     def refresh(self) -> None:
         """Download what other machines have committed to object storage."""

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from aft.core import once_per_machine
 from aft.data import (
     Dataset,
     Splits,
@@ -117,21 +118,7 @@ class Problem:
         device = choose_device(config.device)
         if slow := slow_precision(device, config.precision):
             log.warning("%s", slow)
-        dataset = dataset.verified()
-        splits = make_splits(
-            dataset,
-            validation_fraction=config.validation_fraction,
-            test_fraction=config.test_fraction,
-            seed=config.split_seed,
-            unlabelled=config.unlabelled,
-            leakage=config.leakage,
-        )
-        if config.patience is not None:
-            splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
-        targets = infer_targets(dataset, splits.train, config.task, config.order)
-        _labels_of(dataset, targets, splits.test)  # what is wrong with them must not be found out after training
-        for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
-            log.warning("%s", warning)
+        dataset, splits, targets = once_per_machine(partial(_divide, dataset, config))
         students = StudentFactory(
             student, dataset, splits, targets, config, preprocess=preprocess, train_preprocess=train_preprocess,
             device=device,
@@ -141,14 +128,13 @@ class Problem:
         train, search_train, validation = (
             spilled(np.searchsorted(used, part)) for part in (splits.train, splits.search_train, splits.validation)
         )
-        samples = EncodedDataset(
-            dataset.subset(used),
-            students.template.backbone,
-            targets,
-            stores,
-            train,
-            *choose_augment(config, dataset.modality, stores),
-        )
+        samples = once_per_machine(
+            lambda: EncodedDataset(
+                dataset.subset(used), students.template.backbone, targets, stores, train,
+                *choose_augment(config, dataset.modality, stores),
+            ).without_backbone()
+        )  # fmt: skip
+        samples.backbone = students.template.backbone
         held = search_train[:0]
         if stores and np.isin(validation, train).all():  # the teachers' features of other samples need not be known
             held = hold_out_unlabelled(
@@ -363,6 +349,26 @@ class Problem:
                 train_preprocessing=backbone.train_preprocessing(), module=module, code=code,
             ),
         )  # fmt: skip
+
+
+def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, Splits, Targets]:
+    """Read the inputs, and find splits and task."""
+    dataset = dataset.verified()
+    splits = make_splits(
+        dataset,
+        validation_fraction=config.validation_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.split_seed,
+        unlabelled=config.unlabelled,
+        leakage=config.leakage,
+    )
+    if config.patience is not None:
+        splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
+    targets = infer_targets(dataset, splits.train, config.task, config.order)
+    _labels_of(dataset, targets, splits.test)  # what is wrong with them must not be found out after training
+    for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
+        log.warning("%s", warning)
+    return dataset, splits, targets
 
 
 def _labels_of(dataset: Dataset, targets: Targets, positions: NDArray[np.int64]) -> NDArray[Any]:
