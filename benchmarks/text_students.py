@@ -38,6 +38,7 @@ def students() -> dict[str, str]:
         "ngrams": "aft:ngrams",
         "static": "aft:static",
         "static-mpnet": f"aft:static,init={unpack_mpnet()}",
+        "ngrams+static": f"aft:ngrams+aft:static,init={unpack_mpnet()}",
         "cnn": f"aft:cnn,init={unpack_mpnet()}",
         "ngrams+cnn": f"aft:ngrams+aft:cnn,init={unpack_mpnet()}",
         "minilm2": f"hf:{minilm_folder()},keep_layers=2,max_length=64,vocabulary=8000",

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ class Problem:
         preprocess: Callable[[Any], Any] | None = None,
         train_preprocess: Callable[[Any], Any] | None = None,
     ) -> "Problem":
-        """Read, split and encode a dataset.
+        """Read, split and encode a dataset. Of several ranks, one on each machine does so for all of them.
 
         Args:
             dataset: The samples.
@@ -118,23 +118,49 @@ class Problem:
         device = choose_device(config.device)
         if slow := slow_precision(device, config.precision):
             log.warning("%s", slow)
-        dataset, splits, targets = once_per_machine(partial(_divide, dataset, config))
-        students = StudentFactory(
-            student, dataset, splits, targets, config, preprocess=preprocess, train_preprocess=train_preprocess,
-            device=device,
-        )  # fmt: skip
+        made = once_per_machine(
+            lambda: cls._made(
+                dataset, student, stores, config, preprocess=preprocess, train_preprocess=train_preprocess
+            )
+        )
+        made.students.to(device)
+        return replace(made, device=device)
+
+    @classmethod
+    def _made(
+        cls, dataset: Dataset, student: str | nn.Module, stores: Sequence[FeatureStore], config: TrainConfig,
+        **preprocessing: Callable[[Any], Any] | None,
+    ) -> "Problem":  # fmt: skip
+        """The problem, whose students are on the CPU."""
+        dataset = dataset.verified()
+        splits = make_splits(
+            dataset,
+            validation_fraction=config.validation_fraction,
+            test_fraction=config.test_fraction,
+            seed=config.split_seed,
+            unlabelled=config.unlabelled,
+            leakage=config.leakage,
+        )
+        if config.patience is not None:
+            splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
+        targets = infer_targets(dataset, splits.train, config.task, config.order)
+        _labels_of(dataset, targets, splits.test)  # what is wrong with them must not be found out after training
+        for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
+            log.warning("%s", warning)
+        students = StudentFactory(student, dataset, splits, targets, config, **preprocessing)
         students.template.backbone.check_deterministic(dataset.inputs)
         used = spilled(np.unique(np.concatenate([splits.train, splits.validation])))
         train, search_train, validation = (
             spilled(np.searchsorted(used, part)) for part in (splits.train, splits.search_train, splits.validation)
         )
-        samples = once_per_machine(
-            lambda: EncodedDataset(
-                dataset.subset(used), students.template.backbone, targets, stores, train,
-                *choose_augment(config, dataset.modality, stores),
-            ).without_backbone()
-        )  # fmt: skip
-        samples.backbone = students.template.backbone
+        samples = EncodedDataset(
+            dataset.subset(used),
+            students.template.backbone,
+            targets,
+            stores,
+            train,
+            *choose_augment(config, dataset.modality, stores),
+        )
         held = search_train[:0]
         if stores and np.isin(validation, train).all():  # the teachers' features of other samples need not be known
             held = hold_out_unlabelled(
@@ -149,7 +175,7 @@ class Problem:
         probe = TeacherProbes(targets)
         return cls(
             config, dataset, splits, targets, tuple(stores), students, ObjectiveFactory(targets), probe,
-            LinearStarts(targets, probe), samples, train, search_train, validation, held, device,
+            LinearStarts(targets, probe), samples, train, search_train, validation, held, torch.device("cpu"),
         )  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
@@ -349,26 +375,6 @@ class Problem:
                 train_preprocessing=backbone.train_preprocessing(), module=module, code=code,
             ),
         )  # fmt: skip
-
-
-def _divide(dataset: Dataset, config: TrainConfig) -> tuple[Dataset, Splits, Targets]:
-    """Read the inputs, and find splits and task."""
-    dataset = dataset.verified()
-    splits = make_splits(
-        dataset,
-        validation_fraction=config.validation_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.split_seed,
-        unlabelled=config.unlabelled,
-        leakage=config.leakage,
-    )
-    if config.patience is not None:
-        splits = replace(splits, train=splits.search_train)  # what stops a training must not be trained on
-    targets = infer_targets(dataset, splits.train, config.task, config.order)
-    _labels_of(dataset, targets, splits.test)  # what is wrong with them must not be found out after training
-    for warning in sample_warnings(targets, dataset.digests, dataset.labels or [None] * len(dataset)):
-        log.warning("%s", warning)
-    return dataset, splits, targets
 
 
 def _labels_of(dataset: Dataset, targets: Targets, positions: NDArray[np.int64]) -> NDArray[Any]:

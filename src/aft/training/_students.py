@@ -63,7 +63,6 @@ class StudentFactory:
         config: The settings.
         preprocess: The preprocessing of a module.
         train_preprocess: Its preprocessing for training, if it is another.
-        device: Where the students go.
 
     Attributes:
         template: A student that is never trained: its preprocessing, width and recipe are those of all others.
@@ -79,11 +78,10 @@ class StudentFactory:
         *,
         preprocess: Callable[[Any], Any] | None,
         train_preprocess: Callable[[Any], Any] | None,
-        device: torch.device,
     ) -> None:
         self._student = student
         self._dataset, self._train, self._targets = dataset, splits.train, targets
-        self._config, self._device = config, device
+        self._config, self._device = config, torch.device("cpu")
         self._preprocess = {"preprocess": preprocess, "train_preprocess": train_preprocess}
         self.template = self._build(config.seed)
         self._initial = {config.seed: _initial_state(self.template)}
@@ -96,6 +94,11 @@ class StudentFactory:
         self.__dict__.update(state)
         if "template" not in state:
             self.template = self.new(self._config.seed)
+
+    def to(self, device: torch.device) -> None:
+        """Make students on a device from now on."""
+        self._device = device
+        self.template.to(device)
 
     @property
     def name(self) -> str:
