@@ -106,7 +106,7 @@ TARGETS = (
     Target("opening a store of 10 M rows of 768", "", ("opening.py",), lambda result: 1000 * result["seconds"], 50, unit="ms"),
     Target("memory of planning a table, a row", "", ("scaling.py", "--dim", "8", "--rows", "4000000"),
            lambda result: result["rates"]["planning_memory_per_row"], 64, unit="bytes"),
-    Target("memory of a machine's other rank, 300,000 rows instead of 10,000", "", ("ranks.py", "--rows", "300000"),
+    Target("memory of a machine's other rank, 300,000 rows instead of 10,000", "", ("ranks.py",),
            lambda result: result["more_mb_in_the_other"], 1, unit="MB more"),
     Target("memory of training on 1 M texts instead of 10,000", "", ("dataset_memory.py",), lambda result: result["difference_mb"], 300,
            unit="MB more"),

@@ -1,8 +1,9 @@
 """How much memory do the ranks of torchrun on one machine take for a large table?
 
 A Parquet table of texts, ids and labels is written for 10,000 rows and for ``--rows``. Two ranks extract features of it by a small
-teacher and train a student on it. What counts is the largest memory of each rank's own (RssAnon), of the large table beyond the
-small one: rank 0 reads the table and plans, and the other one maps what it has read. The last line is one JSON object.
+teacher and train a student on it: rank 0 reads the table and plans, and the other one maps what it has read. What counts is the
+largest memory of each rank's own (RssAnon) for the large table beyond that for the small one. A rank has the samples of a shard in
+memory, so shards are equally large in both. The last line is one JSON object.
 """
 
 import argparse
@@ -15,14 +16,14 @@ from typing import Any
 
 from resident import Resident
 
-SMALL, WIDTH, STEPS = 10_000, 8, 20
+SMALL, SHARD, WIDTH, STEPS = 10_000, 2048, 8, 20
 TEACHER = f"python:{Path(__file__).stem}:teacher"
 
 
 def main() -> None:
     """Run both sizes, each in processes of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the large table")
+    parser.add_argument("--rows", type=int, default=300_000, help="rows of the large table")
     parser.add_argument("--rank", type=Path, metavar="FOLDER", help="used by the script itself")
     arguments = parser.parse_args()
     if arguments.rank:
@@ -90,7 +91,9 @@ def _rank(folder: Path) -> None:
             lambda: aft.Dataset.from_table(folder / "table.parquet", text="text", id="id", label="label")
         )
         measured["reading"] = memory.largest()["anonymous_mb"]
-        store = aft.extract(dataset, TEACHER, name="t", out=folder, batch_size=1024, threads=1, progress=False)
+        store = aft.extract(
+            dataset, TEACHER, name="t", out=folder, shard_rows=SHARD, batch_size=1024, threads=1, progress=False
+        )
         measured["extraction"] = memory.largest()["anonymous_mb"]
         aft.train(
             dataset, "aft:transformer,width=32,vocabulary=1000", [store], out=folder / "run", beta=1.0, steps=STEPS,

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aft.core import world_size
 from aft.data import Dataset, Inputs, Targets, Views, augment, spilled
 from aft.features import FeatureStore
 from aft.models import Backbone, kept_random_state, seed_all
@@ -22,8 +23,8 @@ from aft.training._sampler import Step
 CACHE_BYTES = 2 << 30
 #: Those of texts are packed from this many bytes on: they take a fraction of the memory then, and longer to read.
 PACKED_BYTES = 128 << 20
-#: Tensors are packed from this many on: lists of them take long to be sent to another process.
-PACKED_TENSORS = 8 << 20
+#: Tensors, and what ranks share, are packed from this many on: other processes map what is packed, and build lists anew.
+PACKED_SHARED = 8 << 20
 
 
 class EncodedDataset:
@@ -227,7 +228,7 @@ def encode_all(backbone: Backbone, inputs: Inputs, positions: NDArray[np.int64])
     first = next(items, None)
     if first is None:
         return []
-    least = PACKED_TENSORS if _has_tensor(first) else PACKED_BYTES
+    least = PACKED_SHARED if world_size() > 1 or _has_tensor(first) else PACKED_BYTES
     if _size(first) * len(positions) > least and is_packable(first):
         with suppress(UnlikeError):  # as a user's preprocessing may give some samples other fields
             return packed(chain([first], items), first)
