@@ -1,4 +1,6 @@
+import errno
 import hashlib
+import mmap
 import os
 import pickle
 import shutil
@@ -301,6 +303,17 @@ def test_files_that_the_system_does_not_map_are_named(tmp_path, monkeypatch):
     store = make(tmp_path / "s")
     monkeypatch.setattr("aft.features._mapped._mmap", lambda *_: 2**64 - 1)
     with pytest.raises(StoreError, match=r"mapped into memory.*shard-000000\.npy.*larger shard_rows="):
+        store.take(np.array([0]))
+
+
+def test_a_store_larger_than_the_address_space_is_named(tmp_path, monkeypatch):
+    store = make(tmp_path / "s")
+
+    def refuse(*_):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    with pytest.raises(StoreError, match="mapped into memory; received 'Cannot allocate memory' for .*ulimit -v"):
         store.take(np.array([0]))
 
 

@@ -47,7 +47,10 @@ class MappedShards:
         ends = np.cumsum([-(-record.data.bytes // unit) * unit for record in records])
         self._places = np.concatenate([[0], ends[:-1]]).astype(np.int64)
         # Reserved first, so that what is mapped over it replaces nothing else. It goes with this object, whatever is in it.
-        self._range = mmap.mmap(-1, int(ends[-1]), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
+        try:
+            self._range = mmap.mmap(-1, int(ends[-1]), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)
+        except OSError as error:
+            raise _not_mapped(paths[0].parent, error.errno) from error
         start = np.frombuffer(self._range, np.uint8, count=1).ctypes.data
         for path, record, place in zip(paths, records, self._places.tolist(), strict=True):
             check_size_and_header(path, record)
@@ -116,7 +119,11 @@ def _map_file(path: Path, size: int, address: int) -> None:
     with path.open("rb") as file:
         found = _mmap(address, size, mmap.PROT_READ, mmap.MAP_SHARED | MAP_FIXED, file.fileno(), 0)
     if found != address:
-        raise StoreError(
-            f"the files of a store are mapped into memory; received {os.strerror(ctypes.get_errno())!r} for {str(path)!r}; raise the limit "
-            "of the system (vm.max_map_count, ulimit -v), or extract with a larger shard_rows="
-        )
+        raise _not_mapped(path, ctypes.get_errno())
+
+
+def _not_mapped(path: Path, reason: int | None) -> StoreError:
+    return StoreError(
+        f"the files of a store are mapped into memory; received {os.strerror(reason or 0)!r} for {str(path)!r}; raise the limit of the "
+        "system (vm.max_map_count, ulimit -v), or extract with a larger shard_rows="
+    )
