@@ -2,10 +2,13 @@
 
 import atexit
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+#: Seconds that the threads of the process group have to end at exit.
+RELEASE = 0.3
 #: How long ranks wait for each other: the slowest may compute for days.
 TIMEOUT = timedelta(days=7)
 
@@ -40,8 +43,7 @@ def init_process_group() -> None:
             torch.cuda.set_device(local_rank())
             backend = "cpu:gloo,cuda:nccl"
         torch.distributed.init_process_group(backend, timeout=TIMEOUT)
-    # Registered last, it is called first: after the ends of everything else that was imported meanwhile, its threads aborted one
-    # process in seven.
+    # Registered last, it is called first, which leaves its threads the time in which everything else ends.
     atexit.unregister(_destroy_process_group)
     atexit.register(_destroy_process_group)
 
@@ -51,6 +53,9 @@ def _destroy_process_group() -> None:
 
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        # Gloo's threads may still release what they have exchanged, for which they need the interpreter: one that comes when the
+        # interpreter has gone aborts the process.
+        time.sleep(RELEASE)
 
 
 def barrier() -> None:
