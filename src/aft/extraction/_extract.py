@@ -183,14 +183,14 @@ def _extract(
         readable, positions = once_per_machine(lambda: _readable(dataset, settings, bar))
     if len(readable) < len(dataset):
         log.warning("%d of %d inputs are unreadable and were skipped", len(dataset) - len(readable), len(dataset))
-    if not first:
-        barrier()  # rank 0 plans; the other ranks then read its plan
-    worker = Worker(readable, positions, teachers, out, settings)
+    make = partial(Worker.resumed, readable, positions, teachers, out, settings)
     if first:
+        worker = Worker(readable, positions, teachers, out, settings)
         worker.plan(shard_rows, overwrite=overwrite)
         barrier()
     else:
-        worker.resume()
+        barrier()  # rank 0 plans; the other ranks then read its plan
+        worker = make()
     tasks = worker.pending()
     if first:
         if tasks and (slow := slow_precision(choose_device(settings.device), settings.precision)):
@@ -209,7 +209,6 @@ def _extract(
     numbers = sorted({number for task in tasks for number, _ in task.shards})
     names = ", ".join(worker.teachers[number].name for number in numbers)
     unit = "samples" if len(numbers) <= 1 and settings.views == 1 else "vectors"
-    make = partial(Worker.resumed, readable, positions, teachers, out, settings)
     with Progress(sum(task.vectors for task in mine) * settings.views, names, unit, quiet=quiet) as bar:
         for counts in run_tasks(worker, mine, make, processes, threads, bar, engine):
             truncated = [before + count for before, count in zip(truncated, counts, strict=True)]

@@ -43,7 +43,6 @@ class FeatureStore:
         self._manifest = manifest
         self._records = records
         self._index = index
-        self._views = views_of(manifest.fingerprint)
 
     @classmethod
     def open(cls, location: str | Path) -> "FeatureStore":
@@ -102,10 +101,10 @@ class FeatureStore:
         """Width D of the features."""
         return self._manifest.dim // self.views
 
-    @property
+    @cached_property
     def views(self) -> int:
         """Number K of views of each sample; 1 if there are only the features of the samples themselves."""
-        return self._views
+        return views_of(self._manifest.fingerprint)
 
     @property
     def width(self) -> str:

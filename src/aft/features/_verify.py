@@ -53,9 +53,5 @@ def verify(location: str | Path) -> list[str]:
             findings.append(f"{str(path)!r} is not the record that the manifest lists")
             continue
         attempt(partial(read_ids, layout.ids(listed.number), record.ids, record.rows))
-        attempt(partial(_verify_data, layout.data(listed.number), record))
+        attempt(partial(verify_shard, layout.data(listed.number), record))
     return findings
-
-
-def _verify_data(path: Path, record: ShardRecord) -> None:
-    verify_shard(path, record)
