@@ -8,7 +8,7 @@ import pytest
 import aft
 from aft.errors import NonFiniteError
 from aft.training import SearchSpace, Trial, TrialRequest, expected_trials, run_search, run_trial, search
-from aft.training._search import SEARCH_SEED, TOLERANCE, TRIALS, _Climb
+from aft.training._search import AHEAD, SEARCH_SEED, TOLERANCE, TRIALS, _Climb
 
 STUDENT = "aft:static,width=16,hidden=16,vocabulary=200,dropout=0.0"
 SPACE = SearchSpace(lr=1e-3, weight_decay=0.01, steps=100, objective_steps=400)
@@ -66,6 +66,36 @@ def test_the_climb_finds_the_lowest_place_of_a_bowl_in_few_trials(lr, beta, tmp_
     assert chosen.beta == beta or len(found.trials["aft"]) == TRIALS  # betas come last
     assert found.chosen["finetune"].lr == pytest.approx(lr)
     assert all(len(trials) <= TRIALS for trials in found.trials.values())
+
+
+@pytest.mark.parametrize("beta", [0.3, 1.0, 3.0, 10.0, 30.0])
+@pytest.mark.parametrize("lr", [1e-3 / 9, 1e-3 / 3, 1e-3, 3e-3, 9e-3, 27e-3])
+def test_a_thrifty_search_finds_the_same_place_with_fewer_steps(lr, beta, tmp_path):
+    cost, chosen = {}, {}
+    for thrifty in (False, True):
+        requests = []
+        found = answered(["aft"], replace(SPACE, thrifty=thrifty), bowl(lr, beta), tmp_path / f"{thrifty}", requests)
+        trials = {(t.method, t.hparams): t for trials in found.trials.values() for t in trials}
+        thirds = [trials[r.method, r.hparams].stopped for r in requests]
+        cost[thrifty] = sum(r.hparams.steps / (3 if stopped else 1) for r, stopped in zip(requests, thirds, strict=True))
+        chosen[thrifty] = found.chosen["aft"]
+    assert chosen[True] == chosen[False]
+    assert cost[True] <= cost[False]
+
+
+def test_a_thrifty_search_judges_betas_by_a_third_of_their_steps(tmp_path):
+    requests, space = [], replace(SPACE, thrifty=True)
+    found = answered(["aft"], space, bowl(1e-3, 10.0, plain=0.515), tmp_path / "t", requests)
+    own = [request for request in requests if request.method == "aft"]
+    assert [(r.hparams.lr, r.hparams.beta) for r in own[3:]] == [(1e-3, 10.0), (1e-3, 30.0)]
+    assert [r.steps for r in own[3:]] == [133, 133]
+    # Other rates have to be ahead to go on.
+    assert {r.max_early_loss for r in own[1:3]} == {AHEAD * bowl(1e-3, 10.0)(own[0])}
+    # It is expected to gain by its end what it had gained by then, which puts it before fine-tuning.
+    assert found.chosen["aft"].beta == 10.0
+    assert all(trial.stopped for trial in found.trials["aft"][1:])
+    better = answered(["aft"], space, bowl(1e-3, 10.0, plain=0.499), tmp_path / "better")
+    assert better.chosen["aft"].beta == 0.0
 
 
 def test_fine_tuning_that_nobody_asked_for_has_one_trial_unless_it_is_best(tmp_path):
@@ -196,7 +226,11 @@ def test_auto_chooses_on_validation_data_and_says_what_it_tried(dataset, store, 
         ("balanced", 10.0),
     ]
     assert 1 + 3 <= len(trials) <= 1 + TRIALS
-    assert run.beta == min((t for t in trials if not t.stopped), key=lambda t: t.loss).hparams.beta
+    assert [t.stopped for t in trials[1:]] == [False] + [True] * (len(trials) - 2)  # betas are judged by a third
+    plain, first, *_ = trials
+    best = min(trials[1:], key=lambda t: t.early_loss)
+    expected = {0.0: plain.loss, 3.0: first.loss, best.hparams.beta: first.loss + best.early_loss - first.early_loss}
+    assert run.beta == min(expected, key=expected.get)
     assert "trials" in run.result.search.summary
     assert run.result.seed != SEARCH_SEED
 

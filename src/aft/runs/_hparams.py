@@ -68,7 +68,7 @@ class Trial:
         error: Validation error; None if the trial diverged.
         early_loss: Validation loss after a third of the steps, or after the last of very few; None if the trial diverged.
         seconds: Duration.
-        stopped: Whether the trial was stopped early or diverged, so that it cannot be chosen.
+        stopped: Whether the trial was stopped early or diverged, so that it has no loss to be chosen by.
         curve: The validation loss by epoch.
         pooled_loss: Loss on labelled and unlabelled validation samples, with the predictions of the teachers' probe as labels of
             the latter; None without them.

@@ -244,8 +244,8 @@ class Problem:
         """How often so many steps go through the samples, or through the labelled ones where there is no objective."""
         return steps / steps_per_epoch(self._samples(objective=objective), self.batch_size(objective=objective))
 
-    def search_space(self, config: TrainConfig) -> SearchSpace:
-        """What a hyperparameter search may choose under the given settings."""
+    def search_space(self, config: TrainConfig, *, thrifty: bool = False) -> SearchSpace:
+        """What a hyperparameter search may choose under the given settings, and whether it may cost no more than a few trainings."""
         default = self.default_hparams(config)
         searched = config.lr is None or config.beta == "auto"
         return SearchSpace(
@@ -257,6 +257,7 @@ class Problem:
             beta=None if config.beta == "auto" else config.beta,
             weighting=None if config.weighting == "auto" else config.weighting,
             probe_loss=self.probe_loss if searched else None,  # with many classes the probe takes a minute
+            thrifty=thrifty,
         )
 
     def measure_validation(self, student: Student) -> tuple[float, float]:

@@ -6,6 +6,9 @@ as long as the validation loss falls, else downwards. Fine-tuning's trials, whic
 Steps and weight decay are not searched: with the best learning rate for each, trainings of a quarter to all of a student's
 usual steps end alike (docs/log.md).
 
+A thrifty search, that of ``aft train``, costs at most about three trainings: it goes on with a trial only if that is ahead after a
+third of its steps, and judges betas there. A comparison compares methods at their best, and is not thrifty.
+
 All choices are by the loss on validation samples. Where a probe on the teachers' features predicts labels better than fine-tuning
 does, unlabelled samples are held out too, and their predicted labels count. `benchmarks/search.py` measures what this rule loses.
 """
@@ -35,6 +38,8 @@ FIRST_BETA = 2
 WEIGHTING: WeightingKind = "balanced"
 #: A trial with a higher learning rate than the best one may be behind it by this factor after a third of its steps.
 TOLERANCE = 1.03
+#: A thrifty search goes on with a trial only if it is better than the best one by this factor after a third of its steps.
+AHEAD = 0.99
 #: A loss that is worse than any.
 WORST = 1e30
 
@@ -53,6 +58,7 @@ class SearchSpace:
         weighting: The weighting of all methods; None for the usual one: balanced, or fixed where `beta` is given.
         probe_loss: Validation loss of the teachers' probe, which labels unlabelled validation samples; None without them. If it is
             lower than that of fine-tuning, these samples count as well.
+        thrifty: Whether to judge by a third of a training what can be judged by it.
     """
 
     lr: float
@@ -63,6 +69,7 @@ class SearchSpace:
     beta: float | None = None
     weighting: WeightingKind | None = None
     probe_loss: float | None = None
+    thrifty: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,16 @@ class TrialRequest:
     hparams: HParams
     max_early_loss: float = float("inf")
     pooled: bool = False
+
+    @property
+    def steps(self) -> int:
+        """The steps that it takes if it is not hopeless: a third of all where it is judged by these."""
+        return early_step(self.hparams) if self.max_early_loss == -float("inf") else self.hparams.steps
+
+
+def early_step(hparams: HParams) -> int:
+    """The step after which a trial is judged for the first time."""
+    return max(1, hparams.steps // 3)
 
 
 @dataclass
@@ -164,11 +181,12 @@ class _Climb:
             beta = BETAS[weighting][FIRST_BETA] if space.beta is None else space.beta
             self.best = replace(self.best, steps=space.objective_steps, weighting=weighting, beta=beta)
 
-    def attempt(self, hparams: HParams) -> Generator[list[TrialRequest], list[Trial], bool]:
+    def attempt(self, hparams: HParams, *, brief: bool = False) -> Generator[list[TrialRequest], list[Trial], bool]:
         """Run a trial, unless there have been enough. It is stopped if it falls behind the best one.
 
         Args:
             hparams: The hyperparameters.
+            brief: Whether a third of its steps is enough to judge it by, if the best one has been trained to its end.
 
         Returns:
             Whether it is better than all before.
@@ -176,27 +194,38 @@ class _Climb:
         if len(self.trials) >= TRIALS:
             return False
         best = next((trial for trial in self.trials if trial.hparams == self.best), None)
-        early = None if best is None else best.early_pooled_loss if self.pooled else best.early_loss
-        # A higher rate looks worse half way than it is in the end, when it has been annealed.
-        limit = float("inf") if early is None else early * (TOLERANCE if hparams.lr > self.best.lr else 1)
+        brief = brief and self._best_whole() is not None
+        limit = -float("inf") if brief else self._limit(best, hparams)
         (trial,) = yield [TrialRequest(self.method, hparams, limit, self.pooled)]
         self.trials.append(trial)
-        if best is None or self._ranking(trial) < self._ranking(best):
+        ranking = self._early_ranking if brief else self._ranking
+        if best is None or ranking(trial) < ranking(best):
             self.best = hparams
             return True
         return False
 
-    def climb(self, at: Callable[[int], HParams], start: int, limits: tuple[int, int]) -> Requests:
+    def _limit(self, best: Trial | None, hparams: HParams) -> float:
+        """The loss beyond which a trial is stopped after a third of its steps."""
+        early = float("inf") if best is None else self._early_ranking(best)
+        if self.space.thrifty and self._plain is not None:
+            return early * AHEAD
+        # A higher rate looks worse half way than it is in the end, when it has been annealed.
+        return early * (TOLERANCE if hparams.lr > self.best.lr else 1)
+
+    def climb(
+        self, at: Callable[[int], HParams], start: int, limits: tuple[int, int], *, brief: bool = False
+    ) -> Requests:
         """Try the values of one hyperparameter: upwards from a place for as long as that is better, else downwards.
 
         Args:
             at: The hyperparameters at a place.
             start: The place of the best ones so far.
             limits: The lowest and the highest place.
+            brief: As for `attempt`.
         """
         for direction in (1, -1):
             place = start + direction
-            while limits[0] <= place <= limits[1] and (yield from self.attempt(at(place))):
+            while limits[0] <= place <= limits[1] and (yield from self.attempt(at(place), brief=brief)):
                 place += direction
             if place != start + direction:
                 return
@@ -207,10 +236,16 @@ class _Climb:
         Raises:
             NonFiniteError: Every trial of fine-tuning diverged.
         """
-        rivals = [*(self._plain.trials if self._plain and self.space.beta is None else []), *self.trials]
-        finished = [trial for trial in rivals if trial.score < float("inf")]
-        if finished:
-            return min(finished, key=self._ranking).hparams
+        plain = self._plain.trials if self._plain and self.space.beta is None else []
+        rivals = [*plain, *self.trials]
+        expected = {trial.hparams: self._ranking(trial) for trial in rivals if trial.score < float("inf")}
+        if self.best not in expected and (whole := self._best_whole()) is not None:
+            # It was judged by a third of its steps: what it gained by then is what it is expected to gain.
+            judged = next(trial for trial in self.trials if trial.hparams == self.best)
+            gain = self._early_ranking(whole) - self._early_ranking(judged)
+            expected[self.best] = self._ranking(whole) - gain
+        if expected:
+            return min(expected, key=expected.__getitem__)
         if not rivals:
             return self.best
         raise NonFiniteError(
@@ -225,8 +260,17 @@ class _Climb:
         loss = min((trial.score for trial in self.trials), default=WORST)
         return self.space.probe_loss is not None and self.space.probe_loss < loss
 
+    def _best_whole(self) -> Trial | None:
+        """The best of the trials that were trained to their end."""
+        whole = [trial for trial in self.trials if trial.score < float("inf")]
+        return min(whole, key=self._ranking, default=None)
+
     def _ranking(self, trial: Trial) -> float:
         return trial.pooled_score if self.pooled else trial.score
+
+    def _early_ranking(self, trial: Trial) -> float:
+        early = trial.early_loss if trial.early_pooled_loss is None or not self.pooled else trial.early_pooled_loss
+        return float("inf") if early is None else early
 
 
 def _search_plain(climb: _Climb, *, needed: bool, asked: bool) -> Requests:
@@ -261,7 +305,9 @@ def _climb_betas(climb: _Climb) -> Requests:
     best = climb.best
     if climb.space.beta is None and best.weighting is not None:
         betas = BETAS[best.weighting]
-        yield from climb.climb(lambda place: replace(best, beta=betas[place]), FIRST_BETA, (0, len(betas) - 1))
+        yield from climb.climb(
+            lambda place: replace(best, beta=betas[place]), FIRST_BETA, (0, len(betas) - 1), brief=climb.space.thrifty
+        )
 
 
 def _side_by_side(several: Sequence[Requests]) -> Requests:

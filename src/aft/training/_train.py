@@ -184,12 +184,12 @@ class _Plan:
         objective = bool(problem.stores) and config.beta != 0
         final, requests = problem.default_hparams(config, objective=objective), []
         if config.beta == "auto":
-            requests = expected_trials([config.method], problem.search_space(config), self._trials)
+            requests = expected_trials([config.method], problem.search_space(config, thrifty=True), self._trials)
         if self._trials and requests:
             final = requests[-1].hparams
         self._requests = len(requests)
         self.epochs = config.epochs or problem.epochs(final.steps, objective=objective)
-        self.steps = sum(request.hparams.steps for request in requests) + final.steps
+        self.steps = sum(request.steps for request in requests) + final.steps
 
 
 def _choose(problem: Problem, layout: RunLayout, plan: _Plan) -> tuple[HParams, SearchRecord | None]:
@@ -199,7 +199,7 @@ def _choose(problem: Problem, layout: RunLayout, plan: _Plan) -> tuple[HParams, 
         beta = config.beta if problem.stores else 0.0
         weighting = None if config.weighting == "auto" else config.weighting
         return replace(problem.default_hparams(config, objective=beta > 0), weighting=weighting, beta=beta), None
-    searching = search([config.method], problem.search_space(config))
+    searching = search([config.method], problem.search_space(config, thrifty=True))
     found = run_search(searching, partial(run_trial, problem, progress=plan.bar), layout.trials, plan.finished)
     trials = tuple(trial for method in found.trials.values() for trial in method)
     chosen = found.chosen[config.method]

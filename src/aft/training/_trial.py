@@ -11,7 +11,7 @@ from aft.models import Student
 from aft.runs import Trial
 from aft.training._fit import EarlyCheck, fit
 from aft.training._problem import Problem
-from aft.training._search import SEARCH_SEED, TrialRequest
+from aft.training._search import SEARCH_SEED, TrialRequest, early_step
 
 
 def run_trial(
@@ -48,7 +48,7 @@ def run_trial(
     try:
         result = fit(
             problem, hparams, SEARCH_SEED, method=request.method, options=options, positions=problem.search_train,
-            early_check=EarlyCheck(max(1, hparams.steps // 3), keep_going), validate=True, progress=progress,
+            early_check=EarlyCheck(early_step(hparams), keep_going), validate=True, progress=progress,
         )  # fmt: skip
     except NonFiniteError:
         return ended(None, None, None, stopped=True)
