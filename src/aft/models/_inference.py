@@ -11,6 +11,9 @@ from aft.errors import OutOfMemoryError
 from aft.models._memory import explain_out_of_memory
 from aft.models._student import Student
 
+#: The most tokens in a batch on a CPU, padding included: what larger ones compute does not stay in its caches.
+TOKENS = 2048
+
 
 class Outputs(NamedTuple):
     """Outputs of a student for N samples.
@@ -30,7 +33,8 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
     Args:
         student: The student, on the device to use. It returns to the mode that it was in.
         encoded: N inputs from its backbone's ``encode``.
-        batch_size: Number of samples per forward pass, halved as often as needed to fit into memory.
+        batch_size: Largest number of samples per forward pass, halved as often as needed to fit into memory. On a CPU, fewer long
+            texts go together.
 
     Returns:
         Logits and features, in the order of the inputs.
@@ -39,9 +43,12 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
         OutOfMemoryError: Not even a single sample fits into memory.
     """
     device = next(student.parameters()).device
-    order = list(range(len(encoded)))
+    order, lengths = list(range(len(encoded))), [0] * len(encoded)
     if student.backbone.defines("length"):
-        order.sort(key=lambda place: student.backbone.length(encoded[place]))
+        lengths = [student.backbone.length(item) for item in encoded]
+        order.sort(key=lengths.__getitem__)
+        lengths.sort()
+    tokens = TOKENS if device.type == "cpu" else None
     logits: NDArray[np.float32] | None = None
     features: NDArray[np.float32] | None = None
     training = student.training
@@ -50,7 +57,7 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
         with torch.inference_mode():
             start = 0
             while start < len(order):
-                places = order[start : start + batch_size]
+                places = order[start : _end(lengths, start, batch_size, tokens)]
                 batch = student.backbone.collate([encoded[place] for place in places])
                 try:
                     with explain_out_of_memory(len(places)):
@@ -71,3 +78,18 @@ def forward_all(student: Student, encoded: Sequence[Any], *, batch_size: int = 2
     if logits is None or features is None:
         return Outputs(np.empty((0, 0), dtype=np.float32), np.empty((0, 0), dtype=np.float32))
     return Outputs(logits, features)
+
+
+def _end(lengths: Sequence[int], start: int, batch_size: int, tokens: int | None) -> int:
+    """The end of a batch.
+
+    Args:
+        lengths: The lengths of all samples, rising.
+        start: Where the batch begins.
+        batch_size: The most samples in it.
+        tokens: The most tokens in it, as each is padded to the longest; None for any number. A batch has at least one sample.
+    """
+    last = min(start + batch_size, len(lengths))
+    if tokens is None:
+        return last
+    return next((end for end in range(start + 1, last) if (end + 1 - start) * lengths[end] > tokens), last)
