@@ -77,7 +77,9 @@ def test_a_thrifty_search_finds_the_same_place_with_fewer_steps(lr, beta, tmp_pa
         found = answered(["aft"], replace(SPACE, thrifty=thrifty), bowl(lr, beta), tmp_path / f"{thrifty}", requests)
         trials = {(t.method, t.hparams): t for trials in found.trials.values() for t in trials}
         thirds = [trials[r.method, r.hparams].stopped for r in requests]
-        cost[thrifty] = sum(r.hparams.steps / (3 if stopped else 1) for r, stopped in zip(requests, thirds, strict=True))
+        cost[thrifty] = sum(
+            r.hparams.steps / (3 if stopped else 1) for r, stopped in zip(requests, thirds, strict=True)
+        )
         chosen[thrifty] = found.chosen["aft"]
     assert chosen[True] == chosen[False]
     assert cost[True] <= cost[False]
