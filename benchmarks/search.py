@@ -10,6 +10,7 @@ samples alone. The claims' test split plays no part.
 Finished trials are kept in ``benchmarks/results/search.jsonl``, and an interrupted run resumes. The last line is one JSON object.
 """
 
+import argparse
 import json
 import statistics
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ class Table:
 
     def __init__(self, student: str, labelled: int) -> None:
         self.name = f"{student} {labelled}"
-        self.problem = Problem.build(fold_of(0, labelled), students()[student], [teacher()], TrainConfig())
+        self.problem = Problem.build(fold_of(0, labelled), students()[student], [teacher(0)], TrainConfig())
         self.space = self.problem.search_space(self.problem.config)
         self.rows: dict[tuple[str, HParams], dict[str, Any]] = {}
         for row in read_jsonl(ROWS):
@@ -133,9 +134,14 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--labelled", nargs="+", type=int, default=LABELLED, help="a part of all, to run parts side by side"
+    )
+    chosen = parser.parse_args()
     regrets: dict[str, list[float]] = {"earlier": [], "climb_on_labels": [], "climb": [], "thrifty": []}
     costs: dict[str, list[float]] = {"climb": [], "thrifty": []}
-    for labelled in LABELLED:
+    for labelled in chosen.labelled:
         for student in STUDENTS:
             table = Table(student, labelled)
             plain = [table.at("finetune", rate)["error"] for rate in RATES]
