@@ -30,7 +30,7 @@ TEXTS = (
     ("aft:ngrams", "few parameters to serve; starts from the best linear model", None),
     ("aft:static", "a table of tokens; start it with init= from a teacher", None),
     ("aft:cnn", "order of words for a few multiplications; start it with init= from a teacher", None),
-    ("aft:ngrams+aft:cnn", "the best students of short texts in half a millisecond", None),
+    ("aft:ngrams+aft:cnn", "better than n-grams where labels are few", None),
     ("aft:transformer", "order of words, from random weights", None),
     (f"minilm,{MINILM.format(2)}", "the first layers of an encoder", None),
     (f"aft:ngrams+minilm,{MINILM.format(3)}", "our best students of short texts", None),
