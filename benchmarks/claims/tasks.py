@@ -62,7 +62,7 @@ class Student:
 
     Texts are not augmented, which is the default too: it is named because the journal finds their trainings by it. Students of
     images have a learning rate, a beta and steps of their own: their search would take ten hours of two cores. Layers of MiniLM train in
-    bf16, which is twice as fast on processors that have it.
+    bf16, to save time on processors that have its arithmetic.
     """
 
     name: str

@@ -193,7 +193,7 @@ class _Climb:
         """
         if len(self.trials) >= TRIALS:
             return False
-        best = next((trial for trial in self.trials if trial.hparams == self.best), None)
+        best = self._best_trial()
         brief = brief and self._best_whole() is not None
         limit = -float("inf") if brief else self._limit(best, hparams)
         (trial,) = yield [TrialRequest(self.method, hparams, limit, self.pooled)]
@@ -206,7 +206,7 @@ class _Climb:
 
     def _limit(self, best: Trial | None, hparams: HParams) -> float:
         """The loss beyond which a trial is stopped after a third of its steps."""
-        early = float("inf") if best is None else self._early_ranking(best)
+        early = self._early_ranking(best)
         if self.space.thrifty and self._plain is not None:
             return early * AHEAD
         # A higher rate looks worse half way than it is in the end, when it has been annealed.
@@ -241,8 +241,7 @@ class _Climb:
         expected = {trial.hparams: self._ranking(trial) for trial in rivals if trial.score < float("inf")}
         if self.best not in expected and (whole := self._best_whole()) is not None:
             # It was judged by a third of its steps: what it gained by then is what it is expected to gain.
-            judged = next(trial for trial in self.trials if trial.hparams == self.best)
-            gain = self._early_ranking(whole) - self._early_ranking(judged)
+            gain = self._early_ranking(whole) - self._early_ranking(self._best_trial())
             expected[self.best] = self._ranking(whole) - gain
         if expected:
             return min(expected, key=expected.__getitem__)
@@ -260,6 +259,10 @@ class _Climb:
         loss = min((trial.score for trial in self.trials), default=WORST)
         return self.space.probe_loss is not None and self.space.probe_loss < loss
 
+    def _best_trial(self) -> Trial | None:
+        """The trial of the best hyperparameters; None before it is run."""
+        return next((trial for trial in self.trials if trial.hparams == self.best), None)
+
     def _best_whole(self) -> Trial | None:
         """The best of the trials that were trained to their end."""
         whole = [trial for trial in self.trials if trial.score < float("inf")]
@@ -268,9 +271,10 @@ class _Climb:
     def _ranking(self, trial: Trial) -> float:
         return trial.pooled_score if self.pooled else trial.score
 
-    def _early_ranking(self, trial: Trial) -> float:
-        early = trial.early_loss if trial.early_pooled_loss is None or not self.pooled else trial.early_pooled_loss
-        return float("inf") if early is None else early
+    def _early_ranking(self, trial: Trial | None) -> float:
+        if trial is None or trial.early_loss is None:
+            return float("inf")
+        return trial.early_loss if trial.early_pooled_loss is None or not self.pooled else trial.early_pooled_loss
 
 
 def _search_plain(climb: _Climb, *, needed: bool, asked: bool) -> Requests:
