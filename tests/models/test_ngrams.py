@@ -12,6 +12,7 @@ from aft.data import Dataset
 from aft.errors import ModelError, UsageError
 from aft.models import Student, load_backbone
 from aft.preprocessing._hashing import _WORD, BASE, CHARACTERS, GROUP_BITS, LONGEST_WORD, SPREAD, hash_ngrams
+from aft.preprocessing._key_index import KeyIndex
 from tests.conftest import sentences
 from tests.models.conftest import TEXTS
 
@@ -57,6 +58,14 @@ def by_text(hashed, count):
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=30), min_size=1, max_size=5))
 def test_hashes_equal_those_of_one_ngram_after_the_other(texts):
     assert by_text(hash_ngrams([texts]), len(texts)) == [reference(text) for text in texts]
+
+
+@given(st.sets(st.integers(0, 2**32 - 1), min_size=1), st.lists(st.integers(0, 2**32 - 1)), st.integers(0, 31))
+def test_keys_are_found_where_a_binary_search_finds_them(keys, wanted, shift):
+    keys = np.array(sorted({key >> shift for key in keys}), dtype=np.uint32)  # dense ones too
+    wanted = np.array([*wanted, *(key >> shift for key in wanted), *keys.tolist()], dtype=np.uint32)
+    expected = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    assert np.array_equal(KeyIndex(keys).places(wanted), expected)
 
 
 def test_long_words_and_languages_without_spaces():

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -22,6 +25,35 @@ def test_learning_a_vocabulary_is_deterministic():
     assert one.get_vocab() == two.get_vocab()
     with pytest.raises(UsageError, match="pass a dataset of texts, or weights='pretrained'"):
         train_tokenizer([], 200)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("pairs", [False, True])
+def test_tokens_are_those_of_transformers(side, pairs):
+    backbone = load_backbone("aft:static,max_length=9,vocabulary=200", role="student", texts=lambda: TEXTS)
+    backbone.tokenizer.truncation_side = side
+    backbone = copy.deepcopy(backbone)  # without what it keeps of the tokenizer
+    inputs = [*TEXTS, "", "bright warm film " * 20]
+    if pairs:
+        inputs = list(zip(inputs, inputs[::-1], strict=True))
+    expected = backbone.tokenizer(
+        *map(list, zip(*inputs, strict=True)) if pairs else [inputs], truncation=True, max_length=9
+    )
+    encoded = backbone.encode(inputs)
+    assert [one.ids.tolist() for one in encoded] == expected["input_ids"]
+    assert [one.types.tolist() for one in encoded] == expected["token_type_ids"]
+
+
+def test_what_others_do_with_the_tokenizer_changes_neither_tokens_nor_digest():
+    backbone = load_backbone("aft:static,max_length=9,vocabulary=200", role="student", texts=lambda: TEXTS)
+    digest = backbone.preprocessing()
+    expected = [one.ids.tolist() for one in backbone.encode(TEXTS)]
+    backbone.tokenizer(TEXTS, padding=True, truncation=True, max_length=4)
+    assert [one.ids.tolist() for one in backbone.encode(TEXTS)] == expected
+    assert backbone.preprocessing() == digest
+    copied = pickle.loads(pickle.dumps(backbone))
+    assert [one.ids.tolist() for one in copied.encode(TEXTS)] == expected
+    assert copied.preprocessing() == digest
 
 
 def test_truncated_texts_are_counted():

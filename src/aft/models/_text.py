@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from aft.data import TEXT, TEXT_PAIR
 from aft.errors import MissingExtraError, UsageError, did_you_mean
 from aft.models._backbone import Backbone, Batch
-from aft.preprocessing import LONGEST_TEXT, Tokens, clip, longest_read, pad_tokens
+from aft.preprocessing import LONGEST_TEXT, TokenReader, Tokens, clip, pad_tokens
 
 POOLINGS = ("mean", "cls", "last", "max")
 
@@ -39,30 +38,29 @@ class TextBackbone(Backbone):
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.prompt = prompt
+        self._reader: TokenReader | None = None
         self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
 
     def encode_own(self, inputs: Sequence[Any]) -> list[Tokens]:
         """Tokenise texts or pairs of texts, and truncate them to the limit."""
-        if not inputs:
-            return []
-        pairs = not isinstance(inputs[0], str)
-        longest = longest_read(self.max_length)
-        first = [self.prompt + clip(item[0] if pairs else item, longest) for item in inputs]
-        arguments = (first, [clip(item[1], longest) for item in inputs]) if pairs else (first,)
-        output = self.tokenizer(*arguments, truncation=True, max_length=self.max_length, return_overflowing_tokens=True)
-        encoded: dict[int, Tokens] = {}
-        types = output.get("token_type_ids")
-        for row, sample in enumerate(output["overflow_to_sample_mapping"]):
-            # The first row of a sample holds its beginning; further rows hold what was truncated.
-            if sample in encoded:
-                encoded[sample] = encoded[sample]._replace(truncated=True)
-            else:
-                segments = None if types is None else np.asarray(types[row], dtype=np.int32)
-                encoded[sample] = Tokens(np.asarray(output["input_ids"][row], dtype=np.int32), segments, False)
-        for sample, item in enumerate(inputs):
-            if max(map(len, item if pairs else (item,))) > longest:
-                encoded[sample] = encoded[sample]._replace(truncated=True)
-        return [encoded[sample] for sample in range(len(inputs))]
+        return self._tokens(inputs)
+
+    @property
+    def _tokens(self) -> TokenReader:
+        if self._reader is None:
+            from tokenizers import Tokenizer
+
+            # A copy, as transformers changes the settings of its own with every call.
+            own = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
+            own.no_padding()
+            own.enable_truncation(self.max_length, direction=self.tokenizer.truncation_side)
+            segments = "token_type_ids" in self.tokenizer.model_input_names
+            self._reader = TokenReader(own, max_length=self.max_length, prompt=self.prompt, segments=segments)
+        return self._reader
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the copy of the tokenizer, which is made again."""
+        return {**self.__dict__, "_reader": None}
 
     def collate(self, encoded: Sequence[Tokens]) -> Batch:
         """Pad on the right.
@@ -105,22 +103,21 @@ class TextBackbone(Backbone):
         return {
             "max_length": self.max_length,
             "prompt": self.prompt,
-            "tokenizer": hashlib.sha256(self.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+            "tokenizer": hashlib.sha256(self._tokens.tokenizer.to_str().encode()).hexdigest(),
         }
 
     def encodings(self) -> list[dict[str, Any]]:
         """Limit, prompt and padding; the tokenizer is a file."""
-        segments = self.encode_own(["a"])[0].types is not None
         return [
             {
                 "kind": "tokens", "reads": self.reads, "folder": ".", "max_length": self.max_length, "prompt": self.prompt,
-                "pad": self._pad, "segments": segments, "length": None,
+                "pad": self._pad, "segments": self._tokens.segments, "length": None,
             }
         ]  # fmt: skip
 
     def save_encodings(self, directory: Path) -> None:
         """Write the tokenizer as the package tokenizers does."""
-        self.tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
+        self._tokens.tokenizer.save(str(directory / "tokenizer.json"))
 
     def save_assets(self, directory: Path) -> None:
         """Write the tokenizer."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aft.preprocessing._hashing import GROUP_BITS, Keys, hash_ngrams
+from aft.preprocessing._key_index import KeyIndex
 from aft.preprocessing._tokens import LONGEST_TEXT, clip
 
 #: Texts whose n-grams are computed together.
@@ -41,6 +42,7 @@ class NgramTable:
 
     def __init__(self, keys: Keys, idf: NDArray[np.float32]) -> None:
         self.keys, self.idf = keys, idf
+        self._index = KeyIndex(keys)
 
     @classmethod
     def of(cls, texts: Sequence[Any], most: int) -> "NgramTable":
@@ -76,7 +78,7 @@ class NgramTable:
 
     def _encode(self, inputs: Sequence[Any]) -> list[Ngrams]:
         found = hash_ngrams(_columns(inputs))
-        place = np.searchsorted(self.keys, found.keys).clip(max=len(self.keys) - 1)
+        place = self._index.places(found.keys)
         known = self.keys[place] == found.keys
         rows, texts = place[known], found.texts[known]
         values = (1 + np.log(found.counts[known])) * self.idf[rows]

@@ -63,33 +63,41 @@ def pad_tokens(encoded: Sequence[Tokens], pad: int, length: int | None = None) -
 
 
 class TokenReader:
-    """Tokenises texts as a student does, with the package tokenizers alone.
+    """Tokenises texts as a text model does, with the package tokenizers alone.
 
     Args:
-        file: The student's ``tokenizer.json``.
-        max_length: Largest number of tokens per text; longer texts are truncated.
+        tokenizer: A tokenizer of that package, which truncates and does not pad.
+        max_length: Largest number of tokens per text, to which it truncates.
         prompt: Text to put before every text.
-        segments: Whether the student sees which text of a pair a token belongs to.
+        segments: Whether the model sees which text of a pair a token belongs to.
     """
 
-    def __init__(self, file: Path, *, max_length: int, prompt: str = "", segments: bool = False) -> None:
+    def __init__(self, tokenizer: Any, *, max_length: int, prompt: str = "", segments: bool = False) -> None:
+        self.tokenizer, self.segments = tokenizer, segments
+        self._longest, self._prompt = longest_read(max_length), prompt
+
+    @classmethod
+    def load(cls, file: Path, *, max_length: int, **settings: Any) -> "TokenReader":
+        """Read a ``tokenizer.json``; the other arguments are those of the class."""
         from tokenizers import Tokenizer
 
-        self._tokenizer: Any = Tokenizer.from_file(str(file))
-        self._tokenizer.enable_truncation(max_length)
-        self._tokenizer.no_padding()
-        self._longest, self._prompt, self._segments = longest_read(max_length), prompt, segments
+        tokenizer: Any = Tokenizer.from_file(str(file))
+        direction = (tokenizer.truncation or {}).get("direction", "right")
+        tokenizer.enable_truncation(max_length, direction=direction)
+        tokenizer.no_padding()
+        return cls(tokenizer, max_length=max_length, **settings)
 
     def __call__(self, inputs: Sequence[Any]) -> list[Tokens]:
         """Tokenise texts, or pairs of texts."""
         pairs = bool(inputs) and not isinstance(inputs[0], str)
         first = [self._prompt + clip(item[0] if pairs else item, self._longest) for item in inputs]
         listed = list(zip(first, (clip(item[1], self._longest) for item in inputs), strict=True)) if pairs else first
+        encoded = self.tokenizer.encode_batch_fast(listed)  # without offsets
         return [
             Tokens(
                 np.asarray(one.ids, dtype=np.int32),
-                np.asarray(one.type_ids, dtype=np.int32) if self._segments else None,
-                bool(one.overflowing),
+                np.asarray(one.type_ids, dtype=np.int32) if self.segments else None,
+                bool(one.overflowing) or max(map(len, item if pairs else (item,))) > self._longest,
             )
-            for one in self._tokenizer.encode_batch_fast(listed)  # without offsets
+            for one, item in zip(encoded, inputs, strict=True)
         ]

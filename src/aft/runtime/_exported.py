@@ -194,7 +194,7 @@ class ExportedModel:
 
         if encoding.kind == "tokens":
             names = ("max_length", "prompt", "segments")
-            tokens = TokenReader(folder / "tokenizer.json", **{name: settings[name] for name in names})
+            tokens = TokenReader.load(folder / "tokenizer.json", **{name: settings[name] for name in names})
             return lambda inputs: tokens(own(inputs)), lambda part: pad_tokens(
                 part, settings["pad"], settings["length"]
             )
