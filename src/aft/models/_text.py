@@ -39,6 +39,8 @@ class TextBackbone(Backbone):
         self.max_length = max_length
         self.prompt = prompt
         self._reader: TokenReader | None = None
+        # Now, as transformers changes the settings of its tokenizers with every call.
+        self._digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
         self._pad = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0)
 
     def encode_own(self, inputs: Sequence[Any]) -> list[Tokens]:
@@ -50,7 +52,6 @@ class TextBackbone(Backbone):
         if self._reader is None:
             from tokenizers import Tokenizer
 
-            # A copy, as transformers changes the settings of its own with every call.
             own = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
             own.no_padding()
             own.enable_truncation(self.max_length, direction=self.tokenizer.truncation_side)
@@ -103,7 +104,7 @@ class TextBackbone(Backbone):
         return {
             "max_length": self.max_length,
             "prompt": self.prompt,
-            "tokenizer": hashlib.sha256(self._tokens.tokenizer.to_str().encode()).hexdigest(),
+            "tokenizer": self._digest,
         }
 
     def encodings(self) -> list[dict[str, Any]]:
