@@ -53,5 +53,6 @@ def decode(targets: Targets, logits: NDArray[Any]) -> Iterator[Prediction]:
             yield Prediction(chosen, dict(zip(classes, row, strict=True)))
     else:
         powers = np.exp(wide - wide.max(axis=1, keepdims=True)) if len(wide) else wide
-        for row in (powers / powers.sum(axis=1, keepdims=True)).tolist():
-            yield Prediction(classes[int(np.argmax(row))], dict(zip(classes, row, strict=True)))
+        likeliest = powers.argmax(axis=1).tolist() if len(wide) else []
+        for place, row in zip(likeliest, (powers / powers.sum(axis=1, keepdims=True)).tolist(), strict=True):
+            yield Prediction(classes[place], dict(zip(classes, row, strict=True)))
