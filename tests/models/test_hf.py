@@ -124,3 +124,12 @@ def test_pretrained_models_train_without_dropout_unless_it_is_asked_for(folders)
     assert rates("bert,dropout=0.2") == rates("gpt2,dropout=0.2") == {0.2}
     assert rates("bert,weights=random") == {0.1}
     assert rates("bert,weights=random,dropout=0") == {0.0}
+
+
+def test_layers_extracted_together_have_the_fingerprints_of_each_alone(folders, tmp_path):
+    dataset, bert = Dataset.from_arrays(TEXTS), f"hf:{folders / 'bert'}"
+    layers = {"first": f"{bert},layer=encoder.layer.0", "last": bert}
+    together = extract_all(dataset, layers, out=tmp_path / "together", progress=False)
+    for store, (name, layer) in zip(together, layers.items(), strict=True):
+        alone = extract(dataset, layer, name=name, out=tmp_path / "alone", progress=False)
+        assert store.fingerprint == alone.fingerprint
