@@ -43,6 +43,10 @@ class Hashed(NamedTuple):
         """The group of each n-gram: 0 for words and pairs of words, 1 for characters; for the second texts of pairs 2 and 3."""
         return (self.keys & ((1 << GROUP_BITS) - 1)).astype(np.int64)
 
+    def take(self, places: NDArray[np.int64]) -> "Hashed":
+        """Some of the n-grams."""
+        return Hashed(self.texts[places], self.keys[places], self.counts[places])
+
 
 def hash_ngrams(columns: Sequence[Sequence[str]]) -> Hashed:
     """Hash the n-grams of texts.

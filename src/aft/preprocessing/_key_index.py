@@ -30,7 +30,7 @@ class KeyIndex:
             The place of the first key that is not smaller, or the last place, ``(n,)``.
         """
         last = len(self._keys) - 1
-        places = self._starts[wanted >> self._shift].clip(max=last).astype(np.int64)
+        places: NDArray[np.int64] = self._starts[wanted >> self._shift].clip(max=last).astype(np.int64)
         smaller = np.flatnonzero((self._keys[places] < wanted) & (places < last))
         while len(smaller):
             places[smaller] += 1

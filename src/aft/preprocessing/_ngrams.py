@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from aft.preprocessing._hashing import GROUP_BITS, Hashed, Keys, hash_ngrams
+from aft.preprocessing._hashing import GROUP_BITS, Keys, hash_ngrams
 from aft.preprocessing._key_index import KeyIndex
 from aft.preprocessing._tokens import LONGEST_TEXT, clip
 
@@ -80,11 +80,11 @@ class NgramTable:
         found = hash_ngrams(_columns(inputs))
         place = self._index.places(found.keys)
         known = np.flatnonzero(self.keys[place] == found.keys)
-        found, rows = Hashed(*(column[known] for column in found)), place[known]
-        values = (1 + np.log(found.counts)) * self.idf[rows]
+        found, place = found.take(known), place[known]
+        values = (1 + np.log(found.counts)) * self.idf[place]
         owner = (found.texts << GROUP_BITS) + found.groups
         norms = np.sqrt(np.bincount(owner, values**2))
-        values, rows = (values / norms[owner]).astype(np.float32), rows.astype(np.int32)
+        values, rows = (values / norms[owner]).astype(np.float32), place.astype(np.int32)
         ends = np.searchsorted(found.texts, np.arange(1, len(inputs) + 1)).tolist()
         return [Ngrams(rows[start:end], values[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
