@@ -20,7 +20,7 @@ _POWERS = np.array([pow(int(BASE), n, 1 << 64) for n in range(LONGEST_WORD + 2)]
 #: A word, a mark, or a character of a script that does not separate words by spaces.
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 WORD = rf"{_UNSPACED}|(?:(?!{_UNSPACED})\w)+|[^\w\s]"
-_WORD, _ASCII_WORD = re.compile(WORD), re.compile(r"\w+|[^\w\s]")
+_WORD = re.compile(WORD)
 
 Keys = NDArray[np.uint32]
 
@@ -64,7 +64,7 @@ def hash_ngrams(columns: Sequence[Sequence[str]]) -> Hashed:
 
 def _column(texts: Sequence[str], group: int) -> Iterator[NDArray[np.uint64]]:
     """The n-grams of texts, each as the number of its text followed by its hash."""
-    lists = [_words(text.lower()) for text in texts]
+    lists = [_WORD.findall(text.lower()) for text in texts]
     words = [word[:LONGEST_WORD] for listed in lists for word in listed]
     if not words:
         return
@@ -87,13 +87,6 @@ def _column(texts: Sequence[str], group: int) -> Iterator[NDArray[np.uint64]]:
         if length in CHARACTERS:
             fits = room >= length
             yield _tagged(text_of[fits], _spread(hashes[fits] + U64(length)), group + 1)
-
-
-def _words(text: str) -> list[str]:
-    """The words and marks of a text in lower case."""
-    return (_ASCII_WORD if text.isascii() else _WORD).findall(
-        text
-    )  # of ASCII, the shorter pattern finds the same faster
 
 
 def _spread(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
