@@ -47,15 +47,7 @@ class ConvText(TableText):
         rows: Tensor | None = None,
     ) -> None:  # fmt: skip
         super().__init__(tokenizer, tokens, width=width, max_length=max_length, prompt=prompt, rows=rows)
-        # Of height 1: on CPUs, a backward pass of Conv1d takes twice as long. Token vectors lie one after the other, and so
-        # do the filters' weights for them, or each batch would be copied into another order.
-        self.near, self.far = (
-            layer.to(memory_format=torch.channels_last)
-            for layer in (
-                nn.Conv2d(width, hidden, (1, KERNEL), padding="same"),
-                nn.Conv2d(hidden, hidden, (1, KERNEL), padding="same", dilation=(1, DILATION)),
-            )
-        )
+        self.near, self.far = _convolution(width, hidden), _convolution(hidden, hidden, DILATION)
         self.dropout = nn.Dropout2d(dropout)  # of a column in all tokens of a text
         self.dim = width + 4 * hidden
 
@@ -103,6 +95,13 @@ class ConvText(TableText):
     def restore(cls, config: dict[str, Any], assets: Path) -> "ConvText":
         """Recreate the model with random weights."""
         return cls(**restore_sizes(config, assets))
+
+
+def _convolution(columns: int, filters: int, dilation: int = 1) -> nn.Conv2d:
+    # Of height 1: on CPUs, a backward pass of Conv1d takes twice as long. Token vectors lie one after the other, and so
+    # do the filters' weights for them, or each batch would be copied into another order.
+    layer = nn.Conv2d(columns, filters, (1, KERNEL), padding="same", dilation=(1, dilation))
+    return layer.to(memory_format=torch.channels_last)
 
 
 def make_cnn(spec: ModelSpec, texts: Iterable[str] | None) -> ConvText:

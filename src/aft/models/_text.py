@@ -52,11 +52,11 @@ class TextBackbone(Backbone):
         if self._reader is None:
             from tokenizers import Tokenizer
 
-            own = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
-            own.no_padding()
-            own.enable_truncation(self.max_length, direction=self.tokenizer.truncation_side)
-            segments = "token_type_ids" in self.tokenizer.model_input_names
-            self._reader = TokenReader(own, max_length=self.max_length, prompt=self.prompt, segments=segments)
+            self._reader = TokenReader(
+                Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str()), max_length=self.max_length,
+                side=self.tokenizer.truncation_side, prompt=self.prompt,
+                segments="token_type_ids" in self.tokenizer.model_input_names,
+            )  # fmt: skip
         return self._reader
 
     def __getstate__(self) -> dict[str, Any]:

@@ -66,26 +66,28 @@ class TokenReader:
     """Tokenises texts as a text model does, with the package tokenizers alone.
 
     Args:
-        tokenizer: A tokenizer of that package, which truncates and does not pad.
-        max_length: Largest number of tokens per text, to which it truncates.
+        tokenizer: A tokenizer of that package. It is set to truncate and not to pad.
+        max_length: Largest number of tokens per text; longer texts are truncated.
+        side: The side that is cut off: ``"right"`` or ``"left"``.
         prompt: Text to put before every text.
         segments: Whether the model sees which text of a pair a token belongs to.
     """
 
-    def __init__(self, tokenizer: Any, *, max_length: int, prompt: str = "", segments: bool = False) -> None:
+    def __init__(
+        self, tokenizer: Any, *, max_length: int, side: str = "right", prompt: str = "", segments: bool = False
+    ) -> None:
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(max_length, direction=side)
         self.tokenizer, self.segments = tokenizer, segments
         self._longest, self._prompt = longest_read(max_length), prompt
 
     @classmethod
-    def load(cls, file: Path, *, max_length: int, **settings: Any) -> "TokenReader":
-        """Read a ``tokenizer.json``; the other arguments are those of the class."""
+    def load(cls, file: Path, **settings: Any) -> "TokenReader":
+        """Read a ``tokenizer.json``, which knows the side; the other arguments are those of the class."""
         from tokenizers import Tokenizer
 
         tokenizer: Any = Tokenizer.from_file(str(file))
-        direction = (tokenizer.truncation or {}).get("direction", "right")
-        tokenizer.enable_truncation(max_length, direction=direction)
-        tokenizer.no_padding()
-        return cls(tokenizer, max_length=max_length, **settings)
+        return cls(tokenizer, side=(tokenizer.truncation or {}).get("direction", "right"), **settings)
 
     def __call__(self, inputs: Sequence[Any]) -> list[Tokens]:
         """Tokenise texts, or pairs of texts."""

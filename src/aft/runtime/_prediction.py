@@ -51,8 +51,8 @@ def decode(targets: Targets, logits: NDArray[Any]) -> Iterator[Prediction]:
         for row in (1 / (1 + np.exp(-wide))).tolist():
             chosen = "|".join(name for name, p in zip(classes, row, strict=True) if p > 0.5)
             yield Prediction(chosen, dict(zip(classes, row, strict=True)))
-    else:
-        powers = np.exp(wide - wide.max(axis=1, keepdims=True)) if len(wide) else wide
-        likeliest = powers.argmax(axis=1).tolist() if len(wide) else []
-        for place, row in zip(likeliest, (powers / powers.sum(axis=1, keepdims=True)).tolist(), strict=True):
+    elif len(wide):
+        powers = np.exp(wide - wide.max(axis=1, keepdims=True))
+        probabilities = (powers / powers.sum(axis=1, keepdims=True)).tolist()
+        for place, row in zip(powers.argmax(axis=1).tolist(), probabilities, strict=True):
             yield Prediction(classes[place], dict(zip(classes, row, strict=True)))
